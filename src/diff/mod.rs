@@ -1,0 +1,6 @@
+//! Ring 1, pure: diffs as values.
+//!
+//! A patch is read from git's bytes once; after that its files, hunks and lines are counted, rendered for a prompt and
+//! searched for the places that findings point at. Nothing here runs git or touches a file.
+
+pub mod patch;

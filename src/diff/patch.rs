@@ -1,0 +1,105 @@
+//! A parsed patch: files, hunks, lines. Bytes are kept as they are; what is shown is decided when it is rendered.
+
+/// A whole change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// Its files, in git's order.
+    pub files: Vec<FilePatch>,
+}
+
+/// What happened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Deleted,
+    /// Its content or mode is another.
+    Modified,
+    /// It has another name.
+    Renamed,
+    /// It is a copy of another.
+    Copied,
+    /// It became a symlink, a file, or a submodule.
+    TypeChanged,
+}
+
+/// What a changed file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Lines.
+    Text(Vec<Hunk>),
+    /// No text: git said so, or it is not text by our own look.
+    Binary,
+    /// A submodule pointer.
+    Submodule,
+    /// Its size forbids to read it.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// A FIFO, socket or device; never opened.
+    Special,
+    /// It could not be read.
+    Unreadable,
+    /// Nothing but its name or mode changed.
+    Unchanged,
+}
+
+/// One file of a patch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePatch {
+    /// Path before, relative to the repository root, as bytes; equal to `new_path` unless renamed or copied.
+    pub old_path: Vec<u8>,
+    /// Path after.
+    pub new_path: Vec<u8>,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// Mode before, as git writes it (`100644`), when the patch says so.
+    pub old_mode: Option<u32>,
+    /// Mode after.
+    pub new_mode: Option<u32>,
+    /// Whether git does not track it yet.
+    pub untracked: bool,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// A run of lines with its place on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hunk {
+    /// First line on the old side, 1-based; 0 for an empty side.
+    pub old_start: u32,
+    /// Lines on the old side.
+    pub old_lines: u32,
+    /// First line on the new side.
+    pub new_start: u32,
+    /// Lines on the new side.
+    pub new_lines: u32,
+    /// What git writes behind the second `@@`.
+    pub section: Vec<u8>,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+/// Which sides a line stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// Both sides.
+    Context,
+    /// Only the new side.
+    Added,
+    /// Only the old side.
+    Removed,
+}
+
+/// One line of a hunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which sides.
+    pub kind: LineKind,
+    /// The bytes without the marker and without the line feed; a carriage return stays.
+    pub text: Vec<u8>,
+    /// Whether the file ends after this line without a line feed.
+    pub no_newline: bool,
+}

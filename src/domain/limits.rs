@@ -1,0 +1,88 @@
+//! Every bound of the program with its reason, in one place.
+
+use std::time::Duration;
+
+/// Characters of a prompt that codex accepts; one more is refused by it after the thread was started.
+pub const PROMPT_CHARS: usize = 1_048_576;
+/// Bytes of a prompt that we send: a prompt of four-byte characters still fits a pipe write of moderate size.
+pub const PROMPT_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of one caller-written text argument (prompt, context, focus, snippet).
+pub const ARGUMENT_BYTES: usize = 1_048_576;
+/// Files a caller may name for a consult.
+pub const CONTEXT_FILES: usize = 50;
+/// Bytes read of one file named for a consult.
+pub const CONTEXT_FILE_BYTES: u64 = 256 * 1024;
+/// Paths a caller may narrow a review to.
+pub const REVIEW_PATHS: usize = 200;
+/// Untracked files read for a review; the rest is listed as omitted.
+pub const UNTRACKED_FILES: usize = 200;
+/// Bytes read of one untracked file.
+pub const UNTRACKED_FILE_BYTES: u64 = 64 * 1024;
+/// Bytes of untracked files read in all.
+pub const UNTRACKED_TOTAL_BYTES: u64 = 1024 * 1024;
+/// Bytes of `git diff` output kept in memory; beyond it the change is refused with its largest files.
+pub const DIFF_BYTES: usize = 64 * 1024 * 1024;
+/// Omitted paths listed one by one in a result; the rest is counted.
+pub const OMISSIONS_LISTED: usize = 50;
+/// Findings kept of one answer. A reviewer that finds more is not read by anybody.
+pub const FINDINGS: usize = 200;
+
+/// Deadline of a consult or review, in awake time.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30 * 60);
+/// Shortest deadline that makes sense for a model call.
+pub const TIMEOUT_MIN: Duration = Duration::from_secs(10);
+/// Longest deadline.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+/// Longest wait of one call for its job.
+pub const WAIT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Jobs that run at once for one user.
+pub const CONCURRENCY_DEFAULT: usize = 3;
+/// The most that may be configured.
+pub const CONCURRENCY_MAX: usize = 10;
+/// Jobs that may wait for a slot; one more is refused instead of piling up.
+pub const QUEUE_MAX: usize = 100;
+
+/// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB.
+pub const PEER_LINE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of a peer's whole event stream before the run is ended.
+pub const PEER_OUTPUT_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes kept of a peer's standard error, the first and the last half of it.
+pub const PEER_STDERR_BYTES: usize = 64 * 1024;
+/// Bytes kept of a peer's final text.
+pub const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a job's event log; later events are counted, not kept.
+pub const EVENT_LOG_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of one entry of the event log.
+pub const EVENT_BYTES: usize = 16 * 1024;
+
+/// Bytes of one envelope that are handed to a host inline; more goes to a file.
+pub const INLINE_BYTES: usize = 40 * 1024;
+/// Events shown by `tail` when nobody says how many.
+pub const TAIL_DEFAULT: usize = 50;
+/// The most events one call shows.
+pub const TAIL_MAX: usize = 1000;
+/// Jobs listed when nobody says how many.
+pub const LIST_DEFAULT: usize = 20;
+/// The most jobs one call lists.
+pub const LIST_MAX: usize = 1000;
+
+/// Time between an interrupt and a harder signal. Codex needs 30 ms; a stuck one must not hold a slot.
+pub const INTERRUPT_GRACE: Duration = Duration::from_secs(2);
+/// Time between TERM and KILL.
+pub const TERM_GRACE: Duration = Duration::from_secs(1);
+/// Time after KILL in which the kernel must have ended the process.
+pub const KILL_GRACE: Duration = Duration::from_secs(2);
+/// Time to read the pipes to their end after the peer exited; a grandchild may hold them open.
+pub const DRAIN_GRACE: Duration = Duration::from_millis(500);
+/// Deadline of a probe of the peer or of git facts, none of which talks to a model.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Progress is told at least this often while a call waits.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(15);
+
+/// Age at which an ended job may be deleted.
+pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Ended jobs kept at most, the unread ones not counted.
+pub const RETENTION_JOBS: usize = 500;
+/// Free bytes the state directory must have before a job starts: its logs, its answer and room for others.
+pub const FREE_BYTES: u64 = 64 * 1024 * 1024;

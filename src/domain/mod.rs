@@ -1,0 +1,17 @@
+//! Ring 0: the words of this program as types, and the decisions that need nothing else.
+//!
+//! Everything here is pure: no clock, no environment, no file, no process. Times, paths and random bytes come in as
+//! arguments. All other rings may use this one; this one uses none of them.
+
+pub mod coverage;
+pub mod envelope;
+pub mod fault;
+pub mod finding;
+pub mod fingerprint;
+pub mod job;
+pub mod limits;
+pub mod request;
+pub mod retention;
+pub mod scope;
+pub mod tier;
+pub mod verdict;

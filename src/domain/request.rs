@@ -1,0 +1,480 @@
+//! The calls of the tools after parsing: values here are within their bounds.
+//!
+//! The tool arguments and the command line are both parsed into these types, so the use cases see one shape.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::fault::Fault;
+use crate::domain::job::{JobId, JobName, JobState};
+use crate::domain::limits;
+use crate::domain::scope::Scope;
+use crate::domain::tier::Isolation;
+
+/// What a consult asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsultKind {
+    /// An answer to a question.
+    #[default]
+    Answer,
+    /// The strongest case against what the caller believes.
+    Challenge,
+    /// A structured report on a plan.
+    ReviewPlan,
+    /// Code in blocks.
+    WriteCode,
+}
+
+impl ConsultKind {
+    /// The names callers may write.
+    pub const NAMES: [&'static str; 4] = ["answer", "challenge", "review_plan", "write_code"];
+
+    /// Returns the name used in envelopes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => Self::NAMES[0],
+            Self::Challenge => Self::NAMES[1],
+            Self::ReviewPlan => Self::NAMES[2],
+            Self::WriteCode => Self::NAMES[3],
+        }
+    }
+}
+
+/// A model name: 1 to 128 printable characters without white space, not starting with `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelName(String);
+
+/// An effort name. Which ones exist is the peer's to say; it grows with every model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Effort(String);
+
+/// Says that a name holds characters that could change a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use 1 to 128 letters, digits and `-_./:@`, not starting with `-`")]
+pub struct BadName;
+
+fn checked_name(text: String) -> Result<String, BadName> {
+    let fits = (1..=128).contains(&text.len())
+        && !text.starts_with('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_./:@".contains(&b));
+    if fits { Ok(text) } else { Err(BadName) }
+}
+
+macro_rules! checked_text {
+    ($type:ident) => {
+        impl $type {
+            /// Returns the text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = BadName;
+
+            fn try_from(text: String) -> Result<Self, BadName> {
+                checked_name(text).map(Self)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.0
+            }
+        }
+    };
+}
+
+checked_text!(ModelName);
+checked_text!(Effort);
+
+/// A peer's thread id: a UUID, checked because codex starts a new thread for anything else, silently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ThreadId(String);
+
+/// Says that a text is not a thread id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a thread id")]
+pub struct NotAThreadId;
+
+impl ThreadId {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ThreadId {
+    type Error = NotAThreadId;
+
+    fn try_from(text: String) -> Result<Self, NotAThreadId> {
+        let groups: Vec<usize> = text.split('-').map(str::len).collect();
+        let hex = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if groups == [8, 4, 4, 4, 12] && hex {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(NotAThreadId)
+        }
+    }
+}
+
+impl From<ThreadId> for String {
+    fn from(value: ThreadId) -> Self {
+        value.0
+    }
+}
+
+/// What to continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// The thread of one of our jobs.
+    Job(JobName),
+    /// A thread of the peer.
+    Thread(ThreadId),
+}
+
+/// How long the call itself waits for its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as this host lets a call take.
+    HostDefault,
+    /// At most this long; zero returns at once.
+    AtMost(Duration),
+    /// Not at all: the caller asked for a background job.
+    Background,
+}
+
+/// What to do with untracked files of a working tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Untracked {
+    /// Review them, within the limits.
+    #[default]
+    Include,
+    /// List them as omitted.
+    Exclude,
+}
+
+impl Untracked {
+    /// The names callers may write.
+    pub const NAMES: [&'static str; 2] = ["include", "exclude"];
+}
+
+/// The rare knobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Deadline of the run in awake time; [`limits::TIMEOUT_DEFAULT`] when absent.
+    pub timeout: Option<Duration>,
+    /// How much of the user's peer configuration takes part.
+    pub isolation: Option<Isolation>,
+    /// Whether the model may search the web; needs the user's `[allow]`.
+    pub web_search: bool,
+    /// Keep no thread at the peer: no repair turn, no resume.
+    pub ephemeral: bool,
+    /// What to do with untracked files.
+    pub untracked: Untracked,
+    /// The language the peer answers in, or the programming language of `write_code`.
+    pub language: Option<String>,
+    /// More instructions of the caller for the peer.
+    pub instructions: Option<String>,
+    /// The same key with the same arguments is the same job.
+    pub idempotency_key: Option<String>,
+}
+
+/// What consult and review have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Common {
+    /// The folder the caller named; absolute.
+    pub workspace: Option<PathBuf>,
+    /// The model, else the peer's own default.
+    pub model: Option<ModelName>,
+    /// The effort, else the peer's own default.
+    pub effort: Option<Effort>,
+    /// How long to wait.
+    pub wait: Wait,
+    /// What to continue.
+    pub resume: Option<Resume>,
+    /// The rare knobs.
+    pub options: Options,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            workspace: None,
+            model: None,
+            effort: None,
+            wait: Wait::HostDefault,
+            resume: None,
+            options: Options::default(),
+        }
+    }
+}
+
+/// A question for the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsultRequest {
+    /// The question; not blank.
+    pub prompt: String,
+    /// What kind of answer.
+    pub kind: ConsultKind,
+    /// What the caller knows already.
+    pub context: Option<String>,
+    /// Files to read with it, relative to the workspace or absolute inside it.
+    pub files: Vec<PathBuf>,
+    /// The rest.
+    pub common: Common,
+}
+
+/// What a review is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A change of the repository.
+    Change(Scope),
+    /// Code that the caller gave.
+    Snippet(String),
+}
+
+/// A review to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewRequest {
+    /// What to look at.
+    pub subject: Subject,
+    /// Only these paths, relative to the workspace.
+    pub paths: Vec<String>,
+    /// What to look for.
+    pub focus: Option<String>,
+    /// What the author meant.
+    pub context: Option<String>,
+    /// The rest.
+    pub common: Common,
+}
+
+/// A free preview of a paid call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DryRunRequest {
+    /// Of a consult.
+    Consult(ConsultRequest),
+    /// Of a review.
+    Review(ReviewRequest),
+}
+
+/// How much of a job to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The result as the call would have returned it.
+    #[default]
+    Summary,
+    /// Also the raw text, the commands and what was sent.
+    Full,
+    /// The change that was reviewed, as sent.
+    Diff,
+    /// The event log.
+    Log,
+}
+
+impl Detail {
+    /// The names callers may write.
+    pub const NAMES: [&'static str; 4] = ["summary", "full", "diff", "log"];
+}
+
+/// Which jobs to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateFilter {
+    /// Every job.
+    #[default]
+    All,
+    /// Queued and running.
+    Active,
+    /// The others.
+    Ended,
+    /// One state.
+    Only(JobState),
+}
+
+impl StateFilter {
+    /// Reads a filter's name.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "all" => Some(Self::All),
+            "active" => Some(Self::Active),
+            "ended" => Some(Self::Ended),
+            _ => JobState::ALL
+                .into_iter()
+                .find(|state| state.as_str() == text)
+                .map(Self::Only),
+        }
+    }
+
+    /// The names callers may write.
+    pub fn names() -> Vec<&'static str> {
+        ["all", "active", "ended"]
+            .into_iter()
+            .chain(JobState::ALL.map(JobState::as_str))
+            .collect()
+    }
+
+    /// Tells whether a job in this state is listed.
+    pub fn admits(self, state: JobState) -> bool {
+        match self {
+            Self::All => true,
+            Self::Active => state.is_active(),
+            Self::Ended => !state.is_active(),
+            Self::Only(only) => only == state,
+        }
+    }
+}
+
+/// Looks at one job or lists many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobRequest {
+    /// One job.
+    Show {
+        /// Which.
+        name: JobName,
+        /// How long to wait for its end.
+        wait: Duration,
+        /// Events to show of a running job or of the log.
+        tail: usize,
+        /// How much to show.
+        detail: Detail,
+        /// The workspace `latest` is looked for in.
+        workspace: Option<PathBuf>,
+    },
+    /// Many, newest first.
+    List {
+        /// Which states.
+        filter: StateFilter,
+        /// At most so many.
+        limit: usize,
+        /// Only this workspace; the call's own when absent.
+        workspace: Option<PathBuf>,
+    },
+}
+
+/// Ends a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// Which.
+    pub name: JobName,
+    /// Delete the record after returning it whole.
+    pub forget: bool,
+    /// The workspace `latest` is looked for in.
+    pub workspace: Option<PathBuf>,
+}
+
+/// What `status` tells about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Topic {
+    /// Ready or not, and why.
+    #[default]
+    Overview,
+    /// The peer's models.
+    Models,
+    /// What is left of the account's allowance.
+    Quota,
+    /// The rare knobs with type and default.
+    Options,
+    /// The configuration in force and where each value comes from.
+    Policy,
+    /// The error codes.
+    Errors,
+}
+
+impl Topic {
+    /// The names callers may write.
+    pub const NAMES: [&'static str; 6] = ["overview", "models", "quota", "options", "policy", "errors"];
+}
+
+/// Asks for the state of things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusRequest {
+    /// What about.
+    pub topic: Topic,
+    /// The folder.
+    pub workspace: Option<PathBuf>,
+}
+
+/// Checks a text argument: not blank, within [`limits::ARGUMENT_BYTES`].
+pub fn checked_argument(field: &str, text: String) -> Result<String, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::argument(field, format!("`{field}` is empty")));
+    }
+    if text.len() > limits::ARGUMENT_BYTES {
+        let message = format!(
+            "`{field}` has {} bytes; the limit is {}",
+            text.len(),
+            limits::ARGUMENT_BYTES
+        );
+        return Err(Fault {
+            field: Some(field.into()),
+            ..Fault::new(crate::domain::fault::FaultCode::InputTooLarge, message)
+        });
+    }
+    Ok(text)
+}
+
+/// Reads what to continue: a thread id, or the name of one of our jobs.
+pub fn parse_resume(text: &str) -> Result<Resume, Fault> {
+    if let Ok(thread) = ThreadId::try_from(text.to_owned()) {
+        return Ok(Resume::Thread(thread));
+    }
+    text.parse().map(Resume::Job).map_err(|_| {
+        Fault::argument("resume", "`resume` is neither a job id nor a thread id")
+            .hint("pass the id of a job, `latest`, or the thread id in a result's meta")
+    })
+}
+
+/// Returns the one job a resume names exactly, if it does.
+pub fn resumed_job(resume: Option<&Resume>) -> Option<&JobId> {
+    match resume {
+        Some(Resume::Job(JobName::Exact(id))) => Some(id),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_change_a_command_line_are_refused() {
+        let check = |text: &str, good: bool| {
+            assert_eq!(ModelName::try_from(text.to_owned()).is_ok(), good, "{text:?}")
+        };
+        check("gpt-6.1-sol", true);
+        check("openai/gpt:free@1", true);
+        check("", false);
+        check("-m", false);
+        check("a b", false);
+        check("a\"b", false);
+        check(&"a".repeat(129), false);
+    }
+
+    #[test]
+    fn only_uuids_are_thread_ids() {
+        assert!(
+            parse_resume("019A0000-0000-7000-8000-000000000001")
+                .is_ok_and(|r| matches!(r, Resume::Thread(_)))
+        );
+        assert_eq!(parse_resume("latest"), Ok(Resume::Job(JobName::Latest)));
+        assert!(parse_resume("my thread").is_err());
+    }
+
+    #[test]
+    fn filters_know_every_state() {
+        for name in StateFilter::names() {
+            assert!(StateFilter::parse(name).is_some(), "{name}");
+        }
+        assert!(StateFilter::Active.admits(JobState::Queued));
+        assert!(!StateFilter::Ended.admits(JobState::Running));
+    }
+}
