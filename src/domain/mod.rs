@@ -5,6 +5,7 @@
 
 pub mod coverage;
 pub mod envelope;
+pub mod environment;
 pub mod fault;
 pub mod finding;
 pub mod fingerprint;
@@ -14,4 +15,5 @@ pub mod request;
 pub mod retention;
 pub mod scope;
 pub mod tier;
+pub mod time;
 pub mod verdict;

@@ -1,0 +1,81 @@
+//! The user's MCP servers in codex, and how they are switched off for one run.
+//!
+//! codex starts every configured server outside its sandbox, read-only runs included (seen with codex-cli 0.169.0), so
+//! a run that must not have side effects switches all of them off.
+
+use serde_json::Value;
+
+/// Reads the names of enabled servers from what `codex mcp list --json` prints; `None` when it is no list.
+pub fn parse_names(stdout: &[u8]) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_slice(stdout).ok()?;
+    value
+        .as_array()?
+        .iter()
+        .map(|server| server.get("name").and_then(Value::as_str).map(str::to_owned))
+        .collect()
+}
+
+/// Returns the one override that switches servers off, or `None` when there are none.
+///
+/// All names go into one inline table: any other spelling breaks on names with dots or spaces, and a name that is not
+/// configured is a start-up error (seen with codex-cli 0.169.0; `a_users_server_never_starts` pins it).
+pub fn switch_off(names: &[String]) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    let entries: Vec<String> = names
+        .iter()
+        .map(|name| format!("{}={{enabled=false}}", toml_string(name)))
+        .collect();
+    Some(format!("mcp_servers={{{}}}", entries.join(",")))
+}
+
+/// Writes a TOML basic string.
+pub fn toml_string(text: &str) -> String {
+    use std::fmt::Write;
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn odd_names_are_switched_off_in_one_argument() {
+        let names = vec!["a.b c".to_owned(), "x".to_owned(), "q\"t".to_owned()];
+        assert_eq!(
+            switch_off(&names).unwrap(),
+            r#"mcp_servers={"a.b c"={enabled=false},"x"={enabled=false},"q\"t"={enabled=false}}"#
+        );
+        assert_eq!(switch_off(&[]), None);
+    }
+
+    #[test]
+    fn names_are_read_from_the_list() {
+        let list = br#"[{"name":"a.b c","enabled":true},{"name":"x","enabled":false}]"#;
+        assert_eq!(parse_names(list), Some(vec!["a.b c".to_owned(), "x".to_owned()]));
+        assert_eq!(parse_names(b"No MCP servers"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_survives_toml(name in any::<String>()) {
+            let text = format!("x = {}", toml_string(&name));
+            let table: toml::Table = toml::from_str(&text).unwrap();
+            prop_assert_eq!(table["x"].as_str().unwrap(), name);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a peer reports while it runs, whoever the peer is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::envelope::Usage;
+
+/// One thing that happened in a run. It is written to the job's event log as it is, after redaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The peer opened its thread.
+    ThreadStarted {
+        /// Its id.
+        thread: String,
+    },
+    /// The model was asked.
+    TurnStarted,
+    /// The model's summary of its thinking.
+    Thinking {
+        /// The summary.
+        text: String,
+    },
+    /// A command began.
+    CommandStarted {
+        /// As the peer shows it.
+        command: String,
+    },
+    /// A command ended.
+    CommandEnded {
+        /// As the peer shows it.
+        command: String,
+        /// Its exit code; absent when it was declined.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i64>,
+        /// The end of what it printed.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        output: String,
+    },
+    /// The model changed a file.
+    FileChanged {
+        /// The file.
+        path: String,
+        /// add, update or delete.
+        kind: String,
+    },
+    /// The model called a tool of a server.
+    ToolCalled {
+        /// Server and tool.
+        tool: String,
+    },
+    /// The model searched the web.
+    Searched {
+        /// For what.
+        query: String,
+    },
+    /// The model said something; the last one of a turn is its answer.
+    Message {
+        /// What.
+        text: String,
+    },
+    /// The peer tries again by itself.
+    Retrying {
+        /// Why.
+        reason: String,
+    },
+    /// The peer warns and goes on.
+    Warning {
+        /// Of what.
+        text: String,
+    },
+    /// The turn is over.
+    TurnCompleted {
+        /// Tokens of the whole thread so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_usage: Option<Usage>,
+    },
+    /// The turn failed.
+    TurnFailed {
+        /// The peer's words.
+        message: String,
+    },
+    /// Something this version does not know; kept so that nothing is hidden.
+    Unknown {
+        /// Its type.
+        kind: String,
+    },
+}
+
+impl Event {
+    /// Says what the peer is doing now, in a few words; `None` when the event does not tell.
+    pub fn phase(&self) -> Option<String> {
+        Some(match self {
+            Self::ThreadStarted { .. } => "starting".to_owned(),
+            Self::TurnStarted | Self::Thinking { .. } | Self::CommandEnded { .. } => "thinking".to_owned(),
+            Self::CommandStarted { command } => format!("running {}", short(command)),
+            Self::FileChanged { path, .. } => format!("editing {}", short(path)),
+            Self::ToolCalled { tool } => format!("calling {}", short(tool)),
+            Self::Searched { query } => format!("searching the web for {}", short(query)),
+            Self::Message { .. } => "answering".to_owned(),
+            Self::Retrying { reason } => format!("retrying: {}", short(reason)),
+            Self::TurnCompleted { .. } | Self::TurnFailed { .. } => "finishing".to_owned(),
+            Self::Warning { .. } | Self::Unknown { .. } => return None,
+        })
+    }
+
+    /// Applies a change to every text that came from the model or the peer.
+    pub fn map_texts(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::ThreadStarted { .. } | Self::TurnStarted | Self::TurnCompleted { .. } => {}
+            Self::Thinking { text } | Self::Message { text } | Self::Warning { text } => change(text),
+            Self::CommandStarted { command } => change(command),
+            Self::CommandEnded { command, output, .. } => {
+                change(command);
+                change(output);
+            }
+            Self::FileChanged { path, .. } => change(path),
+            Self::ToolCalled { tool } => change(tool),
+            Self::Searched { query } => change(query),
+            Self::Retrying { reason } => change(reason),
+            Self::TurnFailed { message } => change(message),
+            Self::Unknown { kind } => change(kind),
+        }
+    }
+}
+
+/// Cuts a text to one short line for a progress message.
+fn short(text: &str) -> String {
+    const CHARS: usize = 60;
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.chars().count() <= CHARS && line.len() == text.trim().len() {
+        return line.to_owned();
+    }
+    format!("{}…", line.chars().take(CHARS).collect::<String>())
+}

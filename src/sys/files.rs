@@ -1,0 +1,156 @@
+//! Files that are whole or absent: write beside the target, sync, rename, sync the directory.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Makes a directory and its parents, each new one readable by its owner alone.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Replaces or makes a file: afterwards it holds `bytes`, also after a power cut, or it is unchanged.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    sync_dir(directory)
+}
+
+/// Makes a file that did not exist; `AlreadyExists` otherwise. It is not synced: the caller says what must survive.
+pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    private()
+        .create_new(true)
+        .write(true)
+        .open(path)?
+        .write_all(bytes)
+}
+
+/// Makes a file that did not exist and syncs it with its directory.
+pub fn create_new_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = private().create_new(true).write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Opens a file for appending, made if absent.
+pub fn open_append(path: &Path) -> io::Result<File> {
+    private().create(true).append(true).open(path)
+}
+
+/// Returns options that make files readable by their owner alone and never follow a link at the end of a path.
+pub fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(no_follow());
+    options
+}
+
+/// Reads a regular file of at most `limit` bytes; a larger one is `FileTooLarge`, a link or FIFO is refused.
+pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_follow() | nonblocking)
+        .open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if about.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+/// Syncs a directory, so that a rename in it survives a power cut.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Returns the bytes that this user may still write to the file system of `path`.
+pub fn available_bytes(path: &Path) -> io::Result<u64> {
+    fs2::available_space(path)
+}
+
+/// Writes `bytes` into a file whose room was reserved first, so that a full disk cannot take it any more.
+///
+/// Allocate, write, cut to length, sync, rename: on a full disk the allocation fails while nothing is lost yet.
+pub fn write_reserved(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempfile_in(directory)?;
+    fs2::FileExt::allocate(file.as_file(), bytes.len() as u64)?;
+    file.write_all(bytes)?;
+    file.as_file().set_len(bytes.len() as u64)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    sync_dir(directory)
+}
+
+fn no_follow() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_written_is_whole_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_atomic(&path, b"one").unwrap();
+        write_reserved(&path, b"two").unwrap();
+        assert_eq!(read_bounded(&path, 3).unwrap(), b"two");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            read_bounded(&path, 2).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "no temporary file is left"
+        );
+    }
+
+    #[test]
+    fn a_link_or_fifo_is_never_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), dir.path().join("link")).unwrap();
+        assert!(read_bounded(&dir.path().join("link"), 10).is_err());
+        let fifo = dir.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        assert!(
+            read_bounded(&fifo, 10).is_err(),
+            "and it does not wait for a writer"
+        );
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_an_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        create_new(&path, b"one").unwrap();
+        assert_eq!(
+            create_new_synced(&path, b"two").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+    }
+}

@@ -1,0 +1,91 @@
+//! Advisory locks on whole files. The lock belongs to the open file: it ends when the last descriptor of it is closed,
+//! by whatever way its process ends, and travels with the descriptor to a child.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use crate::sys::files;
+
+/// An exclusive lock, held until it is dropped or its process ends.
+#[derive(Debug)]
+pub struct HeldLock(File);
+
+impl HeldLock {
+    /// Takes the lock of a file, made if absent; `None` when somebody else holds it.
+    ///
+    /// # Errors
+    /// Also when the file system knows no locks, which is an error and never "free".
+    pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        let file = files::private()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Takes over a lock that came with an inherited descriptor.
+    pub fn inherited(file: File) -> Self {
+        Self(file)
+    }
+
+    /// Returns the open file, to hand the lock to a child.
+    pub fn into_file(self) -> File {
+        self.0
+    }
+}
+
+/// Tells whether somebody holds the exclusive lock of a file. An absent file is free.
+///
+/// Looking takes a shared lock for a moment, so lookers never see each other.
+pub fn is_held(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        assert!(!is_held(&path).unwrap());
+        let held = HeldLock::try_take(&path).unwrap().unwrap();
+        assert!(is_held(&path).unwrap());
+        assert!(HeldLock::try_take(&path).unwrap().is_none());
+        drop(held);
+        assert!(!is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn a_lock_travels_with_its_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let file = HeldLock::try_take(&path).unwrap().unwrap().into_file();
+        let mut child = std::process::Command::new("cat")
+            .arg("-")
+            .stdin(std::process::Stdio::piped())
+            .stdout(file)
+            .spawn()
+            .unwrap();
+        assert!(is_held(&path).unwrap(), "the child holds it now");
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!is_held(&path).unwrap());
+    }
+}

@@ -1,0 +1,9 @@
+//! Ring 2: the machine. Processes, files, locks, clocks and signals, and nothing of what they are used for.
+
+pub mod clock;
+pub mod files;
+pub mod lock;
+pub mod process;
+pub mod signal;
+pub mod tail;
+pub mod watch;

@@ -1,0 +1,174 @@
+//! Signals to processes that are proven to be the ones meant.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::sys::clock;
+
+/// A process, so that its number cannot be mistaken after it was given to another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in the kernel's ticks since boot.
+    pub start: u64,
+    /// The boot it belongs to.
+    pub boot: String,
+}
+
+impl ProcessIdentity {
+    /// Looks at a live process; `None` when there is none or the system does not tell.
+    pub fn of(pid: u32) -> Option<Self> {
+        Some(Self {
+            pid,
+            start: Stat::read(pid)?.start,
+            boot: clock::boot_id(),
+        })
+    }
+
+    /// Tells whether exactly this process still runs. A zombie does not.
+    pub fn is_alive(&self) -> bool {
+        self.boot == clock::boot_id()
+            && Stat::read(self.pid)
+                .is_some_and(|stat| stat.start == self.start && stat.state != b'Z' && stat.state != b'X')
+    }
+
+    /// Sends a signal if exactly this process still runs.
+    pub fn signal(&self, signal: Signal) {
+        if self.is_alive()
+            && let Some(pid) = Self::raw(self.pid)
+        {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Sends a signal to the process group led by this process, if exactly this process still runs.
+    pub fn signal_group(&self, signal: Signal) {
+        if self.is_alive()
+            && let Some(pid) = Self::raw(self.pid)
+        {
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    fn raw(pid: u32) -> Option<Pid> {
+        i32::try_from(pid).ok().and_then(Pid::from_raw)
+    }
+}
+
+/// Tells whether some process has this number; says nothing about which.
+pub fn exists(pid: u32) -> bool {
+    ProcessIdentity::raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+/// Returns the live descendants of a process, found by parents, whatever group or session they are in.
+///
+/// Only Linux tells; elsewhere the list is empty.
+pub fn descendants(root: u32) -> Vec<ProcessIdentity> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let all: Vec<(u32, Stat)> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, Stat::read(pid)?)))
+        .collect();
+    let boot = clock::boot_id();
+    let mut found: Vec<ProcessIdentity> = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        for (pid, stat) in all
+            .iter()
+            .filter(|(pid, stat)| stat.parent == parent && *pid != parent)
+        {
+            if !found.iter().any(|known| known.pid == *pid) {
+                parents.push(*pid);
+                found.push(ProcessIdentity {
+                    pid: *pid,
+                    start: stat.start,
+                    boot: boot.clone(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The three facts of `/proc/<pid>/stat` that are used here.
+struct Stat {
+    state: u8,
+    parent: u32,
+    start: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Fields are counted from the last `)`, since a program's name may hold anything, parentheses too.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let after = bytes.iter().rposition(|byte| *byte == b')')? + 1;
+        let text = std::str::from_utf8(&bytes[after..]).ok()?;
+        let mut fields = text.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let parent = fields.next()?.parse().ok()?;
+        let start = fields.nth(17)?.parse().ok()?;
+        Some(Self { state, parent, start })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_named_like_a_stat_line_is_read_right() {
+        let line = b"42 (a) R 1) S 7 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!((stat.state, stat.parent, stat.start), (b'S', 7, 98_765));
+    }
+
+    #[test]
+    fn a_reused_number_is_not_the_process() {
+        let me = ProcessIdentity::of(std::process::id()).unwrap();
+        assert!(me.is_alive());
+        assert!(
+            !ProcessIdentity {
+                start: me.start + 1,
+                ..me.clone()
+            }
+            .is_alive()
+        );
+        assert!(
+            !ProcessIdentity {
+                boot: "another".into(),
+                ..me
+            }
+            .is_alive()
+        );
+    }
+
+    #[test]
+    fn descendants_in_other_sessions_are_found() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "setsid sleep 30 & wait"])
+            .stdin(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let mut found = Vec::new();
+        while found.is_empty() && std::time::Instant::now() < deadline {
+            found = descendants(child.id());
+            std::thread::yield_now();
+        }
+        for process in &found {
+            process.signal(Signal::KILL);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        assert!(!found.is_empty());
+    }
+}
