@@ -12,4 +12,5 @@
 pub mod diff;
 pub mod domain;
 pub mod peer;
+pub mod state;
 pub mod sys;

@@ -4,3 +4,4 @@
 //! searched for the places that findings point at. Nothing here runs git or touches a file.
 
 pub mod patch;
+pub mod sent;

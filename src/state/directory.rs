@@ -1,0 +1,253 @@
+//! One job's directory.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::job::{JobId, JobState};
+use crate::state::error::StateError;
+use crate::state::record::{ResultRecord, Spec, VERSION};
+use crate::sys::signal::ProcessIdentity;
+use crate::sys::{files, lock};
+
+/// Bytes read of one record. An answer is bounded far below.
+const RECORD_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The directory of one job and the names in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobDirectory(PathBuf);
+
+impl JobDirectory {
+    /// Names a directory; it need not exist.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Returns its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What was asked.
+    pub fn spec_path(&self) -> PathBuf {
+        self.0.join("spec.json")
+    }
+
+    /// The prompt as sent.
+    pub fn prompt_path(&self) -> PathBuf {
+        self.0.join("prompt.txt")
+    }
+
+    /// The change as sent, of a review.
+    pub fn change_path(&self) -> PathBuf {
+        self.0.join("change.json")
+    }
+
+    /// The schema the answer must fit.
+    pub fn schema_path(&self) -> PathBuf {
+        self.0.join("schema.json")
+    }
+
+    /// Held by the worker for life.
+    pub fn lock_path(&self) -> PathBuf {
+        self.0.join("worker.lock")
+    }
+
+    /// Exists once the job has a slot; holds when that was, in milliseconds since 1970.
+    pub fn started_path(&self) -> PathBuf {
+        self.0.join("started")
+    }
+
+    /// Made by whoever wants the job to end.
+    pub fn cancel_path(&self) -> PathBuf {
+        self.0.join("cancel")
+    }
+
+    /// What came of it.
+    pub fn result_path(&self) -> PathBuf {
+        self.0.join("result.json")
+    }
+
+    /// Made when somebody has read the result.
+    pub fn fetched_path(&self) -> PathBuf {
+        self.0.join("fetched")
+    }
+
+    /// The event log.
+    pub fn events_path(&self) -> PathBuf {
+        self.0.join("events.jsonl")
+    }
+
+    /// The peer's standard error.
+    pub fn stderr_path(&self) -> PathBuf {
+        self.0.join("stderr.log")
+    }
+
+    /// Our worker's own log.
+    pub fn worker_log_path(&self) -> PathBuf {
+        self.0.join("worker.log")
+    }
+
+    /// The peer's temporary folder; never this directory, which holds the result.
+    pub fn tmp_path(&self) -> PathBuf {
+        self.0.join("tmp")
+    }
+
+    /// The identities of the peers that were started.
+    pub fn peers_path(&self) -> PathBuf {
+        self.0.join("peers")
+    }
+
+    /// Reads what was asked.
+    pub fn read_spec(&self) -> Result<Spec, StateError> {
+        read_record(&self.spec_path())?.ok_or(StateError::NoSuchJob)
+    }
+
+    /// Reads what came of it; `None` while there is nothing.
+    pub fn read_result(&self) -> Result<Option<ResultRecord>, StateError> {
+        read_record(&self.result_path())
+    }
+
+    /// Writes what came of it. Only the holder of the lock may.
+    pub fn write_result(&self, result: &ResultRecord) -> Result<(), StateError> {
+        let path = self.result_path();
+        let bytes = serde_json::to_vec(result).map_err(|source| StateError::Damaged {
+            path: path.clone(),
+            source,
+        })?;
+        files::write_reserved(&path, &bytes).map_err(StateError::io("write", path))
+    }
+
+    /// Asks for the job's end. Asking twice is no error.
+    pub fn request_cancel(&self) -> Result<(), StateError> {
+        match files::create_new(&self.cancel_path(), b"") {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StateError::Io {
+                action: "write",
+                path: self.cancel_path(),
+                source: error,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells whether somebody asked for the job's end.
+    pub fn is_cancel_requested(&self) -> bool {
+        self.cancel_path().exists()
+    }
+
+    /// Notes that the result was read. A full disk must not hide a result, so failing here is no error.
+    pub fn mark_fetched(&self) {
+        let _ = files::create_new(&self.fetched_path(), b"");
+    }
+
+    /// Returns when the job got its slot, in milliseconds since 1970.
+    pub fn started_ms(&self) -> Option<u64> {
+        let bytes = files::read_bounded(&self.started_path(), 64).ok()?;
+        std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+    }
+
+    /// Notes that the job has its slot.
+    pub fn mark_started(&self, now_ms: u64) -> Result<(), StateError> {
+        let path = self.started_path();
+        files::create_new_synced(&path, now_ms.to_string().as_bytes()).map_err(StateError::io("write", path))
+    }
+
+    /// Notes a started peer, on disk before it gets its first prompt byte.
+    pub fn write_peer(&self, number: u32, peer: &ProcessIdentity) -> Result<(), StateError> {
+        let folder = self.peers_path();
+        files::create_private_dir(&folder).map_err(StateError::io("make", &folder))?;
+        let path = folder.join(number.to_string());
+        let bytes = serde_json::to_vec(peer).map_err(|source| StateError::Damaged {
+            path: path.clone(),
+            source,
+        })?;
+        files::create_new_synced(&path, &bytes).map_err(StateError::io("write", path))
+    }
+
+    /// Returns the peers that were started.
+    pub fn read_peers(&self) -> Vec<ProcessIdentity> {
+        let Ok(entries) = fs::read_dir(self.peers_path()) else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .filter_map(|entry| files::read_bounded(&entry.path(), 4096).ok())
+            .filter_map(|bytes| serde_json::from_slice(&bytes).ok())
+            .collect()
+    }
+
+    /// Derives the state from what exists and who holds the lock.
+    ///
+    /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last.
+    pub fn state(&self) -> Result<JobState, StateError> {
+        if let Some(result) = self.read_result_state()? {
+            return Ok(result);
+        }
+        let path = self.lock_path();
+        if lock::is_held(&path).map_err(StateError::io("lock", path))? {
+            return Ok(if self.started_path().exists() {
+                JobState::Running
+            } else {
+                JobState::Queued
+            });
+        }
+        Ok(self.read_result_state()?.unwrap_or(JobState::Lost))
+    }
+
+    fn read_result_state(&self) -> Result<Option<JobState>, StateError> {
+        #[derive(Deserialize, Serialize)]
+        struct Head {
+            version: u32,
+            state: JobState,
+        }
+        Ok(read_record::<Head>(&self.result_path())?.map(|head| head.state))
+    }
+}
+
+fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+    }
+    let bytes = match files::read_bounded(path, RECORD_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(StateError::Io {
+                action: "read",
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    let damaged = |source| StateError::Damaged {
+        path: path.into(),
+        source,
+    };
+    let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
+    if head.version > VERSION {
+        return Err(StateError::Newer { path: path.into() });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+}
+
+/// A job as it stands now.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its directory.
+    pub directory: JobDirectory,
+    /// What was asked.
+    pub spec: Spec,
+    /// Its state.
+    pub state: JobState,
+}
+
+impl Job {
+    /// Returns its id.
+    pub fn id(&self) -> &JobId {
+        &self.spec.id
+    }
+}

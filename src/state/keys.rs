@@ -1,0 +1,116 @@
+//! Idempotency: one key and one set of arguments is one job, also when two callers come at once.
+
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::fingerprint::sha256_hex;
+use crate::domain::job::JobId;
+use crate::state::error::StateError;
+use crate::state::store::Store;
+use crate::sys::files;
+
+/// A key whose file is locked until this is dropped: nobody else can make a job for it meanwhile.
+#[derive(Debug)]
+pub struct LockedKey {
+    file: std::fs::File,
+    path: PathBuf,
+    arguments: String,
+    job: Option<JobId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    job: JobId,
+    arguments: String,
+}
+
+impl LockedKey {
+    /// Locks a key, waiting for another holder, who is at most making a job.
+    ///
+    /// # Errors
+    /// [`StateError::KeyConflict`] when the key stands for other arguments and its job still exists.
+    pub fn take(store: &Store, key: &str, arguments: &[u8]) -> Result<Self, StateError> {
+        let path = store.folder("keys")?.join(sha256_hex(key.as_bytes()));
+        let mut file = files::private()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(StateError::io("write", &path))?;
+        file.lock().map_err(StateError::io("lock", &path))?;
+        let mut text = String::new();
+        (&file)
+            .take(4096)
+            .read_to_string(&mut text)
+            .map_err(StateError::io("read", &path))?;
+        file.rewind().map_err(StateError::io("read", &path))?;
+        let arguments = sha256_hex(arguments);
+        // A file that was cut short by a crash holds no job: its writer never said that there is one.
+        let stored = serde_json::from_str::<Stored>(&text).ok();
+        let stored = stored.filter(|stored| store.directory(&stored.job).spec_path().exists());
+        match stored {
+            Some(stored) if stored.arguments != arguments => Err(StateError::KeyConflict),
+            stored => Ok(Self {
+                file,
+                path,
+                arguments,
+                job: stored.map(|stored| stored.job),
+            }),
+        }
+    }
+
+    /// Returns the job the key stands for.
+    pub fn job(&self) -> Option<&JobId> {
+        self.job.as_ref()
+    }
+
+    /// Lets the key stand for a new job.
+    pub fn store(mut self, job: &JobId) -> Result<(), StateError> {
+        let stored = Stored {
+            job: job.clone(),
+            arguments: self.arguments.clone(),
+        };
+        let bytes = serde_json::to_vec(&stored).map_err(|source| StateError::Damaged {
+            path: self.path.clone(),
+            source,
+        })?;
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.write_all(&bytes))
+            .and_then(|()| self.file.sync_all())
+            .map_err(StateError::io("write", &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::WorkspaceHash;
+
+    #[test]
+    fn a_key_stands_for_one_set_of_arguments() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        let key = LockedKey::take(&store, "k", b"a").unwrap();
+        assert_eq!(key.job(), None);
+        let directory = store.directory(&id);
+        files::create_private_dir(directory.path()).unwrap();
+        std::fs::write(directory.spec_path(), "{}").unwrap();
+        key.store(&id).unwrap();
+        assert_eq!(LockedKey::take(&store, "k", b"a").unwrap().job(), Some(&id));
+        assert!(matches!(
+            LockedKey::take(&store, "k", b"b"),
+            Err(StateError::KeyConflict)
+        ));
+        store.delete(&id).unwrap();
+        assert_eq!(
+            LockedKey::take(&store, "k", b"b").unwrap().job(),
+            None,
+            "a deleted job frees its key"
+        );
+    }
+}

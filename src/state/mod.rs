@@ -1,0 +1,12 @@
+//! Ring 2: what is on disk. One directory a job; its state follows from the files in it and from who holds its lock.
+//!
+//! Nothing here starts a process or knows what a prompt is. Every format carries a version.
+
+pub mod cache;
+pub mod directory;
+pub mod error;
+pub mod events;
+pub mod keys;
+pub mod record;
+pub mod slots;
+pub mod store;

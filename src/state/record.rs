@@ -1,0 +1,193 @@
+//! The two records of a job: what was asked, and what came of it. Each is written once.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::coverage::Coverage;
+use crate::domain::envelope::{ConsultAnswer, ReviewAnswer, Target, Usage};
+use crate::domain::fault::Fault;
+use crate::domain::job::{JobId, JobKind, JobState};
+use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
+use crate::domain::tier::{Isolation, Tier, Tools};
+
+/// The version of both records. A reader accepts its own and older ones; a writer writes its own.
+pub const VERSION: u32 = 1;
+
+/// What a job was asked to do: `spec.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// The job.
+    pub id: JobId,
+    /// Its use case.
+    pub kind: JobKind,
+    /// What it is about, in a few words.
+    pub label: String,
+    /// When it was made, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// The workspace.
+    pub workspace: PathBuf,
+    /// Where the workspace was taken from.
+    pub workspace_source: String,
+    /// The repository around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo_root: Option<PathBuf>,
+    /// Where the peer works.
+    pub directory: PathBuf,
+    /// The promise about effects.
+    pub tier: Tier,
+    /// How much of the user's peer configuration takes part.
+    pub isolation: Isolation,
+    /// Whether the peer can run commands.
+    pub tools: Tools,
+    /// Whether the model may search the web.
+    pub web_search: bool,
+    /// Keep no thread at the peer.
+    pub ephemeral: bool,
+    /// The model asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelName>,
+    /// The effort asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+    /// Deadline in milliseconds of awake time.
+    pub timeout_ms: u64,
+    /// The thread to continue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<ThreadId>,
+    /// Tokens that the thread had used before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage_before: Option<Usage>,
+    /// What the answer is read as.
+    pub expects: Expects,
+    /// The peer to start.
+    pub peer: PeerSpec,
+    /// The host that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The call that asked.
+    pub request_id: String,
+    /// What the caller should know whatever comes of it.
+    pub warnings: Vec<String>,
+    /// What left this machine with the prompt.
+    pub egress: Egress,
+}
+
+/// What an answer is read as.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "expects", rename_all = "snake_case")]
+pub enum Expects {
+    /// The answer of a consult of this kind.
+    Consult {
+        /// The kind.
+        kind: ConsultKind,
+    },
+    /// The answer of a review.
+    Review {
+        /// What was looked at.
+        target: Target,
+        /// What of it was sent.
+        coverage: Coverage,
+    },
+}
+
+/// The peer's program as it was found when the job was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerSpec {
+    /// The native program.
+    pub program: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// The user's MCP servers, to be switched off.
+    pub servers: Vec<String>,
+}
+
+/// What was sent to the model's service, so that a person can check it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Egress {
+    /// Bytes of the prompt.
+    pub prompt_bytes: usize,
+    /// SHA-256 of the prompt.
+    pub prompt_sha256: String,
+    /// Files whose text is in the prompt.
+    pub files: Vec<EgressFile>,
+    /// Files that were withheld.
+    pub withheld: Vec<String>,
+    /// Values that were masked.
+    pub masked: u32,
+}
+
+/// One file in a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressFile {
+    /// Its path.
+    pub path: String,
+    /// Bytes of it in the prompt.
+    pub bytes: usize,
+}
+
+/// What came of a job: `result.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultRecord {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// How it ended; never `queued` or `running`.
+    pub state: JobState,
+    /// When, in milliseconds since 1970.
+    pub ended_ms: u64,
+    /// Awake time of the run in milliseconds.
+    pub elapsed_ms: u64,
+    /// The answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// The last thing the model said in a run without an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+    /// The model's text as it came, secrets masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+    /// The peer's thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// Tokens of this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Tokens of the thread, this run included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_usage: Option<Usage>,
+    /// Commands the peer ran.
+    pub commands: Vec<CommandRecord>,
+    /// Commands beyond those listed.
+    #[serde(default)]
+    pub more_commands: u32,
+    /// Process numbers that outlived the run.
+    #[serde(default)]
+    pub leaked: Vec<u32>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// One command of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// As the peer shows it.
+    pub command: String,
+    /// Its exit code; absent when it never ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+}
+
+/// An answer of either kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Answer {
+    /// Of a consult.
+    Consult(ConsultAnswer),
+    /// Of a review.
+    Review(ReviewAnswer),
+}

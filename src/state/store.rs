@@ -1,0 +1,254 @@
+//! All jobs of the user.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::diff::sent::SentPatch;
+use crate::domain::environment::Environment;
+use crate::domain::job::{JobId, JobName, WorkspaceHash};
+use crate::domain::limits;
+use crate::domain::request::StateFilter;
+use crate::domain::retention::{self, Ended};
+use crate::state::directory::{Job, JobDirectory};
+use crate::state::error::StateError;
+use crate::state::record::Spec;
+use crate::sys::files;
+use crate::sys::lock::{self, HeldLock};
+
+/// The state directory. Naming it touches nothing; the first job makes it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What a new job is made of.
+#[derive(Debug)]
+pub struct NewJob<'a> {
+    /// The record.
+    pub spec: &'a Spec,
+    /// The prompt, redacted.
+    pub prompt: &'a str,
+    /// The answer's schema.
+    pub schema: Option<&'a serde_json::Value>,
+    /// The change as sent.
+    pub change: Option<&'a SentPatch>,
+}
+
+impl Store {
+    /// Names the state directory.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Finds the state directory from the environment; `None` when there is not even a home folder.
+    pub fn path_from(environment: &Environment) -> Option<PathBuf> {
+        environment.path("CROSSCHECK_STATE_DIR").or_else(|| {
+            let base = environment
+                .path("XDG_STATE_HOME")
+                .or_else(|| environment.path("HOME").map(|home| home.join(".local/state")))?;
+            Some(base.join("crosscheck"))
+        })
+    }
+
+    /// Returns the state directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes a folder below the state directory if it is absent.
+    pub fn folder(&self, name: &str) -> Result<PathBuf, StateError> {
+        let path = self.root.join(name);
+        files::create_private_dir(&path).map_err(StateError::io("make", &path))?;
+        Ok(path)
+    }
+
+    /// Returns the directory of a job; it need not exist.
+    pub fn directory(&self, id: &JobId) -> JobDirectory {
+        JobDirectory::at(self.root.join("jobs").join(id.as_str()))
+    }
+
+    /// Refuses to start when too little is free.
+    pub fn check_room(&self) -> Result<(), StateError> {
+        let jobs = self.folder("jobs")?;
+        let free = files::available_bytes(&jobs).map_err(StateError::io("read", &jobs))?;
+        if free < limits::FREE_BYTES {
+            return Err(StateError::Full {
+                path: self.root.clone(),
+                free,
+                needed: limits::FREE_BYTES,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes a job. It appears under its name whole and already locked, so no reader sees it half made or lost.
+    pub fn create(&self, new: &NewJob<'_>) -> Result<(JobDirectory, HeldLock), StateError> {
+        self.check_room()?;
+        let jobs = self.folder("jobs")?;
+        let final_path = jobs.join(new.spec.id.as_str());
+        let draft = JobDirectory::at(jobs.join(format!(".new-{}", new.spec.id)));
+        let made = self.fill(&draft, new).and_then(|lock| {
+            fs::rename(draft.path(), &final_path).map_err(StateError::io("write", &final_path))?;
+            files::sync_dir(&jobs).map_err(StateError::io("write", &jobs))?;
+            Ok(lock)
+        });
+        if made.is_err() {
+            let _ = fs::remove_dir_all(draft.path());
+        }
+        Ok((JobDirectory::at(final_path), made?))
+    }
+
+    fn fill(&self, draft: &JobDirectory, new: &NewJob<'_>) -> Result<HeldLock, StateError> {
+        let path = draft.path();
+        files::create_private_dir(path).map_err(StateError::io("make", path))?;
+        files::create_private_dir(&draft.tmp_path()).map_err(StateError::io("make", draft.tmp_path()))?;
+        let lock_path = draft.lock_path();
+        let lock = HeldLock::try_take(&lock_path)
+            .map_err(StateError::io("lock", &lock_path))?
+            .ok_or_else(|| StateError::io("lock", &lock_path)(io::ErrorKind::WouldBlock.into()))?;
+        let write = |path: PathBuf, bytes: &[u8]| {
+            files::create_new_synced(&path, bytes).map_err(StateError::io("write", path))
+        };
+        let json = |path: &Path, value: serde_json::Result<Vec<u8>>| {
+            value.map_err(|source| StateError::Damaged {
+                path: path.into(),
+                source,
+            })
+        };
+        write(draft.prompt_path(), new.prompt.as_bytes())?;
+        if let Some(schema) = new.schema {
+            write(
+                draft.schema_path(),
+                &json(&draft.schema_path(), serde_json::to_vec(schema))?,
+            )?;
+        }
+        if let Some(change) = new.change {
+            write(
+                draft.change_path(),
+                &json(&draft.change_path(), serde_json::to_vec(change))?,
+            )?;
+        }
+        write(
+            draft.spec_path(),
+            &json(&draft.spec_path(), serde_json::to_vec(new.spec))?,
+        )?;
+        Ok(lock)
+    }
+
+    /// Finds the one job that a name means.
+    pub fn find(&self, name: &JobName, workspace: WorkspaceHash) -> Result<Job, StateError> {
+        let id = match name {
+            JobName::Exact(id) => id.clone(),
+            JobName::Latest => self
+                .ids(Some(workspace))?
+                .into_iter()
+                .next()
+                .ok_or(StateError::NoSuchJob)?,
+            JobName::Prefix(prefix) => {
+                let mut fitting: Vec<JobId> = self
+                    .ids(None)?
+                    .into_iter()
+                    .filter(|id| id.as_str().starts_with(prefix))
+                    .collect();
+                match fitting.len() {
+                    0 => return Err(StateError::NoSuchJob),
+                    1 => fitting.remove(0),
+                    _ => {
+                        let candidates = fitting.iter().take(5).map(ToString::to_string).collect();
+                        return Err(StateError::Ambiguous { candidates });
+                    }
+                }
+            }
+        };
+        self.read(&id)
+    }
+
+    /// Reads one job.
+    pub fn read(&self, id: &JobId) -> Result<Job, StateError> {
+        let directory = self.directory(id);
+        let spec = directory.read_spec()?;
+        let state = directory.state()?;
+        Ok(Job {
+            directory,
+            spec,
+            state,
+        })
+    }
+
+    /// Lists jobs, newest first. A record that cannot be read hides no other; how many were skipped is the second value.
+    pub fn list(
+        &self,
+        workspace: Option<WorkspaceHash>,
+        filter: StateFilter,
+        limit: usize,
+    ) -> Result<(Vec<Job>, usize), StateError> {
+        let (mut jobs, mut damaged) = (Vec::new(), 0);
+        for id in self.ids(workspace)? {
+            if jobs.len() == limit {
+                break;
+            }
+            match self.read(&id) {
+                Ok(job) if filter.admits(job.state) => jobs.push(job),
+                // Somebody deleted it between the two looks.
+                Ok(_) | Err(StateError::NoSuchJob) => {}
+                Err(_) => damaged += 1,
+            }
+        }
+        Ok((jobs, damaged))
+    }
+
+    /// Returns the ids of all jobs, newest first, without opening any.
+    pub fn ids(&self, workspace: Option<WorkspaceHash>) -> Result<Vec<JobId>, StateError> {
+        let jobs = self.root.join("jobs");
+        let entries = match fs::read_dir(&jobs) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StateError::io("list", jobs)(error)),
+        };
+        let mut ids: Vec<JobId> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|id: &JobId| workspace.is_none_or(|hash| id.is_of(hash)))
+            .collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids)
+    }
+
+    /// Deletes the record of an ended job.
+    ///
+    /// The directory is renamed first, so that it vanishes at once for everybody, and only a child of the jobs folder
+    /// with a checked id can be named.
+    pub fn delete(&self, id: &JobId) -> Result<(), StateError> {
+        let from = self.root.join("jobs").join(id.as_str());
+        let gone = self.root.join("jobs").join(format!(".gone-{id}"));
+        match fs::rename(&from, &gone) {
+            Ok(()) => fs::remove_dir_all(&gone).map_err(StateError::io("delete", gone)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StateError::NoSuchJob),
+            Err(error) => Err(StateError::io("delete", from)(error)),
+        }
+    }
+
+    /// Deletes what retention allows to delete. Returns how many; what cannot be deleted now is tried again later.
+    ///
+    /// Jobs younger than the time to live are only opened when there are more of them than are kept.
+    pub fn evict(&self, now_ms: u64) -> usize {
+        let Ok(ids) = self.ids(None) else { return 0 };
+        let ttl_ms = crate::sys::clock::millis(limits::RETENTION);
+        let old = |id: &JobId| now_ms.saturating_sub(id.created_ms()) > ttl_ms;
+        let crowded = ids.len() > limits::RETENTION_JOBS;
+        let ended = ids.into_iter().filter(|id| crowded || old(id)).filter_map(|id| {
+            let directory = self.directory(&id);
+            let result = directory.read_result().ok()??;
+            let fetched = directory.fetched_path().exists();
+            let free = !lock::is_held(&directory.lock_path()).ok()?;
+            free.then_some(Ended {
+                id,
+                ended_ms: result.ended_ms,
+                fetched,
+            })
+        });
+        let gone = retention::evict(ended.collect(), now_ms, limits::RETENTION, limits::RETENTION_JOBS);
+        gone.iter().filter(|id| self.delete(id).is_ok()).count()
+    }
+}
