@@ -9,6 +9,7 @@
 //! 5. `service`: one use case per file.
 //! 6. `mcp`, `cli`: the two doors.
 
+pub mod config;
 pub mod diff;
 pub mod domain;
 pub mod peer;

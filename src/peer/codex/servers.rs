@@ -3,7 +3,25 @@
 //! codex starts every configured server outside its sandbox, read-only runs included (seen with codex-cli 0.169.0), so
 //! a run that must not have side effects switches all of them off.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
+
+use crate::domain::environment::Environment;
+
+/// Returns every file that may configure a server for a run in this folder; most do not exist.
+pub fn configuration_files(environment: &Environment, workspace: &Path) -> Vec<PathBuf> {
+    let home = environment
+        .path("CODEX_HOME")
+        .or_else(|| environment.path("HOME").map(|home| home.join(".codex")));
+    let names = ["config.toml", "managed_config.toml"];
+    let mut folders: Vec<PathBuf> = home.into_iter().chain([PathBuf::from("/etc/codex")]).collect();
+    folders.extend(workspace.ancestors().map(|folder| folder.join(".codex")));
+    folders
+        .iter()
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .collect()
+}
 
 /// Reads the names of enabled servers from what `codex mcp list --json` prints; `None` when it is no list.
 pub fn parse_names(stdout: &[u8]) -> Option<Vec<String>> {

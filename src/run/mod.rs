@@ -1,0 +1,15 @@
+//! Ring 3: one supervised peer.
+//!
+//! Finds the peer's program, probes for free what a paid run relies on, starts the worker that owns a job, and turns
+//! what a run left into the job's result. Knows nothing of tools, hosts or terminals.
+
+pub mod conclude;
+pub mod control;
+pub mod probe;
+pub mod program;
+pub mod reap;
+pub mod start;
+pub mod supervise;
+pub mod usage;
+pub mod wait;
+pub mod worker;

@@ -1,0 +1,186 @@
+//! Free questions to the peer before anything is paid, and for `status`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
+use crate::config::Config;
+use crate::domain::environment::Environment;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::fingerprint::sha256_hex;
+use crate::domain::limits;
+use crate::domain::tier::Tools;
+use crate::peer::codex::account::{self, Login, Model, Question, Quota};
+use crate::peer::codex::{invocation, servers};
+use crate::run::program::Program;
+use crate::state::cache;
+use crate::state::store::Store;
+use crate::sys::process::{Ended, Running, run_captured};
+use crate::sys::{clock, files};
+
+/// How long a working sandbox is believed to work; it changes with the kernel's settings and with containers.
+const SANDBOX_AGE: Duration = Duration::from_secs(10 * 60);
+/// How long a list of servers is believed while the configuration files are unchanged.
+const SERVERS_AGE: Duration = Duration::from_secs(10 * 60);
+/// How long an allowance is believed: long enough for a burst of `status` calls.
+const QUOTA_AGE: Duration = Duration::from_secs(60);
+/// Bytes that a probe may print.
+const PROBE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes read of one configuration file, to see whether it changed.
+const CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Asks one peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// The peer.
+    pub program: &'a Program,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// Our environment.
+    pub environment: &'a Environment,
+    /// Where facts are remembered.
+    pub store: &'a Store,
+}
+
+/// What was found out about the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxState {
+    /// Whether commands can run in it.
+    pub tools: Tools,
+    /// The peer's words when they cannot.
+    pub reason: Option<String>,
+}
+
+impl Probe<'_> {
+    /// Tells whether the sandbox works. A working one is remembered; a broken one is tried again every time, so that
+    /// mending it takes effect at once.
+    pub async fn sandbox(&self) -> SandboxState {
+        let key = format!("sandbox {} {}", self.program.identity, clock::boot_id());
+        if cache::read::<bool>(self.store, &key, SANDBOX_AGE) == Some(true) {
+            return SandboxState { tools: Tools::Sandboxed, reason: None };
+        }
+        let reason = match self.capture(invocation::sandbox_probe(), Path::new("/")).await {
+            Ok((Ended::Exited(0), _, _)) => {
+                cache::write(self.store, &key, true);
+                return SandboxState { tools: Tools::Sandboxed, reason: None };
+            }
+            Ok((_, _, stderr)) => last_line(&stderr),
+            Err(error) => error,
+        };
+        SandboxState { tools: Tools::None, reason: Some(reason) }
+    }
+
+    /// Returns the user's MCP servers, all of them. They are asked for again when a configuration file changed.
+    pub async fn servers(&self, workspace: &Path, fresh: bool) -> Result<Vec<String>, Fault> {
+        let key = format!("servers {} {}", self.program.identity, self.configuration_hash(workspace));
+        if !fresh && let Some(names) = cache::read(self.store, &key, SERVERS_AGE) {
+            return Ok(names);
+        }
+        let unsafe_to_go_on = |message: String| {
+            Fault::new(FaultCode::PeerConfigRejected, message)
+                .hint("run `codex mcp list --json` to see the error, or repeat the call with options.isolation=ignore_config")
+        };
+        let arguments = ["mcp", "list", "--json"].map(Into::into).to_vec();
+        let names = match self.capture(arguments, workspace).await {
+            Ok((Ended::Exited(0), stdout, _)) => servers::parse_names(&stdout),
+            Ok(_) => None,
+            Err(error) => return Err(unsafe_to_go_on(error)),
+        };
+        // Without the list they could not be switched off, and they run outside the sandbox.
+        let names = names.ok_or_else(|| unsafe_to_go_on("codex does not list its MCP servers".to_owned()))?;
+        cache::write(self.store, &key, &names);
+        Ok(names)
+    }
+
+    /// Tells whether codex is logged in, as far as it can be told.
+    pub async fn login(&self) -> Login {
+        let arguments = ["login", "status"].map(Into::into).to_vec();
+        match self.capture(arguments, Path::new("/")).await {
+            Ok((_, _, stderr)) => account::parse_login(&String::from_utf8_lossy(&stderr)),
+            Err(_) => Login::Unknown,
+        }
+    }
+
+    /// Returns what is left of the account's allowance; `Err` says why it is unknown.
+    pub async fn quota(&self, deadline: Duration) -> Result<Quota, String> {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        struct Kept(serde_json::Value);
+        let key = format!("quota {} {:?}", self.program.identity, self.environment.get("CODEX_HOME"));
+        if let Some(Kept(value)) = cache::read(self.store, &key, QUOTA_AGE)
+            && let Some(quota) = account::parse_quota(&value)
+        {
+            return Ok(quota);
+        }
+        let value = self.ask(Question::Quota, deadline).await?;
+        let quota = account::parse_quota(&value).ok_or("codex's answer is not understood")?;
+        cache::write(self.store, &key, Kept(value));
+        Ok(quota)
+    }
+
+    /// Returns the models that the account may name.
+    pub async fn models(&self, deadline: Duration) -> Result<Vec<Model>, String> {
+        let value = self.ask(Question::Models, deadline).await?;
+        account::parse_models(&value).ok_or_else(|| "codex's answer is not understood".to_owned())
+    }
+
+    /// Asks the app-server one free question.
+    async fn ask(&self, question: Question, deadline: Duration) -> Result<serde_json::Value, String> {
+        let invocation =
+            self.program.invocation(account::arguments(), Path::new("/"), self.config, self.environment);
+        let mut running = Running::start(&invocation).map_err(|error| format!("codex cannot be started: {error}"))?;
+        let (stdin, stdout) = (running.stdin.take(), running.stdout.take());
+        drop(running.stderr.take());
+        let talk = async {
+            let (mut stdin, stdout) = (stdin?, stdout?);
+            stdin.write_all(account::request(question).as_bytes()).await.ok()?;
+            let mut lines = BufReader::new(stdout.take(PROBE_BYTES as u64)).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                if let Some(answer) = account::parse_answer(&line) {
+                    return Some(answer);
+                }
+            }
+            None
+        };
+        let answer = tokio::time::timeout(deadline, talk).await;
+        // Its input is closed by now, at which it ends by itself; a stuck one is ended.
+        if tokio::time::timeout(limits::DRAIN_GRACE, running.wait()).await.is_err() {
+            running.terminate().await;
+        }
+        match answer {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err("codex ended without an answer".to_owned()),
+            Err(_) => Err(format!("codex did not answer within {} ms", deadline.as_millis())),
+        }
+    }
+
+    async fn capture(
+        &self,
+        arguments: Vec<std::ffi::OsString>,
+        directory: &Path,
+    ) -> Result<(Ended, Vec<u8>, Vec<u8>), String> {
+        let invocation = self.program.invocation(arguments, directory, self.config, self.environment);
+        run_captured(&invocation, b"", limits::PROBE_TIMEOUT, PROBE_BYTES)
+            .await
+            .map(|captured| (captured.ended, captured.stdout, captured.stderr))
+            .map_err(|error| error.to_string())
+    }
+
+    fn configuration_hash(&self, workspace: &Path) -> String {
+        let mut all = Vec::new();
+        for path in servers::configuration_files(self.environment, workspace) {
+            all.extend(path.as_os_str().as_encoded_bytes());
+            match files::read_bounded(&path, CONFIG_BYTES) {
+                Ok(bytes) => all.extend(sha256_hex(&bytes).as_bytes()),
+                Err(error) => all.extend(format!("{:?}", error.kind()).as_bytes()),
+            }
+        }
+        sha256_hex(&all)
+    }
+}
+
+fn last_line(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+    line.chars().take(200).collect()
+}

@@ -1,0 +1,141 @@
+//! Finds the peer's program and its version.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Access, access};
+use semver::Version;
+
+use crate::config::Config;
+use crate::domain::environment::Environment;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::limits;
+use crate::peer::codex::{locate, version};
+use crate::state::cache;
+use crate::state::store::Store;
+use crate::sys::process::{Ended, Invocation, run_captured};
+
+/// How long the version of an unchanged file is believed.
+const VERSION_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Bytes that a version may print.
+const VERSION_BYTES: usize = 64 * 1024;
+
+/// The peer as it is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The native program.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+    /// Changes when the file is replaced.
+    pub identity: String,
+}
+
+impl Program {
+    /// Finds the program and asks for its version, unless the same file was asked before.
+    pub async fn find(config: &Config, environment: &Environment, store: &Store) -> Result<Self, Fault> {
+        let path = find_path(config, environment)?;
+        let identity = identity(&path);
+        let key = format!("version {identity}");
+        if let Some(text) = cache::read::<String>(store, &key, VERSION_AGE)
+            && let Ok(version) = Version::parse(&text)
+        {
+            return Ok(Self { path, version, identity });
+        }
+        let version = ask_version(&path, config, environment).await?;
+        cache::write(store, &key, version.to_string());
+        Ok(Self { path, version, identity })
+    }
+
+    /// Makes the invocation of this program.
+    pub fn invocation(
+        &self,
+        arguments: Vec<std::ffi::OsString>,
+        directory: &Path,
+        config: &Config,
+        environment: &Environment,
+    ) -> Invocation {
+        Invocation {
+            program: self.path.clone(),
+            arguments,
+            directory: directory.to_owned(),
+            environment: peer_environment(config, environment),
+        }
+    }
+}
+
+/// Returns what codex may see of the environment.
+pub fn peer_environment(config: &Config, environment: &Environment) -> Environment {
+    environment.for_peer(&locate::OWN_VARIABLES, &config.env_pass.value)
+}
+
+async fn ask_version(path: &Path, config: &Config, environment: &Environment) -> Result<Version, Fault> {
+    let invocation = Invocation {
+        program: path.to_owned(),
+        arguments: vec!["--version".into()],
+        directory: "/".into(),
+        environment: peer_environment(config, environment),
+    };
+    let captured = run_captured(&invocation, b"", limits::PROBE_TIMEOUT, VERSION_BYTES)
+        .await
+        .map_err(|error| Fault::new(FaultCode::PeerNotFound, format!("{error}")))?;
+    if captured.ended != Ended::Exited(0) {
+        return Err(Fault::new(
+            FaultCode::PeerNotFound,
+            format!("`{}` does not run: it ended without telling its version", path.display()),
+        ));
+    }
+    version::parse_version(&String::from_utf8_lossy(&captured.stdout)).ok_or_else(|| {
+        Fault::new(FaultCode::PeerNotFound, format!("`{}` is not codex: it tells no version", path.display()))
+    })
+}
+
+fn find_path(config: &Config, environment: &Environment) -> Result<PathBuf, Fault> {
+    if let Some(named) = &config.codex_bin.value {
+        return if is_program(named) {
+            Ok(native(named))
+        } else {
+            let message = format!("`{}`, set by {}, is not a program", named.display(), config.codex_bin.origin);
+            Err(Fault::new(FaultCode::PeerNotFound, message))
+        };
+    }
+    let mut places = locate::candidates(environment);
+    for folder in locate::version_folders(environment) {
+        let mut versions: Vec<PathBuf> =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        versions.sort_unstable_by(|a, b| b.cmp(a));
+        places.extend(versions.into_iter().map(|version| version.join("bin").join(locate::PROGRAM)));
+    }
+    places
+        .iter()
+        .find(|place| is_program(place))
+        .map(|place| native(place))
+        .ok_or_else(|| Fault::new(FaultCode::PeerNotFound, "the codex program is not on PATH nor in the usual places"))
+}
+
+/// Prefers the native program behind a script of a package manager.
+fn native(path: &Path) -> PathBuf {
+    let Ok(real) = path.canonicalize() else { return path.to_owned() };
+    let candidates = locate::native_candidates(&real);
+    candidates.into_iter().find(|candidate| is_program(candidate)).unwrap_or(real)
+}
+
+fn is_program(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+
+fn identity(path: &Path) -> String {
+    match fs::metadata(path) {
+        Ok(about) => format!(
+            "{} {} {} {}.{}",
+            path.display(),
+            about.ino(),
+            about.len(),
+            about.mtime(),
+            about.mtime_nsec()
+        ),
+        Err(_) => path.display().to_string(),
+    }
+}

@@ -1,0 +1,246 @@
+//! One peer process from its start to its end.
+
+use std::path::PathBuf;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::limits;
+use crate::peer::codex::classify::End;
+use crate::peer::codex::events::parse_line;
+use crate::peer::event::Event;
+use crate::peer::transcript::Transcript;
+use crate::redact::scan::Redactor;
+use crate::run::control::{Control, Stop};
+use crate::state::directory::JobDirectory;
+use crate::state::events::EventLog;
+use crate::sys::files;
+use crate::sys::process::{Ended, Invocation, Running};
+use crate::sys::tail::HeadTail;
+
+/// Lines in flight between the pipe and the log.
+const LINES_IN_FLIGHT: usize = 16;
+
+/// What a run was.
+#[derive(Debug)]
+pub struct Run {
+    /// How the peer ended; `None` when even KILL did not end it.
+    pub end: Option<End>,
+    /// Why it was ended, if it did not end by itself.
+    pub stop: Option<Stop>,
+    /// What it reported.
+    pub transcript: Transcript,
+    /// The beginning and the end of its standard error.
+    pub stderr: String,
+    /// Processes that outlived it.
+    pub leaked: Vec<u32>,
+}
+
+/// What a run writes to and obeys.
+pub struct Supervision<'a> {
+    /// The job.
+    pub directory: &'a JobDirectory,
+    /// Its event log.
+    pub log: &'a mut EventLog,
+    /// What can end the run.
+    pub control: &'a Control,
+}
+
+impl Supervision<'_> {
+    /// Runs a peer to its end. `number` counts the peers of this job from 1.
+    ///
+    /// The peer's identity is on disk before the first byte of the prompt: a worker that dies earlier leaves a peer
+    /// that reads an empty prompt and ends unpaid.
+    pub async fn run(&mut self, invocation: &Invocation, prompt: &str, number: u32) -> Result<Run, Fault> {
+        let mut running = Running::start(invocation).map_err(|error| {
+            Fault::new(FaultCode::PeerNotFound, format!("cannot start `{}`: {error}", invocation.program.display()))
+        })?;
+        if let Err(error) = self.directory.write_peer(number, running.identity()) {
+            running.terminate().await;
+            return Err(error.into());
+        }
+        let feeding = tokio::spawn(feed(running.stdin.take(), prompt.as_bytes().to_vec()));
+        let (send, mut lines) = mpsc::channel(LINES_IN_FLIGHT);
+        let reading = tokio::spawn(read_lines(running.stdout.take(), send));
+        let errors = tokio::spawn(read_stderr(running.stderr.take(), self.directory.stderr_path()));
+
+        let mut transcript = Transcript::default();
+        let mut ended: Option<Ended> = None;
+        let mut stop = None;
+        let mut leaked = Vec::new();
+        let mut drained_by: Option<Instant> = None;
+        loop {
+            let drain = drained_by.unwrap_or_else(|| Instant::now() + limits::TIMEOUT_MAX);
+            let woken = tokio::select! {
+                line = lines.recv() => Woken::Line(line),
+                end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
+                reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
+                () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
+            };
+            let stop_now = match woken {
+                Woken::Line(Some(Line::Text(line))) => {
+                    self.take(&line, &mut transcript)?;
+                    None
+                }
+                Woken::Line(Some(Line::TooLong)) => {
+                    transcript.malformed += 1;
+                    None
+                }
+                Woken::Line(Some(Line::Limit)) => Some(Stop::OutputLimit),
+                Woken::Line(None) if ended.is_some() => break,
+                Woken::Line(None) => {
+                    // The peer closed its output; it is over when it also ends, which it is given a moment for.
+                    lines.close();
+                    match tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await {
+                        Ok(end) => ended = end.ok(),
+                        Err(_) => (ended, leaked) = running.terminate().await,
+                    }
+                    break;
+                }
+                Woken::Ended(end) => {
+                    ended = end;
+                    drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
+                    None
+                }
+                Woken::Stop(reason) => Some(reason),
+                Woken::Drained => break,
+            };
+            if let Some(reason) = stop_now
+                && ended.is_none()
+            {
+                tracing::info!(?reason, "ending the peer");
+                stop = Some(reason);
+                (ended, leaked) = running.terminate().await;
+                drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
+            }
+        }
+        reading.abort();
+        feeding.abort();
+        let stderr = tokio::time::timeout(limits::DRAIN_GRACE, errors).await;
+        let stderr = stderr.ok().and_then(Result::ok).unwrap_or_default();
+        Ok(Run { end: ended.map(End::from), stop, transcript, stderr, leaked })
+    }
+
+    /// Takes one line: into the transcript as it is, into the log with secrets masked.
+    fn take(&mut self, line: &[u8], transcript: &mut Transcript) -> Result<(), Fault> {
+        let Some(mut event) = parse_line(line) else {
+            transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
+            return Ok(());
+        };
+        transcript.push(&event);
+        event.map_texts(&mut |text| {
+            if let Some(masked) = Redactor::shared().mask_found(text) {
+                *text = masked.text;
+            }
+        });
+        // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
+        if let Err(error) = self.log.append(&event) {
+            tracing::warn!(%error, "an event is not in the log");
+        }
+        if let Event::ThreadStarted { thread } = &event {
+            tracing::info!(%thread, "the peer opened its thread");
+        }
+        Ok(())
+    }
+}
+
+impl From<Ended> for End {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Exited(code) => Self::Exited(code),
+            Ended::Signaled(signal) => Self::Signaled(signal),
+        }
+    }
+}
+
+enum Woken {
+    Line(Option<Line>),
+    Ended(Option<Ended>),
+    Stop(Stop),
+    Drained,
+}
+
+enum Line {
+    Text(Vec<u8>),
+    TooLong,
+    Limit,
+}
+
+async fn feed(stdin: Option<ChildStdin>, prompt: Vec<u8>) {
+    if let Some(mut stdin) = stdin {
+        // A peer that ends early closes its input; why it ended says more than this.
+        let _ = stdin.write_all(&prompt).await;
+        let _ = stdin.shutdown().await;
+    }
+}
+
+async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
+    let Some(stdout) = stdout else { return };
+    let mut reader = BufReader::with_capacity(64 * 1024, stdout);
+    let mut total = 0u64;
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut reader).take(limits::PEER_LINE_BYTES as u64).read_until(b'\n', &mut line).await;
+        let Ok(bytes @ 1..) = read else { return };
+        total += bytes as u64;
+        let whole = line.last() == Some(&b'\n');
+        let long = !whole && line.len() >= limits::PEER_LINE_BYTES;
+        if long && skip_line(&mut reader, &mut total).await.is_err() {
+            return;
+        }
+        let item = if total > limits::PEER_OUTPUT_BYTES {
+            Line::Limit
+        } else if long {
+            Line::TooLong
+        } else {
+            Line::Text(line)
+        };
+        let last = matches!(item, Line::Limit);
+        if send.send(item).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+async fn skip_line(reader: &mut BufReader<ChildStdout>, total: &mut u64) -> std::io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf().await?;
+        if buffer.is_empty() || *total > limits::PEER_OUTPUT_BYTES {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let used = end.map_or(buffer.len(), |at| at + 1);
+        *total += used as u64;
+        reader.consume(used);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// Keeps the head and the tail of standard error, and writes it masked and capped beside the job as it comes.
+async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf) -> String {
+    use std::io::Write;
+    let mut kept = HeadTail::new(limits::PEER_STDERR_BYTES);
+    let Some(stderr) = stderr else { return String::new() };
+    let mut file = files::open_append(&path).ok();
+    let mut written = 0;
+    let mut reader = BufReader::new(stderr);
+    loop {
+        let mut line = Vec::new();
+        // A line without an end is taken in pieces of this size.
+        let read = (&mut reader).take(16 * 1024).read_until(b'\n', &mut line).await;
+        let Ok(1..) = read else { return kept.text() };
+        kept.push(&line);
+        if let Some(file) = &mut file
+            && written < limits::PEER_STDERR_BYTES
+        {
+            let masked = Redactor::shared().mask(&String::from_utf8_lossy(&line)).text;
+            written += masked.len();
+            let _ = file.write_all(masked.as_bytes());
+        }
+    }
+}
