@@ -11,3 +11,5 @@
 
 pub mod diff;
 pub mod domain;
+pub mod prompt;
+pub mod redact;
