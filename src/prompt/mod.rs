@@ -1,0 +1,23 @@
+//! Ring 1, pure: what is said to the peer, and how its answer is read.
+//!
+//! A [`Prompt`] is put together from our own words and from redacted parts, and from nothing else. Everything that comes
+//! out of a repository stands between the delimiters of a [`Fence`] and is called data. Answers are read leniently where
+//! that is harmless and named precisely where it is not, because the peer gets one turn to repair them.
+
+mod answer;
+mod code;
+mod consult;
+mod fence;
+mod repair;
+mod review;
+mod schema;
+mod text;
+
+pub use answer::{AnswerError, RawReview, parse_consult, parse_review};
+pub use code::extract_code;
+pub use consult::{ConsultParts, FilePart, consult};
+pub use fence::{BadNonce, Fence};
+pub use repair::repair;
+pub use review::{ReviewParts, ReviewSubject, review};
+pub use schema::{consult_schema, plan_schema, review_schema, write_code_schema};
+pub use text::Prompt;

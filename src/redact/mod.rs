@@ -1,0 +1,20 @@
+//! Ring 1, pure: keeps secrets out of what is shown, logged or sent.
+//!
+//! A [`Redactor`] masks values inside a text, [`files`] tells which files are withheld whole, and [`Redacted`] is the
+//! proof that one of the two happened. Nothing here reads a file, and nothing here may touch a patch that lands: what
+//! was masked cannot be put back.
+//!
+//! What is *not* promised: a secret without a known shape and without a telling name next to it stays readable.
+
+mod entropy;
+pub mod files;
+mod patch;
+mod placeholder;
+mod redacted;
+pub mod rules;
+mod scan;
+mod span;
+
+pub use patch::{RedactedPatch, Withheld, redact_patch};
+pub use redacted::{Plain, Redacted, redact_text};
+pub use scan::{Masked, Redactor};

@@ -1,0 +1,260 @@
+//! Secrets of any owner: keys in PEM form, web tokens, passwords in addresses, values with telling names.
+
+use crate::redact::rules::rule::{Check, Gate, Rule};
+
+/// Bytes around a PEM border in which the rest of the block is looked for; a 16,384-bit RSA key has 13 kB.
+const PEM_REACH: usize = 16 * 1024;
+/// Bytes behind the first letters of a web token in which its three parts must stand.
+const JWT_REACH: usize = 8 * 1024;
+
+// Three forms: a whole block, the beginning of one, and the end of one, because a hunk may show only a part. Between the
+// lines may stand what a diff, a comment or a string literal puts there. Two hyphens more than a border has end the
+// block, so a mention of a border in code never swallows what follows.
+pub(super) static PRIVATE_KEYS: [Rule; 1] = [Rule::named(
+    "private-key",
+    &["PRIVATE KEY"],
+    concat!(
+        r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
+        r#"(?:[\s"'`+,|>#*/\\-]|\\[nr]){1,64}"#,
+        r"(?:[A-Za-z-]{4,20}: [^\n\\]{0,120}(?:[\s+|>#*/-]|\\[nr]){1,32}){0,4}",
+        r"[A-Za-z0-9+/=]{32,}",
+        r"(?:(?:[^-]|-{1,3}[^-])*-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
+        r#"|(?:(?:[\s"'`,|>#*\\-]){1,16}[A-Za-z0-9+/=]{16,})*)"#,
+        r#"|[A-Za-z0-9+/=]{40,}[\s"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[\s"'`,|>#*\\-]{1,16}){0,400}"#,
+        r"-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
+    ),
+)
+.group(0)
+.entropy(0.0)
+.check(Check::Shape)
+.window(PEM_REACH, PEM_REACH)];
+
+pub(super) static RULES: [Rule; 6] = [
+    Rule::token(
+        "jwt",
+        &["eyJ"],
+        r"(?-u:\b)eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}",
+    )
+    .window(1, JWT_REACH),
+    Rule::named(
+        "url-password",
+        &["://"],
+        r#"(?-u:\b)[a-zA-Z][a-zA-Z0-9+.-]{1,24}://[^\s:/?#@"'`<>\[\]]{0,64}:([^\s/?#@"'`<>]{6,128})@[A-Za-z0-9\[]"#,
+    )
+    .gate(Gate::Any)
+    .window(32, 256)
+    .check(Check::NotWords)
+    .entropy(2.5),
+    Rule::named(
+        "authorization-header",
+        &["uthorization", "UTHORIZATION"],
+        r#"(?i)authorization["'`\])]{0,3}\s{0,4}[:=,]\s{0,4}["'`]?\s{0,4}(?:bearer|basic|token)\s{1,4}([A-Za-z0-9._~+/=-]{16,})"#,
+    )
+    .check(Check::NotWords)
+    .entropy(3.2),
+    Rule::named(
+        "bearer-token",
+        &["Bearer ", "bearer "],
+        r"[Bb]earer ([A-Za-z0-9_~+/=-]{0,400}[0-9][A-Za-z0-9._~+/=-]{19,})",
+    )
+    .check(Check::NotWords)
+    .entropy(3.7),
+    Rule::named(
+        "secret-assignment",
+        SECRET_NAMES,
+        concat!(
+            r"(?i)(?:secret|passwo?r?d|passphrase|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|encryption[_-]?key|signing[_-]?key)",
+            r#"[A-Za-z0-9_-]{0,24}["'`\])\\]{0,3}\s{0,8}(?::\s{0,2}(?:&?(?:'static\s)?[A-Za-z]{1,12}\s{0,2}=)?|:=|=>|=|,)\s{0,8}"#,
+            r#"[bfr]?\\?["'`]([A-Za-z0-9_+/=.~!@#%^&*-]{16,200})\\?["'`]"#,
+        ),
+    )
+    .gate(Gate::Assigned)
+    .check(Check::NotWords)
+    .entropy(3.8),
+    Rule::named(
+        "secret-variable",
+        SECRET_NAMES,
+        concat!(
+            r"(?im)^[+\- ]?\s{0,16}(?:export\s+|set\s+|env\s+|-\s+)?[A-Za-z0-9_.-]{0,40}",
+            r"(?:secret|passwo?r?d|passphrase|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|encryption[_-]?key|signing[_-]?key)",
+            r"[A-Za-z0-9_]{0,24}(?:=|:\s{1,4})([A-Za-z0-9_+/=~-]{20,200})\s*$",
+        ),
+    )
+    .gate(Gate::Assigned)
+    .window(128, 512)
+    .check(Check::NotWords)
+    .entropy(4.0),
+];
+
+/// The spellings that occur; matching them in every case would let them hit far more often.
+const SECRET_NAMES: &[&str] = &[
+    "secret",
+    "Secret",
+    "SECRET",
+    "passwd",
+    "Passwd",
+    "PASSWD",
+    "password",
+    "Password",
+    "PASSWORD",
+    "passphrase",
+    "Passphrase",
+    "PASSPHRASE",
+    "token",
+    "Token",
+    "TOKEN",
+    "api_key",
+    "apiKey",
+    "ApiKey",
+    "API_KEY",
+    "apikey",
+    "APIKEY",
+    "api-key",
+    "Api-Key",
+    "access_key",
+    "accessKey",
+    "AccessKey",
+    "ACCESS_KEY",
+    "access-key",
+    "auth_key",
+    "authKey",
+    "AuthKey",
+    "AUTH_KEY",
+    "private_key",
+    "privateKey",
+    "PrivateKey",
+    "PRIVATE_KEY",
+    "credential",
+    "Credential",
+    "CREDENTIAL",
+    "encryption_key",
+    "encryptionKey",
+    "ENCRYPTION_KEY",
+    "signing_key",
+    "signingKey",
+    "SIGNING_KEY",
+];
+
+#[cfg(test)]
+mod tests {
+    use crate::redact::rules::examples::{body, hex, keeps, masks};
+    use crate::redact::scan::Redactor;
+
+    fn border(word: &str, kind: &str) -> String {
+        ["-----", word, " ", kind, "PRIVATE", " KEY-----"].concat()
+    }
+
+    fn key_lines(kind: &str, prefix: &str) -> String {
+        let lines = [
+            border("BEGIN", kind),
+            body(64),
+            body(64),
+            body(31) + "=",
+            border("END", kind),
+        ];
+        lines.map(|line| format!("{prefix}{line}")).join("\n")
+    }
+
+    #[test]
+    fn private_keys_are_masked_line_by_line() {
+        for prefix in ["", "+", "-", " ", "    ", "# ", "\t\""] {
+            let text = format!("before\n{}\nafter", key_lines("RSA ", prefix));
+            let masked = Redactor::shared().mask(&text);
+            assert_eq!(masked.count, 1, "{}", masked.text);
+            assert_eq!(masked.text.lines().count(), text.lines().count());
+            assert!(
+                masked.text.starts_with("before\n") && masked.text.ends_with("\nafter"),
+                "{}",
+                masked.text
+            );
+            assert!(!masked.text.contains(&body(31)), "{}", masked.text);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_private_key_is_masked() {
+        masks(
+            "private-key",
+            &[&border("BEGIN", ""), "\n", &body(64), "\n", &body(64), "\n"],
+        );
+        masks(
+            "private-key",
+            &[&body(64), "\n", &body(64), "\n", &border("END", "EC ")],
+        );
+        let escaped = key_lines("", "").replace('\n', "\\n");
+        masks("private-key", &["{\"private_key\": \"", &escaped, "\\n\"}"]);
+        let headed =
+            key_lines("RSA ", "").replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,00\n\n", 1);
+        masks("private-key", &[&headed]);
+    }
+
+    #[test]
+    fn a_mention_of_a_private_key_is_kept() {
+        keeps(&["if line == \"", &border("BEGIN", ""), "\" { start(); }"]);
+        keeps(&[&border("BEGIN", "RSA "), "\n...\n", &border("END", "RSA ")]);
+        keeps(&[
+            "const BEGIN: &str = \"",
+            &border("BEGIN", ""),
+            "\";\nconst END: &str = \"",
+            &border("END", ""),
+            "\";",
+        ]);
+    }
+
+    #[test]
+    fn web_tokens_and_headers_are_masked() {
+        masks(
+            "jwt",
+            &["ey", "J", &body(17), ".ey", "J", &body(60), ".", &body(43)],
+        );
+        masks(
+            "authorization-header",
+            &["Authorization: Basic ", &body(24), "=="],
+        );
+        masks(
+            "authorization-header",
+            &["-H 'authorization: bearer ", &body(40), "'"],
+        );
+        masks(
+            "authorization-header",
+            &["{\"Authorization\": \"token ", &body(30), "\"}"],
+        );
+        masks("bearer-token", &["headers: Bearer ", &body(40)]);
+        keeps(&["Authorization: Bearer <token>"]);
+        keeps(&["Authorization: Bearer ${TOKEN}"]);
+        keeps(&["the bearer authentication-scheme-of-the-server is used"]);
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_masked() {
+        masks(
+            "url-password",
+            &["postgres://app:", "kJ8s02mQpZ", "@db.internal/app"],
+        );
+        masks("url-password", &["https://x:", &hex(40), "@git.host/a.git"]);
+        let check = |url: &str| keeps(&[url]);
+        check("postgres://user:password@localhost/db");
+        check("https://user:${PASSWORD}@host/");
+        check("https://user:<password>@host/");
+        check("http://host:8080/a@b");
+        check("mongodb://{user}:{password}@{host}");
+    }
+
+    #[test]
+    fn random_values_with_telling_names_are_masked() {
+        masks("secret-assignment", &["let api_key = \"", &body(24), "\";"]);
+        masks("secret-assignment", &["const TOKEN: &str = \"", &body(24), "\";"]);
+        masks("secret-assignment", &["\"client_secret\": \"", &body(32), "\","]);
+        masks("secret-assignment", &["dbPassword: '", &body(20), "'"]);
+        masks("secret-variable", &["export DB_PASSWORD=", &body(28), "\n"]);
+        masks("secret-variable", &["+SECRET_KEY=", &body(28)]);
+        masks("secret-variable", &["a: 1\n  auth_token: ", &body(28), "\nb: 2"]);
+        keeps(&["password = \"hunter2\""]);
+        keeps(&["token = \"application/x-www-form-urlencoded\""]);
+        keeps(&["api_key = \"YOUR_API_KEY_GOES_RIGHT_HERE_1\""]);
+        keeps(&["let token = parser.next_token_or_end_of_input();"]);
+        keeps(&["secret: process.env.CLIENT_SECRET_4f9a2b7c"]);
+        keeps(&["PASSWORD=${DB_PASSWORD_OF_THE_SERVICE}"]);
+        keeps(&["use token::SomethingWithALongNameThatHas1Digit;"]);
+    }
+}
