@@ -11,3 +11,4 @@
 
 pub mod diff;
 pub mod domain;
+pub mod git;

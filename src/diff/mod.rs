@@ -4,3 +4,17 @@
 //! searched for the places that findings point at. Nothing here runs git or touches a file.
 
 pub mod patch;
+
+pub mod parse;
+
+pub mod added;
+
+pub mod text;
+
+pub mod count;
+
+pub mod largest;
+
+pub mod render;
+
+pub mod anchor;
