@@ -5,6 +5,7 @@
 
 pub mod patch;
 
+mod header;
 pub mod parse;
 
 pub mod added;
@@ -18,3 +19,4 @@ pub mod largest;
 pub mod render;
 
 pub mod anchor;
+mod evidence;
