@@ -1,0 +1,67 @@
+//! Counts a change in files and hunks, and accounts for every hunk.
+
+use crate::diff::patch::{Content, FilePatch, Patch};
+use crate::diff::text::shown_path;
+use crate::domain::coverage::{Coverage, Omission, OmissionReason, RedactionReport};
+
+/// Returns the hunks of one file; a file without hunks (binary, mode change, rename) counts as one.
+pub fn hunks(file: &FilePatch) -> u32 {
+    match &file.content {
+        Content::Text(hunks) => u32::try_from(hunks.len()).unwrap_or(u32::MAX).max(1),
+        _ => 1,
+    }
+}
+
+/// Returns the hunks of a whole patch.
+pub fn total_hunks(patch: &Patch) -> u32 {
+    patch.files.iter().map(hunks).sum()
+}
+
+/// Returns why a file's content is not shown, or nothing when it is.
+pub fn omission(file: &FilePatch) -> Option<OmissionReason> {
+    match file.content {
+        Content::Text(_) | Content::Unchanged => None,
+        Content::Binary => Some(OmissionReason::Binary),
+        Content::Submodule => Some(OmissionReason::Submodule),
+        Content::TooLarge { .. } => Some(OmissionReason::TooLarge),
+        Content::Special => Some(OmissionReason::SpecialFile),
+        Content::Unreadable => Some(OmissionReason::Unreadable),
+    }
+}
+
+/// Accounts for a change: each hunk of `patch` is sent or omitted, and each entry of `left_out` is one omitted file of
+/// one hunk.
+///
+/// `patch` is the change as it was read, withheld files included; `is_withheld` says which files redaction held back.
+pub fn coverage(
+    patch: &Patch,
+    left_out: &[Omission],
+    is_withheld: &dyn Fn(&FilePatch) -> bool,
+    redaction: RedactionReport,
+) -> Coverage {
+    let mut sent = 0;
+    let mut not_sent = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
+    let files = u32::try_from(patch.files.len())
+        .unwrap_or(u32::MAX)
+        .saturating_add(not_sent);
+    let mut omitted = Vec::new();
+    for file in &patch.files {
+        let reason = if is_withheld(file) {
+            Some(OmissionReason::Secret)
+        } else {
+            omission(file)
+        };
+        match reason {
+            None => sent += hunks(file),
+            Some(reason) => {
+                not_sent += hunks(file);
+                omitted.push(Omission {
+                    path: shown_path(&file.new_path),
+                    reason,
+                });
+            }
+        }
+    }
+    omitted.extend_from_slice(left_out);
+    Coverage::count(files, sent, not_sent, omitted, redaction)
+}

@@ -1,0 +1,321 @@
+//! One run of git: started, read, bounded, ended.
+
+use crate::diff::text::shown_path;
+use crate::git::{Environment, GitError};
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// The bounds of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Longest run.
+    pub deadline: Duration,
+    /// Most bytes of standard output.
+    pub stdout_bytes: usize,
+}
+
+/// For questions of a few lines. They take milliseconds; a slow disk or a huge packed-refs file takes seconds.
+pub(super) const QUERY: Bounds = Bounds {
+    deadline: Duration::from_secs(30),
+    stdout_bytes: 1024 * 1024,
+};
+
+/// For lists of paths or of settings: 16 MiB are some 200,000 paths.
+pub(super) const LIST: Bounds = Bounds {
+    deadline: Duration::from_secs(120),
+    stdout_bytes: 16 * 1024 * 1024,
+};
+
+/// For a diff. A cold cache and a hundred thousand files take a minute.
+pub(super) const DIFF: Bounds = Bounds {
+    deadline: Duration::from_secs(180),
+    stdout_bytes: crate::domain::limits::DIFF_BYTES,
+};
+
+/// Bytes kept of standard error: the first line is told, the rest tells nothing more.
+const STDERR_BYTES: usize = 16 * 1024;
+/// Characters of standard error that an error repeats.
+const MESSAGE_CHARS: usize = 300;
+/// Time for the pipes to close after the process group was killed. A process that left the group may hold them.
+const REAP: Duration = Duration::from_secs(2);
+
+/// How git ended by itself, with what it wrote.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Standard output, whole.
+    pub stdout: Vec<u8>,
+    /// Standard error, its first [`STDERR_BYTES`].
+    pub stderr: Vec<u8>,
+    /// Exit code; nothing when a signal ended it.
+    pub exit_code: Option<i32>,
+}
+
+impl Output {
+    /// Tells whether the exit code is 0.
+    pub(super) fn is_success(&self) -> bool {
+        self.exit_code == Some(0)
+    }
+}
+
+/// A git command that is not running yet.
+#[derive(Debug)]
+pub(super) struct Command<'a> {
+    program: &'a Path,
+    name: &'static str,
+    directory: &'a Path,
+    environment: &'a Environment,
+    arguments: Vec<OsString>,
+    stdin: Option<Vec<u8>>,
+}
+
+/// What the reading threads report.
+enum Event {
+    Stdout(Pipe),
+    Stderr(Pipe),
+}
+
+/// A pipe that was read to its end or to its limit.
+enum Pipe {
+    Whole(Vec<u8>),
+    TooLong,
+}
+
+impl<'a> Command<'a> {
+    /// Makes `git NAME` in a directory.
+    pub(super) fn new(
+        program: &'a Path,
+        name: &'static str,
+        directory: &'a Path,
+        environment: &'a Environment,
+    ) -> Self {
+        Self {
+            program,
+            name,
+            directory,
+            environment,
+            arguments: Vec::new(),
+            stdin: None,
+        }
+    }
+
+    /// Adds arguments.
+    pub(super) fn args<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments
+            .extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives it bytes to read; without them it reads nothing.
+    pub(super) fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = Some(bytes);
+        self
+    }
+
+    /// Runs it and fails unless it exits with 0.
+    pub(super) fn run_ok(self, bounds: &Bounds) -> Result<Vec<u8>, GitError> {
+        let name = self.name;
+        let output = self.run(bounds)?;
+        if output.is_success() {
+            Ok(output.stdout)
+        } else {
+            Err(failure(name, &output))
+        }
+    }
+
+    /// Runs it to its end, however it ends by itself.
+    pub(super) fn run(self, bounds: &Bounds) -> Result<Output, GitError> {
+        let name = self.name;
+        let end = Instant::now() + bounds.deadline;
+        let mut child = self.spawn()?;
+        let (sender, events) = channel();
+        read_pipe(
+            child.stdout.take(),
+            bounds.stdout_bytes,
+            Keep::All,
+            &sender,
+            Event::Stdout,
+        );
+        read_pipe(
+            child.stderr.take(),
+            STDERR_BYTES,
+            Keep::First,
+            &sender,
+            Event::Stderr,
+        );
+        drop(sender);
+        if let (Some(bytes), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
+            // A git that ends early closes the pipe; how it ended is told by its exit code.
+            std::thread::spawn(move || drop(pipe.write_all(&bytes)));
+        }
+        let outcome = collect(&events, end);
+        let outcome = outcome.and_then(|pipes| wait(&mut child, end).map(|status| (pipes, status)));
+        match outcome {
+            Ok(((stdout, stderr), status)) => Ok(Output {
+                stdout,
+                stderr,
+                exit_code: status.code().or_else(|| status.signal().and(None)),
+            }),
+            Err(stop) => {
+                kill(&mut child, &events);
+                Err(match stop {
+                    Stop::Deadline => GitError::Deadline {
+                        command: name,
+                        after: bounds.deadline,
+                    },
+                    Stop::TooLong => GitError::OutputTooLarge {
+                        command: name,
+                        limit: bounds.stdout_bytes,
+                    },
+                    Stop::Wait(source) => GitError::Spawn {
+                        command: name,
+                        source,
+                    },
+                })
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Child, GitError> {
+        let mut command = std::process::Command::new(self.program);
+        command
+            .arg("--no-pager")
+            .arg(self.name)
+            .args(&self.arguments)
+            .current_dir(self.directory)
+            .env_clear()
+            .envs(self.environment.iter())
+            .stdin(if self.stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        command.spawn().map_err(|source| GitError::Spawn {
+            command: self.name,
+            source,
+        })
+    }
+}
+
+/// Why a run was stopped by us.
+enum Stop {
+    Deadline,
+    TooLong,
+    Wait(std::io::Error),
+}
+
+/// What of a pipe is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// All of it; more than the limit is a failure.
+    All,
+    /// Its beginning; the rest is read and dropped.
+    First,
+}
+
+fn read_pipe(
+    pipe: Option<impl Read + Send + 'static>,
+    limit: usize,
+    keep: Keep,
+    events: &Sender<Event>,
+    event: fn(Pipe) -> Event,
+) {
+    let Some(mut pipe) = pipe else { return };
+    let events = events.clone();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A read error means that the other end is gone, which the exit code explains.
+        let _ = pipe.by_ref().take(limit as u64).read_to_end(&mut bytes);
+        let mut more = [0_u8; 4096];
+        let mut is_longer = false;
+        while let Ok(1..) = pipe.read(&mut more) {
+            is_longer = true;
+            if keep == Keep::All {
+                break;
+            }
+        }
+        let read = if is_longer && keep == Keep::All {
+            Pipe::TooLong
+        } else {
+            Pipe::Whole(bytes)
+        };
+        // The receiver is gone only when the run was given up.
+        let _ = events.send(event(read));
+    });
+}
+
+fn collect(events: &Receiver<Event>, end: Instant) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+    let mut stdout = None;
+    let mut stderr = None;
+    loop {
+        match events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Event::Stdout(Pipe::TooLong) | Event::Stderr(Pipe::TooLong)) => return Err(Stop::TooLong),
+            Ok(Event::Stdout(Pipe::Whole(bytes))) => stdout = Some(bytes),
+            Ok(Event::Stderr(Pipe::Whole(bytes))) => stderr = Some(bytes),
+            Err(RecvTimeoutError::Timeout) => return Err(Stop::Deadline),
+            // Both threads are done.
+            Err(RecvTimeoutError::Disconnected) => {
+                return Ok((stdout.unwrap_or_default(), stderr.unwrap_or_default()));
+            }
+        }
+    }
+}
+
+/// Waits for a process whose pipes are closed; that is a matter of microseconds unless it closed them itself.
+fn wait(child: &mut Child, end: Instant) -> Result<std::process::ExitStatus, Stop> {
+    let mut pause = Duration::from_micros(50);
+    loop {
+        if let Some(status) = child.try_wait().map_err(Stop::Wait)? {
+            return Ok(status);
+        }
+        if Instant::now() >= end {
+            return Err(Stop::Deadline);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// Ends the process group and waits for git itself. Git reads only here, so it is owed no grace.
+fn kill(child: &mut Child, events: &Receiver<Event>) {
+    if let Some(group) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        // The group may be gone already.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.wait();
+    let end = Instant::now() + REAP;
+    while events
+        .recv_timeout(end.saturating_duration_since(Instant::now()))
+        .is_ok()
+    {}
+}
+
+/// Makes the error of a git that ended with a failure.
+pub(super) fn failure(command: &'static str, output: &Output) -> GitError {
+    let text = shown_path(first_line(&output.stderr));
+    GitError::Failed {
+        command,
+        exit_code: output.exit_code,
+        message: text.chars().take(MESSAGE_CHARS).collect(),
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
+/// Returns a path from git's output without its line feed.
+pub(super) fn path_line(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(OsStr::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(bytes)))
+}

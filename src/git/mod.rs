@@ -1,0 +1,40 @@
+//! Ring 2: the only way to git.
+//!
+//! Git runs as a child with an explicit directory, a cleared environment, a deadline and bounded pipes, and it runs
+//! nothing that a repository names. Three commands see the repository's own configuration, because only they must:
+//! `rev-parse`, `for-each-ref` and `config --list`. Everything else runs under a private git directory of ours, which
+//! borrows the repository's objects, copies its index and holds a configuration written from an allow-list. So hooks,
+//! filters, diff drivers, fsmonitor and remotes do not exist where the work is done.
+//!
+//! All functions block; an asynchronous caller puts them on a blocking thread.
+
+mod command;
+
+mod environment;
+pub use environment::Environment;
+
+mod error;
+pub use error::{GitError, RevisionRole};
+
+mod locate;
+pub use locate::{Git, MINIMUM_VERSION};
+
+mod repository;
+pub use repository::{Head, ObjectFormat, Oid, Repository};
+
+mod settings;
+
+mod private;
+
+mod base;
+
+mod paths;
+
+mod untracked;
+pub use untracked::Untracked;
+
+mod change;
+pub use change::{Change, ResolvedScope};
+
+mod elsewhere;
+pub use elsewhere::{Ahead, Elsewhere, OTHER_WORKTREES, OtherWorktree};
