@@ -1,0 +1,161 @@
+//! The real peers against the scripted models: what the model server sends is what the peers understand.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use support::home::Home;
+use support::model::FakeModel;
+use support::peers;
+use support::run::{Finished, finish};
+use support::scripts::Scripted;
+
+mod support;
+
+/// Runs the real codex once in a world of its own and returns how it ended.
+fn exec(home: &Home, arguments: &[&str], prompt: &str) -> Finished {
+    let mut command = home.command(peers::codex());
+    command.args(["exec", "--json", "-s", "read-only", "--skip-git-repo-check"]);
+    command
+        .args(["-c", "features.unbounded_connection_retries=false"])
+        .args(arguments);
+    finish(command, prompt)
+}
+
+fn answer(finished: &Finished) -> String {
+    let events = finished.events();
+    let messages = events
+        .iter()
+        .filter(|event| event["item"]["type"] == "agent_message");
+    let text = messages.last().and_then(|event| event["item"]["text"].as_str());
+    text.unwrap_or_else(|| panic!("no answer: {finished:#?}"))
+        .to_owned()
+}
+
+#[test]
+fn a_plain_answer_arrives_with_its_usage() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    let finished = exec(&home, &["-"], "hello");
+    assert!(finished.status.success(), "{finished:#?}");
+    assert_eq!(answer(&finished), "Hello from the fake model.");
+    let usage = finished.event("turn.completed")["usage"].clone();
+    assert_eq!(
+        (&usage["input_tokens"], &usage["cached_input_tokens"]),
+        (&json!(120), &json!(20))
+    );
+    let turns = model.turns();
+    assert_eq!(turns.len(), 1);
+    assert_eq!(
+        turns[0].header("authorization"),
+        Some(format!("Bearer {}", support::home::FAKE_KEY).as_str())
+    );
+}
+
+#[test]
+fn a_schema_that_is_asked_for_is_satisfied() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["verdict", "notes"],
+        "properties": {"verdict": {"enum": ["pass", "fail"]}, "notes": {"type": "array", "items": {"type": "string"}}}});
+    let file = home.private().join("schema.json");
+    fs::write(&file, schema.to_string()).unwrap();
+    let finished = exec(&home, &["--output-schema", file.to_str().unwrap(), "-"], "hello");
+    let answer: Value = serde_json::from_str(&answer(&finished)).unwrap();
+    assert_eq!(answer, json!({"verdict": "pass", "notes": ["demo notes"]}));
+}
+
+#[test]
+fn a_command_is_run_and_its_output_comes_back() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    fs::write(home.work().join("a-file.txt"), "x").unwrap();
+    let finished = exec(&home, &["-"], r#"look [[fake:shell cmd="ls; sleep 0.5"]]"#);
+    assert!(finished.status.success(), "{finished:#?}");
+    assert!(answer(&finished).contains("a-file.txt"), "{finished:#?}");
+    assert_eq!(model.turns().len(), 2);
+}
+
+#[test]
+fn failures_reach_the_peer_as_what_they_are() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    let check = |behaviour: &str, expected: &str| {
+        let finished = exec(&home, &["-"], &format!("hello [[fake:{behaviour}]]"));
+        assert_eq!(finished.status.code(), Some(1), "{behaviour}: {finished:#?}");
+        let message = finished.event("turn.failed")["error"]["message"].to_string();
+        assert!(message.contains(expected), "{behaviour}: {message}");
+    };
+    check("usage_limit resets_in=3600", "hit your usage limit");
+    check(
+        "unauthorized",
+        "unexpected status 401 Unauthorized: Incorrect API key provided",
+    );
+    check("disconnect", "stream disconnected before completion");
+    check("disconnect reset=1", "stream disconnected before completion");
+    check("no_completed", "stream closed before response.completed");
+    check("failed code=server_is_overloaded", "at capacity");
+    check("context", "ran out of room");
+    check(
+        "incomplete",
+        "Incomplete response returned, reason: max_output_tokens",
+    );
+    check(
+        "model_not_found",
+        "does not exist or you do not have access to it",
+    );
+}
+
+#[test]
+fn a_thread_is_resumed_with_its_history() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    let first = exec(&home, &["-"], "[[fake:plain text=\"first answer\"]]");
+    let thread = first.event("thread.started")["thread_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let second = exec(&home, &["resume", &thread, "-"], "go on");
+    assert_eq!(second.event("thread.started")["thread_id"], json!(thread));
+    assert_eq!(answer(&second), "Hello from the fake model.");
+    let history = model.turns()[1].body["input"].to_string();
+    assert!(history.contains("first answer"), "{history}");
+}
+
+#[test]
+fn a_peer_that_is_killed_leaves_no_connection_behind() {
+    let model = FakeModel::start(Scripted::fixed("stall"));
+    let home = Home::new(&model.base_url());
+    let mut command = home.command(peers::codex());
+    command.args([
+        "exec",
+        "--json",
+        "-s",
+        "read-only",
+        "--skip-git-repo-check",
+        "hello",
+    ]);
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    model.wait_for_turns(1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    model.wait_for_gone_client();
+}
+
+#[test]
+fn a_login_with_dummy_tokens_works_without_leaving_loopback() {
+    let model = FakeModel::start(Scripted::well());
+    let provider = format!(
+        "name = \"fake\"\nbase_url = \"{}\"\nrequires_openai_auth = true\n",
+        model.base_url()
+    );
+    let top = format!("chatgpt_base_url = \"{}/backend-api\"\n", model.origin());
+    let home = Home::with_provider(&provider, &top, "");
+    home.log_in_with_chatgpt();
+    let finished = exec(&home, &["-"], "hello");
+    assert_eq!(answer(&finished), "Hello from the fake model.");
+    assert_eq!(model.turns()[0].header("chatgpt-account-id"), Some("acct-demo"));
+}
