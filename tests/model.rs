@@ -1,10 +1,12 @@
 //! The real peers against the scripted models: what the model server sends is what the peers understand.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use support::home::Home;
+use support::messages::{self, Answer, FakeMessages};
 use support::model::FakeModel;
 use support::peers;
 use support::run::{Finished, finish};
@@ -24,10 +26,12 @@ fn exec(home: &Home, arguments: &[&str], prompt: &str) -> Finished {
 
 fn answer(finished: &Finished) -> String {
     let events = finished.events();
-    let messages = events
+    let mut messages = events
         .iter()
         .filter(|event| event["item"]["type"] == "agent_message");
-    let text = messages.last().and_then(|event| event["item"]["text"].as_str());
+    let text = messages
+        .next_back()
+        .and_then(|event| event["item"]["text"].as_str());
     text.unwrap_or_else(|| panic!("no answer: {finished:#?}"))
         .to_owned()
 }
@@ -158,4 +162,64 @@ fn a_login_with_dummy_tokens_works_without_leaving_loopback() {
     let finished = exec(&home, &["-"], "hello");
     assert_eq!(answer(&finished), "Hello from the fake model.");
     assert_eq!(model.turns()[0].header("chatgpt-account-id"), Some("acct-demo"));
+}
+
+/// Runs the real Claude Code once without a terminal and returns its last event.
+fn claude(binary: &Path, api: &FakeMessages, arguments: &[&str], prompt: &str) -> Value {
+    let home = Home::new("http://127.0.0.1:9/v1");
+    let mut command = home.claude_command(binary, &api.url());
+    // Without this an error is tried again for more than two minutes, even 401. Seen with Claude Code 2.1.197.
+    command.env("CLAUDE_CODE_MAX_RETRIES", "0");
+    command
+        .args(["-p", "--output-format", "stream-json", "--verbose"])
+        .args(arguments);
+    finish(command, prompt).event("result")
+}
+
+#[test]
+fn claude_code_gets_its_answer() {
+    let api = FakeMessages::start(|_| Answer::text("Hello from the fake model."));
+    let result = claude(&peers::claude_197(), &api, &["--tools", ""], "hello");
+    assert_eq!(result["result"], json!("Hello from the fake model."));
+    let requests = api.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(
+        requests[0]["messages"].to_string().contains("hello"),
+        "{}",
+        requests[0]
+    );
+}
+
+#[test]
+fn claude_code_calls_a_tool_and_sends_its_result() {
+    let api = FakeMessages::start(|request| match messages::tool_results(request).last() {
+        Some(result) => Answer::text(&format!("read: {}", messages::flat(&result["content"]))),
+        None => Answer::Blocks(vec![messages::tool_use("Glob", &json!({"pattern": "*.none"}))]),
+    });
+    let result = claude(
+        &peers::claude_197(),
+        &api,
+        &["--tools", "Read,Grep,Glob"],
+        "hello",
+    );
+    assert_eq!(result["result"], json!("read: No files found"));
+    assert_eq!(api.requests().len(), 2);
+}
+
+#[test]
+fn claude_code_reports_an_error_of_the_api() {
+    let api = FakeMessages::start(|_| Answer::error(401, "authentication_error", "invalid x-api-key"));
+    let result = claude(&peers::claude_197(), &api, &["--tools", ""], "hello");
+    assert_eq!(
+        (&result["is_error"], &result["api_error_status"]),
+        (&json!(true), &json!(401))
+    );
+    assert_eq!(api.requests().len(), 1);
+}
+
+#[test]
+fn the_newest_claude_code_gets_its_answer_too() {
+    let api = FakeMessages::start(|_| Answer::text("Hello from the fake model."));
+    let result = claude(&peers::claude_newest(), &api, &["--tools", ""], "hello");
+    assert_eq!(result["result"], json!("Hello from the fake model."));
 }

@@ -83,7 +83,7 @@ impl Home {
         self
     }
 
-    /// Writes a login of a ChatGPT plan made of dummy tokens. They never expire and no service accepts them.
+    /// Writes the login of a subscription, made of dummy tokens. They never expire and no service accepts them.
     ///
     /// It needs `requires_openai_auth = true` in the provider and `chatgpt_base_url` at the model server, so that
     /// codex asks nobody else about the account.

@@ -43,12 +43,12 @@ fn install(folder: &str) -> PathBuf {
     let mut hash = Sha256::new();
     hash.update(&manifest);
     hash.update(&lock);
-    let key: String = hash
-        .finalize()
+    let digest = hash.finalize();
+    let short = digest
         .iter()
         .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
+    let key = format!("{short:016x}");
 
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,9 @@ use serde_json::Value;
 
 /// How long a command of a test may run. A run against a local model takes less than a second.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long its pipes may stay open after a command's end.
+const PIPE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How a command ended and what it printed.
 #[derive(Debug)]
@@ -49,8 +54,8 @@ pub(crate) fn finish(mut command: Command, input: &str) -> Finished {
     let input = input.to_owned();
     // The child may end without reading everything.
     let writer = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    let stdout = read_all(child.stdout.take().expect("stdout is piped"));
-    let stderr = read_all(child.stderr.take().expect("stderr is piped"));
+    let stdout = Pipe::read(child.stdout.take().expect("stdout is piped"));
+    let stderr = Pipe::read(child.stderr.take().expect("stderr is piped"));
     let end = Instant::now() + DEADLINE;
     let status = loop {
         if let Some(status) = child.try_wait().expect("the child is ours") {
@@ -59,23 +64,55 @@ pub(crate) fn finish(mut command: Command, input: &str) -> Finished {
         if Instant::now() >= end {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("{command:?} did not end in {DEADLINE:?}");
+            panic!(
+                "{command:?} did not end in {DEADLINE:?}; it printed {}{}",
+                stdout.text(),
+                stderr.text()
+            );
         }
         thread::sleep(Duration::from_millis(5));
     };
+    for pipe in [&stdout, &stderr] {
+        let closed = pipe.closed.recv_timeout(PIPE_DEADLINE);
+        assert!(
+            closed.is_ok(),
+            "a process that {command:?} left behind holds its pipes"
+        );
+    }
     writer.join().expect("the writer does not panic");
-    let [stdout, stderr] = [stdout, stderr].map(|reader| reader.join().expect("the reader does not panic"));
     Finished {
         status,
-        stdout,
-        stderr,
+        stdout: stdout.text(),
+        stderr: stderr.text(),
     }
 }
 
-fn read_all(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// What came through a pipe so far.
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    closed: Receiver<()>,
+}
+
+impl Pipe {
+    /// Reads in a thread of its own until every writer has closed the pipe.
+    fn read(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let (close, closed) = mpsc::channel();
+        let kept = Arc::clone(&bytes);
+        thread::spawn(move || {
+            let mut piece = [0; 16 * 1024];
+            while let Ok(count @ 1..) = pipe.read(&mut piece) {
+                kept.lock()
+                    .expect("no reader panics")
+                    .extend_from_slice(&piece[..count]);
+            }
+            // The test may have failed already and not listen any more.
+            let _ = close.send(());
+        });
+        Self { bytes, closed }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("no reader panics")).into_owned()
+    }
 }

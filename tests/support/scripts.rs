@@ -145,26 +145,31 @@ impl Scene<'_> {
             "http" | "rate_limit" | "failed" | "disconnect" if !failing => self.auto(),
             "http" => self.http(),
             "rate_limit" => self.rate_limit(),
-            "failed" => {
-                self.failed(&self.option("code", "server_error"), &self.option("message", "The fake model failed."))
-            }
+            "failed" => failed(
+                &self.option("code", "server_error"),
+                &self.option("message", "The fake model failed."),
+            ),
             "disconnect" => self.disconnect(),
-            "unauthorized" => {
-                error(401, "Incorrect API key provided: sk-test.", &[("code", "invalid_api_key")])
-            }
+            "unauthorized" => error(
+                401,
+                "Incorrect API key provided: sk-test.",
+                &[("code", "invalid_api_key")],
+            ),
             "usage_limit" => self.usage_limit(),
             "quota" => error(
                 429,
                 "You exceeded your current quota, please check your plan and billing details.",
                 &[("type", "insufficient_quota"), ("code", "insufficient_quota")],
             ),
-            "context" => self.failed(
+            "context" => failed(
                 "context_length_exceeded",
                 "Your input exceeds the context window of this model. Please adjust your input and try again.",
             ),
             "incomplete" => Reply::stream([
                 Step::Message(Message::new("Half an answ")),
-                Step::Incomplete { reason: self.option("reason", "max_output_tokens") },
+                Step::Incomplete {
+                    reason: self.option("reason", "max_output_tokens"),
+                },
             ]),
             "no_completed" => Reply::stream([Step::Message(Message::new("An answer without an end."))]),
             "garbage" => Reply::Http(HttpReply {
@@ -174,19 +179,25 @@ impl Scene<'_> {
             }),
             "empty" => Reply::stream([Step::Completed(Usage::default())]),
             "refusal" => Reply::stream([
-                Step::Item(json!({"id": "msg_refusal", "type": "message", "role": "assistant", "status": "completed",
-                    "content": [{"type": "refusal", "refusal": "I cannot help with that."}]})),
+                Step::Item(
+                    json!({"id": "msg_refusal", "type": "message", "role": "assistant", "status": "completed",
+                    "content": [{"type": "refusal", "refusal": "I cannot help with that."}]}),
+                ),
                 Step::Completed(Usage::default()),
             ]),
             "huge" => self.huge(),
             "model_not_found" => error(
                 404,
-                &format!("The model `{}` does not exist or you do not have access to it.", self.turn.model()),
+                &format!(
+                    "The model `{}` does not exist or you do not have access to it.",
+                    self.turn.model()
+                ),
                 &[("code", "model_not_found")],
             ),
             "model_unsupported" => {
                 let model = self.turn.model();
-                let detail = format!("The '{model}' model is not supported when using Codex with a ChatGPT account.");
+                let detail =
+                    format!("The '{model}' model is not supported when using Codex with a ChatGPT account.");
                 Reply::Http(HttpReply::json(400, &json!({ "detail": detail })))
             }
             "bad_schema" => error(
@@ -196,19 +207,26 @@ impl Scene<'_> {
                 &[("param", "text.format.schema"), ("code", "invalid_json_schema")],
             ),
             "shell" => self.shell(),
-            "loop" => self.then_completed(Step::Shell(Shell::new(self.option("cmd", "echo again")))),
+            "loop" => then_completed(Step::Shell(Shell::new(self.option("cmd", "echo again")))),
             "patch" => self.patch(),
             "tool" => self.tool(),
             "reason" => Reply::stream([
-                Step::Item(json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "ZmFrZQ==",
-                    "summary": [{"type": "summary_text", "text": "**Thinking**\n\nAbout it."}]})),
+                Step::Item(
+                    json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "ZmFrZQ==",
+                    "summary": [{"type": "summary_text", "text": "**Thinking**\n\nAbout it."}]}),
+                ),
                 Step::Message(Message::commentary("I am looking at it.")),
-                Step::Message(Message { phase: Some("final_answer".to_owned()), ..Message::new("Done.") }),
+                Step::Message(Message {
+                    phase: Some("final_answer".to_owned()),
+                    ..Message::new("Done.")
+                }),
                 Step::Completed(Usage::default()),
             ]),
             "web" => Reply::stream([
-                Step::Item(json!({"type": "web_search_call", "id": "ws_1", "status": "completed",
-                    "action": {"type": "search", "query": "fake query", "queries": ["fake query"]}})),
+                Step::Item(
+                    json!({"type": "web_search_call", "id": "ws_1", "status": "completed",
+                    "action": {"type": "search", "query": "fake query", "queries": ["fake query"]}}),
+                ),
                 Step::Message(Message::new("Searched.")),
                 Step::Completed(Usage::default()),
             ]),
@@ -262,7 +280,7 @@ impl Scene<'_> {
             .map(|number| format!("tick{number} "))
             .collect();
         let message = Message::in_pieces(pieces, Duration::from_millis(every));
-        self.then_completed(Step::Message(message))
+        then_completed(Step::Message(message))
     }
 
     /// The announcement and then nothing for `ms`, an hour by default. `before=1`: not even headers.
@@ -318,13 +336,6 @@ impl Scene<'_> {
         Reply::Http(reply)
     }
 
-    fn failed(&self, code: &str, message: &str) -> Reply {
-        Reply::stream([Step::Failed {
-            code: code.to_owned(),
-            message: message.to_owned(),
-        }])
-    }
-
     /// Cuts the connection after some pieces; `times=N`, `reset=1`.
     fn disconnect(&self) -> Reply {
         let close = if self.flag("reset") {
@@ -349,7 +360,7 @@ impl Scene<'_> {
             .as_bytes()
             .chunks(20_000)
             .map(|piece| String::from_utf8_lossy(piece).into_owned());
-        self.then_completed(Step::Message(Message::in_pieces(
+        then_completed(Step::Message(Message::in_pieces(
             pieces.collect(),
             Duration::ZERO,
         )))
@@ -372,7 +383,10 @@ impl Scene<'_> {
         if self.flag("tty") {
             extra["tty"] = json!(true);
         }
-        shell.extra = extra.as_object().expect("it was made as an object").clone();
+        extra
+            .as_object()
+            .expect("it was made as an object")
+            .clone_into(&mut shell.extra);
         let mut steps = Vec::new();
         if self.flag("commentary") {
             steps.push(Step::Message(Message::commentary("Running a command.")));
@@ -393,7 +407,7 @@ impl Scene<'_> {
         } else {
             format!("*** Add File: {file}\n+{}\n", self.option("text", "hello"))
         };
-        self.then_completed(Step::Patch(format!("*** Begin Patch\n{change}*** End Patch\n")))
+        then_completed(Step::Patch(format!("*** Begin Patch\n{change}*** End Patch\n")))
     }
 
     /// Calls the function `name=` with `args=` as JSON, in `namespace=` for a tool of an MCP server, then answers.
@@ -408,7 +422,7 @@ impl Scene<'_> {
         if let Some(namespace) = self.choice.options.get("namespace") {
             item["namespace"] = json!(namespace);
         }
-        self.then_completed(Step::Item(item))
+        then_completed(Step::Item(item))
     }
 
     /// The answer after tool calls: what the tool said, unless a schema asks for something else.
@@ -422,15 +436,12 @@ impl Scene<'_> {
         ))
     }
 
-    fn then_completed(&self, step: Step) -> Reply {
-        Reply::stream([step, Step::Completed(Usage::default())])
-    }
-
     fn option(&self, name: &str, default: &str) -> String {
         self.choice
             .options
             .get(name)
-            .map_or_else(|| default.to_owned(), Clone::clone)
+            .cloned()
+            .unwrap_or_else(|| default.to_owned())
     }
 
     fn number(&self, name: &str, default: u64) -> u64 {
@@ -449,4 +460,15 @@ impl Scene<'_> {
 
 fn error(status: u16, message: &str, fields: &[(&str, &str)]) -> Reply {
     Reply::Http(HttpReply::error(status, message, fields))
+}
+
+fn failed(code: &str, message: &str) -> Reply {
+    Reply::stream([Step::Failed {
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }])
+}
+
+fn then_completed(step: Step) -> Reply {
+    Reply::stream([step, Step::Completed(Usage::default())])
 }
