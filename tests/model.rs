@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crosscheck::model::demo::{DemoScript, files};
 use serde_json::{Value, json};
 
 use support::home::Home;
@@ -162,6 +163,79 @@ fn a_login_with_dummy_tokens_works_without_leaving_loopback() {
     let finished = exec(&home, &["-"], "hello");
     assert_eq!(answer(&finished), "Hello from the fake model.");
     assert_eq!(model.turns()[0].header("chatgpt-account-id"), Some("acct-demo"));
+}
+
+/// Runs git in `directory` and returns what it printed.
+fn git(home: &Home, directory: &Path, arguments: &[&str]) -> String {
+    let mut command = home.command("git");
+    command
+        .args(["-c", "user.name=Demo", "-c", "user.email=demo@example.invalid"])
+        .args(arguments);
+    command.current_dir(directory);
+    let finished = finish(command, "");
+    assert!(finished.status.success(), "git {arguments:?}: {finished:#?}");
+    finished.stdout
+}
+
+#[test]
+fn the_demo_finds_its_defects_in_a_real_diff_through_the_real_codex() {
+    let model = FakeModel::start(DemoScript);
+    let home = Home::new(&model.base_url());
+    let work = home.work();
+    git(&home, &work, &["init", "--quiet"]);
+    for file in files() {
+        write_demo(&work, file.path, file.before);
+    }
+    git(&home, &work, &["add", "--all"]);
+    git(
+        &home,
+        &work,
+        &["commit", "--quiet", "--message", "The shop as it was"],
+    );
+    for file in files() {
+        write_demo(&work, file.path, file.after);
+    }
+    git(&home, &work, &["add", "--all"]);
+    let diff = git(&home, &work, &["diff", "--cached"]);
+
+    let text = json!({"type": "string"});
+    let finding = json!({"type": "object", "additionalProperties": false, "required": ["file", "line", "evidence"],
+        "properties": {"file": text, "line": {"type": "integer"}, "evidence": text}});
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["verdict", "findings"],
+        "properties": {"verdict": {"enum": ["pass", "concerns", "fail"]},
+            "findings": {"type": "array", "items": finding}}});
+    let schema_file = home.private().join("schema.json");
+    fs::write(&schema_file, schema.to_string()).unwrap();
+    let prompt = format!("Review this change.\n<diff>\n{diff}</diff>\nBe brief.");
+    let finished = exec(
+        &home,
+        &["--output-schema", schema_file.to_str().unwrap(), "-"],
+        &prompt,
+    );
+    let review: Value = serde_json::from_str(&answer(&finished)).unwrap();
+    assert!(jsonschema::is_valid(&schema, &review), "{review:#}");
+    let findings = review["findings"].as_array().unwrap();
+    assert_eq!((findings.len(), &review["verdict"]), (3, &json!("fail")));
+    for finding in findings {
+        let content = fs::read_to_string(work.join(finding["file"].as_str().unwrap())).unwrap();
+        let line = usize::try_from(finding["line"].as_u64().unwrap()).unwrap();
+        assert_eq!(content.lines().nth(line - 1).unwrap().trim(), finding["evidence"]);
+    }
+    assert_eq!(model.turns().len(), 2, "one command, then the answer");
+}
+
+/// Writes one file of the demo, or deletes it when it has no content.
+fn write_demo(root: &Path, path: &str, content: Option<&str>) {
+    let path = root.join(path);
+    match content {
+        Some(content) => {
+            let folder = path.parent().expect("a file lies in a folder");
+            fs::create_dir_all(folder).expect("the workspace is writable");
+            fs::write(path, content).expect("the workspace is writable");
+        }
+        None if path.exists() => fs::remove_file(path).expect("the workspace is writable"),
+        None => {}
+    }
 }
 
 /// Runs the real Claude Code once without a terminal and returns its last event.

@@ -9,6 +9,7 @@
 //! It must never listen on anything but 127.0.0.1 and never open a connection of its own.
 
 pub mod answers;
+pub mod demo;
 pub mod http;
 pub mod reply;
 pub mod schema_instance;
