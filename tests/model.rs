@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use crosscheck::model::demo::{DemoScript, files};
 use serde_json::{Value, json};
@@ -18,7 +19,10 @@ mod support;
 /// Runs the real codex once in a world of its own and returns how it ended.
 fn exec(home: &Home, arguments: &[&str], prompt: &str) -> Finished {
     let mut command = home.command(peers::codex());
-    command.args(["exec", "--json", "-s", "read-only", "--skip-git-repo-check"]);
+    command.args(["exec", "--json", "--skip-git-repo-check"]);
+    if !arguments.contains(&"-s") {
+        command.args(["-s", "read-only"]);
+    }
     command
         .args(["-c", "features.unbounded_connection_retries=false"])
         .args(arguments);
@@ -128,6 +132,116 @@ fn a_thread_is_resumed_with_its_history() {
 }
 
 #[test]
+fn a_bad_answer_is_followed_by_a_good_one_in_the_turn_that_repairs_it() {
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["ok"],
+        "properties": {"ok": {"type": "boolean"}}});
+    let check = |script: Scripted, prompt: &str| {
+        let model = FakeModel::start(script);
+        let home = Home::new(&model.base_url());
+        let file = home.private().join("schema.json");
+        fs::write(&file, schema.to_string()).unwrap();
+        let schema = ["--output-schema", file.to_str().unwrap()];
+        let first = exec(&home, &[schema[0], schema[1], "-"], prompt);
+        assert!(first.status.success() && serde_json::from_str::<Value>(&answer(&first)).is_err());
+        let thread = first.event("thread.started")["thread_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let second = exec(
+            &home,
+            &["resume", schema[0], schema[1], &thread, "-"],
+            "Send it again as JSON.",
+        );
+        assert_eq!(answer(&second), r#"{"ok":true}"#);
+    };
+    check(Scripted::well(), "hello [[fake:badjson]]");
+    check(Scripted::fixed("badjson fenced=1 then=good"), "hello");
+}
+
+#[test]
+fn an_answer_without_words_is_a_success_of_the_peer() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    for behaviour in ["empty", "refusal"] {
+        let finished = exec(&home, &["-"], &format!("hello [[fake:{behaviour}]]"));
+        assert!(finished.status.success(), "{finished:#?}");
+        assert!(!finished.stdout.contains("agent_message"), "{finished:#?}");
+    }
+}
+
+#[test]
+fn a_model_in_code_mode_runs_its_command_too() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    let finished = exec(
+        &home,
+        &["-m", "gpt-6.1-sol", "-"],
+        r#"look [[fake:shell cmd="echo one; sleep 0.5"]]"#,
+    );
+    let events = finished.events();
+    let command = events
+        .iter()
+        .find(|event| event["item"]["type"] == "command_execution" && event["type"] == "item.completed");
+    assert_eq!(
+        command.map(|event| &event["item"]["aggregated_output"]),
+        Some(&json!("one\n")),
+        "{finished:#?}"
+    );
+    assert!(model.turns()[0].body.get("tools").is_none());
+}
+
+#[test]
+fn a_patch_is_applied() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url());
+    let finished = exec(
+        &home,
+        &["-s", "workspace-write", "-"],
+        r#"do [[fake:patch file=new.txt text="a line"]]"#,
+    );
+    assert_eq!(
+        fs::read_to_string(home.work().join("new.txt")).unwrap(),
+        "a line\n",
+        "{finished:#?}"
+    );
+}
+
+#[test]
+fn a_failure_that_passes_is_tried_again() {
+    let model = FakeModel::start(Scripted::well());
+    let provider = format!(
+        "name = \"fake\"\nbase_url = \"{}\"\nenv_key = \"FAKE_KEY\"\n",
+        model.base_url()
+    );
+    let home = Home::with_provider(&provider, "", "");
+    for behaviour in ["http status=503 times=1", "disconnect times=1"] {
+        let before = model.turns().len();
+        let finished = exec(&home, &["-"], &format!("hello [[fake:{behaviour}]]"));
+        assert_eq!(answer(&finished), "Hello from the fake model.");
+        assert_eq!(model.turns().len() - before, 2);
+    }
+}
+
+#[test]
+fn codex_gives_up_its_web_socket_at_once() {
+    let model = FakeModel::start(Scripted::well());
+    let home = Home::new(&model.base_url()).with_variable("CODEX_API_KEY", "sk-test-dummy");
+    let base_url = format!("openai_base_url={:?}", model.base_url());
+    let finished = exec(
+        &home,
+        &["-c", "model_provider=\"openai\"", "-c", &base_url, "-"],
+        "hello",
+    );
+    assert_eq!(answer(&finished), "Hello from the fake model.");
+    let requests = model.requests();
+    let sockets = requests
+        .iter()
+        .filter(|request| request.header("upgrade").is_some())
+        .count();
+    assert_eq!((sockets, model.turns().len()), (1, 1));
+}
+
+#[test]
 fn a_peer_that_is_killed_leaves_no_connection_behind() {
     let model = FakeModel::start(Scripted::fixed("stall"));
     let home = Home::new(&model.base_url());
@@ -141,8 +255,9 @@ fn a_peer_that_is_killed_leaves_no_connection_behind() {
         "hello",
     ]);
     command
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null());
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     model.wait_for_turns(1);
     child.kill().unwrap();
@@ -242,8 +357,6 @@ fn write_demo(root: &Path, path: &str, content: Option<&str>) {
 fn claude(binary: &Path, api: &FakeMessages, arguments: &[&str], prompt: &str) -> Value {
     let home = Home::new("http://127.0.0.1:9/v1");
     let mut command = home.claude_command(binary, &api.url());
-    // Without this an error is tried again for more than two minutes, even 401. Seen with Claude Code 2.1.197.
-    command.env("CLAUDE_CODE_MAX_RETRIES", "0");
     command
         .args(["-p", "--output-format", "stream-json", "--verbose"])
         .args(arguments);

@@ -187,6 +187,8 @@ impl Home {
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
             .env("CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL", "1")
             .env("DISABLE_AUTOUPDATER", "1")
+            // Without this an error is tried again for more than two minutes, even 401. Seen with 2.1.197.
+            .env("CLAUDE_CODE_MAX_RETRIES", "0")
             .env("MCP_CONNECTION_NONBLOCKING", "0")
             .env("MCP_CONNECT_TIMEOUT_MS", "60000")
             .env("MCP_TIMEOUT", "60000");

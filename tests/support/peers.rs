@@ -39,10 +39,12 @@ fn install(folder: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let manifest =
         fs::read(source.join("package.json")).expect("the peers' package.json is in the repository");
-    let lock = fs::read(source.join("package-lock.json")).expect("the peers' lock file is in the repository");
+    // The older versions have no lock file: npm writes one without the platforms that it cannot resolve, and then
+    // refuses it. Their versions are exact in package.json. Seen with npm 11.19.1.
+    let lock = fs::read(source.join("package-lock.json")).ok();
     let mut hash = Sha256::new();
     hash.update(&manifest);
-    hash.update(&lock);
+    hash.update(lock.as_deref().unwrap_or_default());
     let digest = hash.finalize();
     let short = digest
         .iter()
@@ -65,17 +67,22 @@ fn install(folder: &str) -> PathBuf {
     guard.lock().expect("the file system has locks");
     if !ready.exists() {
         fs::write(place.join("package.json"), &manifest).expect("the target directory is writable");
-        fs::write(place.join("package-lock.json"), &lock).expect("the target directory is writable");
-        run_npm(&place);
+        if let Some(lock) = &lock {
+            fs::write(place.join("package-lock.json"), lock).expect("the target directory is writable");
+            run_npm(&place, &["ci"]);
+        } else {
+            run_npm(&place, &["install", "--no-package-lock"]);
+        }
         fs::write(&ready, "").expect("the target directory is writable");
     }
     modules
 }
 
 /// npm alone keeps the machine's environment: its configuration says where packages come from.
-fn run_npm(place: &Path) {
+fn run_npm(place: &Path, action: &[&str]) {
     let output = Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .args(action)
+        .args(["--no-audit", "--no-fund", "--loglevel=error"])
         .current_dir(place)
         .stdin(Stdio::null())
         .output()
