@@ -1,0 +1,19 @@
+"""The catalogue of the shop, page by page."""
+
+PAGE_SIZE = 20
+
+
+def page_count(items, size=PAGE_SIZE):
+    """Return how many pages `items` fill."""
+    return (len(items) + size - 1) // size
+
+
+def page(items, number, size=PAGE_SIZE):
+    """Return page `number` of `items`; the first page is number 1."""
+    start = number * size
+    return items[start : start + size]
+
+
+def titles(items):
+    """Return the titles of `items` in their order."""
+    return [item.title for item in items]
