@@ -6,8 +6,10 @@
 //! 2. [`diff`], `redact`, `prompt`, `peer`: pure knowledge about diffs, secrets, prompts and the other program.
 //! 3. `sys`, `git`, `state`, `model`: the machine: processes and files, git, the job directories, the demo model.
 //! 4. `run`: one supervised peer, and the worker that holds a job.
-//! 5. `service`: one use case per file.
-//! 6. `mcp`, `cli`: the two doors.
+//! 5. [`service`]: one use case per file.
+//! 6. [`mcp`], `cli`: the two doors.
 
 pub mod diff;
 pub mod domain;
+pub mod mcp;
+pub mod service;
