@@ -1,0 +1,46 @@
+//! The tools' arguments as hosts write them, and their way into the types of [`crate::domain::request`].
+//!
+//! Each tool has one file: the struct on the wire, from which its schema is made, and its conversion. Hosts are read
+//! strictly, with three mercies that models need: a `null` is an absent argument, and a whole number may be written as
+//! `1.0` or `"1"`. No fault repeats a value, because a value may be a secret.
+
+mod cancel;
+mod choice;
+mod common;
+mod consult;
+mod decode;
+mod dry_run;
+mod job;
+pub mod options;
+mod review;
+pub(crate) mod schema;
+mod status;
+mod whole;
+
+use serde_json::{Map, Value};
+
+use crate::domain::fault::Fault;
+use crate::service::call::Request;
+
+/// The tools, sorted, which is also the order in which they are listed.
+pub const TOOLS: [&str; 6] = ["cancel", "consult", "dry_run", "job", "review", "status"];
+
+/// Parses the arguments of a tool.
+///
+/// Every mistake is a fault that names the field and never repeats its value: `invalid_arguments`, or
+/// `input_too_large` for a text over its limit.
+pub fn parse(tool: &str, arguments: Option<Map<String, Value>>) -> Result<Request, Fault> {
+    let arguments = arguments.unwrap_or_default();
+    match tool {
+        "cancel" => cancel::parse(arguments).map(Request::Cancel),
+        "consult" => consult::parse(arguments).map(Request::Consult),
+        "dry_run" => dry_run::parse(arguments).map(Request::DryRun),
+        "job" => job::parse(arguments).map(Request::Job),
+        "review" => review::parse(arguments).map(Request::Review),
+        "status" => status::parse(arguments).map(Request::Status),
+        _ => Err(Fault::argument("tool", "there is no such tool").allowing(TOOLS)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

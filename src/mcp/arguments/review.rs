@@ -1,0 +1,204 @@
+//! Arguments of `review`, and which of them go together.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::domain::fault::Fault;
+use crate::domain::limits;
+use crate::domain::request::{ReviewRequest, Subject, checked_argument};
+use crate::domain::scope::{Revision, RevisionError, Scope};
+use crate::mcp::arguments::common::{self, CommonArguments};
+use crate::mcp::arguments::whole::Whole;
+use crate::mcp::arguments::{choice, decode};
+
+const SCOPES: [&str; 5] = ["auto", "working_tree", "staged", "branch", "commit"];
+const DEPTHS: [&str; 1] = ["quick"];
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReviewArguments {
+    /// Which change to review; default auto
+    #[schemars(extend("enum" = SCOPES))]
+    scope: Option<String>,
+    /// Branch: where it left; else found
+    base: Option<String>,
+    /// Branch: its tip; default HEAD
+    head: Option<String>,
+    /// One commit, or a range A..B
+    commit: Option<String>,
+    /// Only these files or folders
+    #[schemars(extend("maxItems" = limits::REVIEW_PATHS))]
+    paths: Option<Vec<String>>,
+    /// Code to review instead of a change
+    snippet: Option<String>,
+    /// What to look for
+    focus: Option<String>,
+    /// What the author meant
+    context: Option<String>,
+    /// How thorough; default quick
+    #[schemars(extend("enum" = DEPTHS))]
+    depth: Option<String>,
+    /// Job or thread id to continue
+    resume: Option<String>,
+    /// Absolute path of the project folder
+    workspace: Option<String>,
+    /// Codex model; default the user's
+    model: Option<String>,
+    /// Reasoning effort; default the user's
+    effort: Option<String>,
+    /// Seconds to wait; then the job's handle
+    #[schemars(extend("minimum" = 0, "maximum" = limits::WAIT_MAX.as_secs()))]
+    wait_s: Option<Whole>,
+    /// Return the job's handle at once
+    background: Option<bool>,
+    /// Rare knobs: see status topic=options
+    options: Option<Map<String, Value>>,
+}
+
+pub(super) fn parse(arguments: Map<String, Value>) -> Result<ReviewRequest, Fault> {
+    let ReviewArguments {
+        scope,
+        base,
+        head,
+        commit,
+        paths,
+        snippet,
+        focus,
+        context,
+        depth,
+        resume,
+        workspace,
+        model,
+        effort,
+        wait_s,
+        background,
+        options,
+    } = decode::decode("review", arguments)?;
+    if let Some(depth) = depth {
+        choice::choose("depth", &depth, &DEPTHS, &[()])?;
+    }
+    let paths = common::paths("paths", paths.unwrap_or_default(), limits::REVIEW_PATHS)?;
+    let target = Target {
+        scope,
+        base,
+        head,
+        commit,
+    };
+    let subject = match snippet {
+        Some(snippet) => {
+            target.refuse_with_snippet()?;
+            if paths.len() > 1 {
+                return Err(Fault::argument(
+                    "paths",
+                    "`paths` names more than the one file of the `snippet`",
+                )
+                .hint("pass at most one path, the snippet's own name"));
+            }
+            Subject::Snippet(checked_argument("snippet", snippet)?)
+        }
+        None => Subject::Change(target.parse()?),
+    };
+    Ok(ReviewRequest {
+        subject,
+        paths,
+        focus: focus.map(|text| checked_argument("focus", text)).transpose()?,
+        context: context
+            .map(|text| checked_argument("context", text))
+            .transpose()?,
+        common: CommonArguments {
+            workspace,
+            model,
+            effort,
+            wait_s,
+            background,
+            resume,
+            options,
+        }
+        .parse("review")?,
+    })
+}
+
+/// The four arguments that name a change, as they were written.
+struct Target {
+    scope: Option<String>,
+    base: Option<String>,
+    head: Option<String>,
+    commit: Option<String>,
+}
+
+impl Target {
+    fn refuse_with_snippet(&self) -> Result<(), Fault> {
+        let given = [
+            ("scope", &self.scope),
+            ("base", &self.base),
+            ("head", &self.head),
+            ("commit", &self.commit),
+        ];
+        match given.into_iter().find(|(_, value)| value.is_some()) {
+            Some((field, _)) => Err(Fault::argument(
+                field,
+                format!("`{field}` is about a change, and a `snippet` was given"),
+            )
+            .hint(format!("leave out `{field}` or `snippet`"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Decides the scope. A `base`, `head` or `commit` says it when `scope` does not.
+    fn parse(self) -> Result<Scope, Fault> {
+        let Self {
+            scope,
+            base,
+            head,
+            commit,
+        } = self;
+        let implied = match (commit.is_some(), base.is_some() || head.is_some()) {
+            (true, _) => "commit",
+            (false, true) => "branch",
+            (false, false) => "auto",
+        };
+        let scope = scope.as_deref().map_or(Ok(implied), |text| {
+            choice::choose("scope", text, &SCOPES, &SCOPES)
+        })?;
+        let misplaced = [
+            ("base", base.is_some() && scope != "branch", "branch"),
+            ("head", head.is_some() && scope != "branch", "branch"),
+            ("commit", commit.is_some() && scope != "commit", "commit"),
+        ];
+        if let Some((field, _, home)) = misplaced.into_iter().find(|(_, wrong, _)| *wrong) {
+            return Err(Fault::argument(
+                field,
+                format!("`{field}` belongs to scope `{home}`, not to scope `{scope}`"),
+            )
+            .hint(format!(
+                "leave out `{field}`, or pass scope={home} without the others"
+            )));
+        }
+        let revision = |field: &str, text: Option<String>| {
+            text.map(|text| Revision::parse(&text).map_err(|error| not_a_revision(field, error)))
+                .transpose()
+        };
+        Ok(match scope {
+            "working_tree" => Scope::WorkingTree,
+            "staged" => Scope::Staged,
+            "branch" => Scope::Branch {
+                base: revision("base", base)?,
+                head: revision("head", head)?,
+            },
+            "commit" => match commit {
+                Some(text) => Scope::parse_commit(&text).map_err(|error| not_a_revision("commit", error))?,
+                None => {
+                    return Err(Fault::argument("commit", "`commit` is missing")
+                        .hint("pass one commit, such as HEAD, or a range A..B"));
+                }
+            },
+            _ => Scope::Auto,
+        })
+    }
+}
+
+fn not_a_revision(field: &str, error: RevisionError) -> Fault {
+    Fault::argument(field, format!("`{field}` is not a revision: {error}"))
+        .hint("pass a commit id, a branch or a tag")
+}

@@ -1,0 +1,26 @@
+//! The seam between this door and the use cases.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::domain::envelope::Envelope;
+use crate::domain::fault::Fault;
+use crate::service::call::{Call, Request};
+
+/// What answers the tools.
+pub trait Backend: Send + Sync + 'static {
+    /// Answers a call. May take as long as the job it waits for; must return soon after `call.closing` fires.
+    fn call(&self, request: Request, call: Call) -> Pin<Box<dyn Future<Output = Envelope> + Send + '_>>;
+
+    /// Wraps a fault that was found before the use case began, mostly an argument that does not fit.
+    fn refuse(&self, tool: &'static str, fault: Fault, call: &Call) -> Envelope;
+
+    /// Answers a call whose use case panicked. The panic itself is in the log, not in the answer.
+    fn internal(&self, tool: &'static str, call: &Call) -> Envelope {
+        let fault = Fault::new(
+            crate::domain::fault::FaultCode::Internal,
+            "the tool stopped unexpectedly",
+        );
+        self.refuse(tool, fault, call)
+    }
+}

@@ -1,0 +1,202 @@
+//! The tools as hosts see them: names, schemas, hints. A committed snapshot of each is the contract.
+
+use std::sync::OnceLock;
+
+use rmcp::model::{MetaObject, Tool, ToolAnnotations};
+use serde_json::{Value, json};
+
+use crate::mcp::arguments::{TOOLS, schema};
+
+/// Whether the paid tools say that they only read.
+///
+/// They change nothing in the workspace, so it is true; a host that runs read-only tools unasked then starts paid work
+/// unasked. One constant, because which of the two weighs more is decided by how hosts behave.
+const PAID_READ_ONLY_HINT: bool = true;
+
+/// What makes a tool known to its host.
+struct Card {
+    name: &'static str,
+    title: &'static str,
+    /// Effect, cost, and what it never does; the first sentence holds the words a search would use.
+    description: &'static str,
+    read_only: bool,
+    idempotent: bool,
+    open_world: bool,
+    visibility: Visibility,
+}
+
+/// How a host that defers tools finds this one.
+enum Visibility {
+    /// Its schema is sent up front. Costs context in every session, so only the tools that start most work.
+    Always,
+    /// Found by its name, its description and these words.
+    Search(&'static str),
+}
+
+const CARDS: [Card; TOOLS.len()] = [
+    Card {
+        name: "cancel",
+        title: "Cancel a Codex job",
+        description: "Ends a running Codex job; its partial answer and thread are kept for resume. Free. With forget it \
+                      also deletes our record after returning it whole. Never touches your files or other jobs.",
+        read_only: false,
+        idempotent: true,
+        open_world: false,
+        visibility: Visibility::Search("stop abort kill end interrupt forget delete codex job run"),
+    },
+    Card {
+        name: "consult",
+        title: "Ask Codex",
+        description: "Asks Codex, a second model, for an opinion, a challenge, a plan review or code. Costs money on the \
+                      user's Codex account. Reads the workspace in a read-only sandbox; never writes files. Long runs \
+                      return a job handle.",
+        read_only: PAID_READ_ONLY_HINT,
+        idempotent: false,
+        open_world: true,
+        visibility: Visibility::Always,
+    },
+    Card {
+        name: "dry_run",
+        title: "Preview a paid call",
+        description: "Previews a consult or review: what would be sent to Codex, how large it is and what is withheld. \
+                      Free: no model is called. Never writes files and never starts a job.",
+        read_only: true,
+        idempotent: true,
+        open_world: false,
+        visibility: Visibility::Search(
+            "preview estimate check cost size secrets egress before codex consult review",
+        ),
+    },
+    Card {
+        name: "job",
+        title: "Look at Codex jobs",
+        description: "Shows, waits for or lists Codex jobs: state, result, log, transcript. Free: it never starts paid \
+                      work and never changes files. With id it shows one job, without id it lists the workspace's.",
+        read_only: true,
+        idempotent: true,
+        open_world: false,
+        visibility: Visibility::Always,
+    },
+    Card {
+        name: "review",
+        title: "Codex code review",
+        description: "Has Codex, a second model, review git changes or a snippet; returns findings with file and line. \
+                      Costs money on the user's Codex account. Read-only sandbox; never edits, stages or commits. Long \
+                      runs return a job handle.",
+        read_only: PAID_READ_ONLY_HINT,
+        idempotent: false,
+        open_world: true,
+        visibility: Visibility::Search(
+            "code review diff git changes branch commit staged pull request bugs audit codex",
+        ),
+    },
+    Card {
+        name: "status",
+        title: "Codex status",
+        description: "Tells whether Codex is ready, and its models, quota, options, policy and error codes. Free: calls no \
+                      model, starts no job and never changes files.",
+        read_only: true,
+        idempotent: true,
+        open_world: false,
+        visibility: Visibility::Search(
+            "codex ready version login models quota limits options errors configuration doctor",
+        ),
+    },
+];
+
+/// Returns the name of a tool for as long as the program runs, if there is such a tool.
+pub(super) fn known(name: &str) -> Option<&'static str> {
+    TOOLS.into_iter().find(|known| *known == name)
+}
+
+/// Returns the tools in the order in which they are listed: sorted by name.
+pub(super) fn list() -> &'static [Tool] {
+    static LIST: OnceLock<Vec<Tool>> = OnceLock::new();
+    LIST.get_or_init(|| CARDS.iter().map(Card::tool).collect())
+}
+
+impl Card {
+    fn tool(&self) -> Tool {
+        let annotations = ToolAnnotations::from_raw(
+            Some(self.title.to_owned()),
+            Some(self.read_only),
+            Some(false),
+            Some(self.idempotent),
+            Some(self.open_world),
+        );
+        let (key, value) = match self.visibility {
+            Visibility::Always => ("anthropic/alwaysLoad", json!(true)),
+            Visibility::Search(words) => ("anthropic/searchHint", json!(words)),
+        };
+        let mut meta = MetaObject::new();
+        meta.insert(key.to_owned(), value);
+        let mut tool = Tool::new(self.name, self.description, schema::of(self.name).clone());
+        tool.title = Some(self.title.to_owned());
+        tool.annotations = Some(annotations);
+        tool.meta = Some(meta);
+        tool
+    }
+}
+
+/// Returns the tools as they are listed, serialised: the part of the contract that this door knows.
+pub fn contract_bytes() -> Vec<u8> {
+    let tools: Vec<Value> = list()
+        .iter()
+        .map(|tool| serde_json::to_value(tool).unwrap_or_default())
+        .collect();
+    Value::Array(tools).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a session pays for our list, deferred or not.
+    const LIST_BYTES: usize = 12_000;
+    /// Longest description of a tool.
+    const DESCRIPTION_CHARS: usize = 250;
+
+    #[test]
+    fn the_list_is_sorted_and_small() {
+        let names: Vec<&str> = list().iter().map(|tool| tool.name.as_ref()).collect();
+        assert_eq!(names, TOOLS);
+        assert!(names.is_sorted());
+        assert!(
+            contract_bytes().len() <= LIST_BYTES,
+            "{} bytes",
+            contract_bytes().len()
+        );
+    }
+
+    #[test]
+    fn every_tool_says_what_it_costs_and_never_does() {
+        for tool in list() {
+            let description = tool.description.as_deref().unwrap();
+            assert!(
+                description.chars().count() <= DESCRIPTION_CHARS,
+                "{}: {}",
+                tool.name,
+                description.len()
+            );
+            assert!(
+                description.contains("never") || description.contains("Never"),
+                "{}",
+                tool.name
+            );
+            assert!(
+                description.contains("Free") || description.contains("Costs money"),
+                "{}",
+                tool.name
+            );
+            assert!(description.contains("Codex"), "{}", tool.name);
+        }
+    }
+
+    #[test]
+    fn the_contract_of_each_tool_is_the_committed_one() {
+        for tool in list() {
+            let shown = serde_json::to_string_pretty(tool).unwrap();
+            insta::assert_snapshot!(format!("tool_{}", tool.name), shown);
+        }
+    }
+}
