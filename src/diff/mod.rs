@@ -5,3 +5,19 @@
 
 pub mod patch;
 pub mod sent;
+
+mod header;
+pub mod parse;
+
+pub mod added;
+
+pub mod text;
+
+pub mod count;
+
+pub mod largest;
+
+pub mod render;
+
+pub mod anchor;
+mod evidence;

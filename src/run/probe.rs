@@ -58,22 +58,35 @@ impl Probe<'_> {
     pub async fn sandbox(&self) -> SandboxState {
         let key = format!("sandbox {} {}", self.program.identity, clock::boot_id());
         if cache::read::<bool>(self.store, &key, SANDBOX_AGE) == Some(true) {
-            return SandboxState { tools: Tools::Sandboxed, reason: None };
+            return SandboxState {
+                tools: Tools::Sandboxed,
+                reason: None,
+            };
         }
         let reason = match self.capture(invocation::sandbox_probe(), Path::new("/")).await {
             Ok((Ended::Exited(0), _, _)) => {
                 cache::write(self.store, &key, true);
-                return SandboxState { tools: Tools::Sandboxed, reason: None };
+                return SandboxState {
+                    tools: Tools::Sandboxed,
+                    reason: None,
+                };
             }
             Ok((_, _, stderr)) => last_line(&stderr),
             Err(error) => error,
         };
-        SandboxState { tools: Tools::None, reason: Some(reason) }
+        SandboxState {
+            tools: Tools::None,
+            reason: Some(reason),
+        }
     }
 
     /// Returns the user's MCP servers, all of them. They are asked for again when a configuration file changed.
     pub async fn servers(&self, workspace: &Path, fresh: bool) -> Result<Vec<String>, Fault> {
-        let key = format!("servers {} {}", self.program.identity, self.configuration_hash(workspace));
+        let key = format!(
+            "servers {} {}",
+            self.program.identity,
+            self.configuration_hash(workspace)
+        );
         if !fresh && let Some(names) = cache::read(self.store, &key, SERVERS_AGE) {
             return Ok(names);
         }
@@ -106,7 +119,11 @@ impl Probe<'_> {
     pub async fn quota(&self, deadline: Duration) -> Result<Quota, String> {
         #[derive(serde::Serialize, serde::Deserialize)]
         struct Kept(serde_json::Value);
-        let key = format!("quota {} {:?}", self.program.identity, self.environment.get("CODEX_HOME"));
+        let key = format!(
+            "quota {} {:?}",
+            self.program.identity,
+            self.environment.get("CODEX_HOME")
+        );
         if let Some(Kept(value)) = cache::read(self.store, &key, QUOTA_AGE)
             && let Some(quota) = account::parse_quota(&value)
         {
@@ -118,6 +135,12 @@ impl Probe<'_> {
         Ok(quota)
     }
 
+    /// As [`Self::quota`], but never from memory: after a run met the limit, what was true before is not.
+    pub async fn fresh_quota(&self, deadline: Duration) -> Result<Quota, String> {
+        let value = self.ask(Question::Quota, deadline).await?;
+        account::parse_quota(&value).ok_or_else(|| "codex's answer is not understood".to_owned())
+    }
+
     /// Returns the models that the account may name.
     pub async fn models(&self, deadline: Duration) -> Result<Vec<Model>, String> {
         let value = self.ask(Question::Models, deadline).await?;
@@ -126,14 +149,22 @@ impl Probe<'_> {
 
     /// Asks the app-server one free question.
     async fn ask(&self, question: Question, deadline: Duration) -> Result<serde_json::Value, String> {
-        let invocation =
-            self.program.invocation(account::arguments(), Path::new("/"), self.config, self.environment);
-        let mut running = Running::start(&invocation).map_err(|error| format!("codex cannot be started: {error}"))?;
+        let invocation = self.program.invocation(
+            account::arguments(),
+            Path::new("/"),
+            self.config,
+            self.environment,
+        );
+        let mut running =
+            Running::start(&invocation).map_err(|error| format!("codex cannot be started: {error}"))?;
         let (stdin, stdout) = (running.stdin.take(), running.stdout.take());
         drop(running.stderr.take());
         let talk = async {
             let (mut stdin, stdout) = (stdin?, stdout?);
-            stdin.write_all(account::request(question).as_bytes()).await.ok()?;
+            stdin
+                .write_all(account::request(question).as_bytes())
+                .await
+                .ok()?;
             let mut lines = BufReader::new(stdout.take(PROBE_BYTES as u64)).split(b'\n');
             while let Ok(Some(line)) = lines.next_segment().await {
                 if let Some(answer) = account::parse_answer(&line) {
@@ -144,7 +175,10 @@ impl Probe<'_> {
         };
         let answer = tokio::time::timeout(deadline, talk).await;
         // Its input is closed by now, at which it ends by itself; a stuck one is ended.
-        if tokio::time::timeout(limits::DRAIN_GRACE, running.wait()).await.is_err() {
+        if tokio::time::timeout(limits::DRAIN_GRACE, running.wait())
+            .await
+            .is_err()
+        {
             running.terminate().await;
         }
         match answer {
@@ -159,7 +193,9 @@ impl Probe<'_> {
         arguments: Vec<std::ffi::OsString>,
         directory: &Path,
     ) -> Result<(Ended, Vec<u8>, Vec<u8>), String> {
-        let invocation = self.program.invocation(arguments, directory, self.config, self.environment);
+        let invocation = self
+            .program
+            .invocation(arguments, directory, self.config, self.environment);
         run_captured(&invocation, b"", limits::PROBE_TIMEOUT, PROBE_BYTES)
             .await
             .map(|captured| (captured.ended, captured.stdout, captured.stderr))
@@ -181,6 +217,10 @@ impl Probe<'_> {
 
 fn last_line(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+    let line = text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("it says nothing");
     line.chars().take(200).collect()
 }

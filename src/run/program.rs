@@ -42,11 +42,19 @@ impl Program {
         if let Some(text) = cache::read::<String>(store, &key, VERSION_AGE)
             && let Ok(version) = Version::parse(&text)
         {
-            return Ok(Self { path, version, identity });
+            return Ok(Self {
+                path,
+                version,
+                identity,
+            });
         }
         let version = ask_version(&path, config, environment).await?;
         cache::write(store, &key, version.to_string());
-        Ok(Self { path, version, identity })
+        Ok(Self {
+            path,
+            version,
+            identity,
+        })
     }
 
     /// Makes the invocation of this program.
@@ -84,11 +92,17 @@ async fn ask_version(path: &Path, config: &Config, environment: &Environment) ->
     if captured.ended != Ended::Exited(0) {
         return Err(Fault::new(
             FaultCode::PeerNotFound,
-            format!("`{}` does not run: it ended without telling its version", path.display()),
+            format!(
+                "`{}` does not run: it ended without telling its version",
+                path.display()
+            ),
         ));
     }
     version::parse_version(&String::from_utf8_lossy(&captured.stdout)).ok_or_else(|| {
-        Fault::new(FaultCode::PeerNotFound, format!("`{}` is not codex: it tells no version", path.display()))
+        Fault::new(
+            FaultCode::PeerNotFound,
+            format!("`{}` is not codex: it tells no version", path.display()),
+        )
     })
 }
 
@@ -97,29 +111,51 @@ fn find_path(config: &Config, environment: &Environment) -> Result<PathBuf, Faul
         return if is_program(named) {
             Ok(native(named))
         } else {
-            let message = format!("`{}`, set by {}, is not a program", named.display(), config.codex_bin.origin);
+            let message = format!(
+                "`{}`, set by {}, is not a program",
+                named.display(),
+                config.codex_bin.origin
+            );
             Err(Fault::new(FaultCode::PeerNotFound, message))
         };
     }
     let mut places = locate::candidates(environment);
     for folder in locate::version_folders(environment) {
-        let mut versions: Vec<PathBuf> =
-            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        let mut versions: Vec<PathBuf> = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
         versions.sort_unstable_by(|a, b| b.cmp(a));
-        places.extend(versions.into_iter().map(|version| version.join("bin").join(locate::PROGRAM)));
+        places.extend(
+            versions
+                .into_iter()
+                .map(|version| version.join("bin").join(locate::PROGRAM)),
+        );
     }
     places
         .iter()
         .find(|place| is_program(place))
         .map(|place| native(place))
-        .ok_or_else(|| Fault::new(FaultCode::PeerNotFound, "the codex program is not on PATH nor in the usual places"))
+        .ok_or_else(|| {
+            Fault::new(
+                FaultCode::PeerNotFound,
+                "the codex program is not on PATH nor in the usual places",
+            )
+        })
 }
 
 /// Prefers the native program behind a script of a package manager.
 fn native(path: &Path) -> PathBuf {
-    let Ok(real) = path.canonicalize() else { return path.to_owned() };
+    let Ok(real) = path.canonicalize() else {
+        return path.to_owned();
+    };
     let candidates = locate::native_candidates(&real);
-    candidates.into_iter().find(|candidate| is_program(candidate)).unwrap_or(real)
+    candidates
+        .into_iter()
+        .find(|candidate| is_program(candidate))
+        .unwrap_or(real)
 }
 
 fn is_program(path: &Path) -> bool {

@@ -26,7 +26,10 @@ pub fn start_worker(
     lock: HeldLock,
 ) -> Result<(), Fault> {
     let cannot = |error: std::io::Error| {
-        Fault::new(FaultCode::Internal, format!("cannot start the job's worker: {error}"))
+        Fault::new(
+            FaultCode::Internal,
+            format!("cannot start the job's worker: {error}"),
+        )
     };
     let log = files::open_append(&directory.worker_log_path()).map_err(cannot)?;
     let child = tokio::process::Command::new(our_program(program))
@@ -34,7 +37,11 @@ pub fn start_worker(
         .arg(directory.path())
         .current_dir("/")
         .env_clear()
-        .envs(environment.for_worker(&locate::OWN_VARIABLES, &config.env_pass.value).iter())
+        .envs(
+            environment
+                .for_worker(&locate::OWN_VARIABLES, &config.env_pass.value)
+                .iter(),
+        )
         .stdin(Stdio::from(lock.into_file()))
         .stdout(Stdio::null())
         .stderr(Stdio::from(log))
@@ -48,5 +55,9 @@ pub fn start_worker(
 /// Returns our program; on Linux the running one even after an update replaced or removed the file.
 fn our_program(program: &Path) -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
-    if !program.exists() && running.exists() { running } else { program.to_owned() }
+    if !program.exists() && running.exists() {
+        running
+    } else {
+        program.to_owned()
+    }
 }

@@ -56,7 +56,10 @@ impl Supervision<'_> {
     /// that reads an empty prompt and ends unpaid.
     pub async fn run(&mut self, invocation: &Invocation, prompt: &str, number: u32) -> Result<Run, Fault> {
         let mut running = Running::start(invocation).map_err(|error| {
-            Fault::new(FaultCode::PeerNotFound, format!("cannot start `{}`: {error}", invocation.program.display()))
+            Fault::new(
+                FaultCode::PeerNotFound,
+                format!("cannot start `{}`: {error}", invocation.program.display()),
+            )
         })?;
         if let Err(error) = self.directory.write_peer(number, running.identity()) {
             running.terminate().await;
@@ -121,7 +124,13 @@ impl Supervision<'_> {
         feeding.abort();
         let stderr = tokio::time::timeout(limits::DRAIN_GRACE, errors).await;
         let stderr = stderr.ok().and_then(Result::ok).unwrap_or_default();
-        Ok(Run { end: ended.map(End::from), stop, transcript, stderr, leaked })
+        Ok(Run {
+            end: ended.map(End::from),
+            stop,
+            transcript,
+            stderr,
+            leaked,
+        })
     }
 
     /// Takes one line: into the transcript as it is, into the log with secrets masked.
@@ -183,7 +192,10 @@ async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
     let mut total = 0u64;
     loop {
         let mut line = Vec::new();
-        let read = (&mut reader).take(limits::PEER_LINE_BYTES as u64).read_until(b'\n', &mut line).await;
+        let read = (&mut reader)
+            .take(limits::PEER_LINE_BYTES as u64)
+            .read_until(b'\n', &mut line)
+            .await;
         let Ok(bytes @ 1..) = read else { return };
         total += bytes as u64;
         let whole = line.last() == Some(&b'\n');
@@ -225,7 +237,9 @@ async fn skip_line(reader: &mut BufReader<ChildStdout>, total: &mut u64) -> std:
 async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf) -> String {
     use std::io::Write;
     let mut kept = HeadTail::new(limits::PEER_STDERR_BYTES);
-    let Some(stderr) = stderr else { return String::new() };
+    let Some(stderr) = stderr else {
+        return String::new();
+    };
     let mut file = files::open_append(&path).ok();
     let mut written = 0;
     let mut reader = BufReader::new(stderr);

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::domain::environment::Environment;
 use crate::domain::envelope::Usage;
+use crate::domain::environment::Environment;
 use crate::peer::codex::rollout;
 
 /// Bytes read from the end of a record: the last counter is among the last lines.
@@ -14,12 +14,19 @@ const DAYS: usize = 400;
 
 /// Returns the total of a thread so far; `None` when its record is not found or tells nothing.
 pub fn thread_total(environment: &Environment, thread: &str) -> Option<Usage> {
-    let home = environment.path("CODEX_HOME").or_else(|| environment.path("HOME").map(|home| home.join(".codex")))?;
-    let record = newest_days(&home.join("sessions")).into_iter().take(DAYS).find_map(|day| {
-        entries(&day).into_iter().find(|path| {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| rollout::is_record_of(name, thread))
-        })
-    })?;
+    let home = environment
+        .path("CODEX_HOME")
+        .or_else(|| environment.path("HOME").map(|home| home.join(".codex")))?;
+    let record = newest_days(&home.join("sessions"))
+        .into_iter()
+        .take(DAYS)
+        .find_map(|day| {
+            entries(&day).into_iter().find(|path| {
+                path.file_name()
+                    .and_then(|name| name.to_str())
+                    .is_some_and(|name| rollout::is_record_of(name, thread))
+            })
+        })?;
     let bytes = read_tail(&record)?;
     rollout::last_total(bytes.split(|byte| *byte == b'\n'))
 }
@@ -36,14 +43,20 @@ fn newest_days(sessions: &Path) -> Vec<PathBuf> {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn read_tail(path: &Path) -> Option<Vec<u8>> {
     use std::io::{Read, Seek, SeekFrom};
     let mut file = fs::File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))
+        .ok()?;
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes).ok()?;
     Some(bytes)

@@ -39,7 +39,11 @@ impl Follower {
     /// Waits until the job is over, at most `time`; `told` hears what the peer does whenever that changes.
     ///
     /// Dropping the future ends the wait and nothing else.
-    pub async fn wait(&mut self, time: Duration, told: &mut (dyn FnMut(&str) + Send)) -> Result<Waited, StateError> {
+    pub async fn wait(
+        &mut self,
+        time: Duration,
+        told: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Waited, StateError> {
         let deadline = tokio::time::Instant::now() + time;
         loop {
             if let Some(phase) = self.new_phase() {
@@ -59,7 +63,10 @@ impl Follower {
     fn new_phase(&mut self) -> Option<String> {
         let (entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
         self.offset = offset;
-        let phase = entries.iter().rev().find_map(|entry| Event::phase(&entry.event))?;
+        let phase = entries
+            .iter()
+            .rev()
+            .find_map(|entry| Event::phase(&entry.event))?;
         (self.phase.as_ref() != Some(&phase)).then(|| {
             self.phase = Some(phase.clone());
             phase

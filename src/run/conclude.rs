@@ -1,0 +1,220 @@
+//! Turns what a run left into the job's result.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::diff::anchor::anchor;
+use crate::diff::patch::Patch;
+use crate::domain::envelope::{ReviewAnswer, Usage};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::finding::Finding;
+use crate::domain::job::JobState;
+use crate::domain::verdict::{ReviewStatus, conclude};
+use crate::peer::transcript::Transcript;
+use crate::prompt::answer::{AnswerError, parse_consult, parse_review};
+use crate::redact::scan::Redactor;
+use crate::run::control::Stop;
+use crate::state::record::{Answer, CommandRecord, Expects, ResultRecord, Spec, VERSION};
+use crate::sys::clock;
+
+/// Reads an answer. Places are checked against the change as it was sent, since that is what the reviewer saw.
+pub fn read_answer(
+    spec: &Spec,
+    change: Option<&Patch>,
+    text: &str,
+) -> Result<(Answer, Vec<String>), AnswerError> {
+    match &spec.expects {
+        Expects::Consult { kind } => {
+            let answer = parse_consult(*kind, text)?;
+            Ok((Answer::Consult(masked(answer)), Vec::new()))
+        }
+        Expects::Review { target, coverage } => {
+            let raw = parse_review(text)?;
+            let root = spec
+                .repo_root
+                .as_deref()
+                .unwrap_or(&spec.workspace)
+                .to_string_lossy();
+            let empty = Patch::default();
+            let mut findings = anchor(change.unwrap_or(&empty), &root, raw.claims);
+            findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
+            let (verdict, confidence) = conclude(raw.verdict, raw.confidence, &findings, coverage.status);
+            let mut warnings = Vec::new();
+            if raw.malformed > 0 {
+                warnings.push(format!(
+                    "{} findings were left out because they had no severity, title or file",
+                    raw.malformed
+                ));
+            }
+            let answer = ReviewAnswer {
+                target: target.clone(),
+                score: raw.score,
+                verdict,
+                confidence,
+                review_status: ReviewStatus::Completed,
+                findings: findings.into_iter().map(masked::<Finding>).collect(),
+                coverage: coverage.clone(),
+                overview: raw.summary,
+                questions: raw.questions,
+                assumptions: raw.assumptions,
+            };
+            Ok((Answer::Review(masked(answer)), warnings))
+        }
+    }
+}
+
+/// Masks the secrets in every text of a value.
+///
+/// It is done after parsing: masking the peer's JSON itself could break it.
+pub fn masked<T: Serialize + DeserializeOwned>(value: T) -> T {
+    let Ok(mut tree) = serde_json::to_value(&value) else {
+        return value;
+    };
+    if !mask_tree(&mut tree) {
+        return value;
+    }
+    serde_json::from_value(tree).unwrap_or(value)
+}
+
+fn mask_tree(tree: &mut Value) -> bool {
+    match tree {
+        Value::String(text) => match Redactor::shared().mask_found(text) {
+            Some(found) => {
+                *text = found.text;
+                true
+            }
+            None => false,
+        },
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| mask_tree(item) | any),
+        Value::Object(fields) => fields
+            .values_mut()
+            .fold(false, |any, field| mask_tree(field) | any),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// What is known when a job ends, whatever its end.
+#[derive(Debug, Default)]
+pub struct Remains {
+    /// What the peer reported.
+    pub transcript: Transcript,
+    /// Processes that outlived the run.
+    pub leaked: Vec<u32>,
+    /// Awake time in milliseconds.
+    pub elapsed_ms: u64,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+impl Remains {
+    /// Writes the result of a job that has an answer.
+    pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
+        let raw = self.transcript.last_message.as_deref().map(mask);
+        self.record(spec, JobState::Succeeded, Some(answer), None, None, raw)
+    }
+
+    /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
+    pub fn failed(self, spec: &Spec, state: JobState, fault: Fault) -> ResultRecord {
+        let partial = self.transcript.last_message.as_deref().map(mask);
+        self.record(spec, state, None, Some(fault), partial, None)
+    }
+
+    fn record(
+        mut self,
+        spec: &Spec,
+        state: JobState,
+        answer: Option<Answer>,
+        fault: Option<Fault>,
+        partial: Option<String>,
+        raw: Option<String>,
+    ) -> ResultRecord {
+        self.warnings.extend(
+            self.transcript
+                .warnings
+                .iter()
+                .map(|text| format!("codex warns: {}", mask(text))),
+        );
+        if !self.leaked.is_empty() {
+            self.warnings.push(format!(
+                "{} processes outlived the run: {:?}",
+                self.leaked.len(),
+                self.leaked
+            ));
+        }
+        let thread_usage = self.transcript.thread_usage;
+        ResultRecord {
+            version: VERSION,
+            state,
+            ended_ms: clock::now_ms(),
+            elapsed_ms: self.elapsed_ms,
+            answer,
+            fault,
+            partial,
+            raw,
+            thread: self.transcript.thread.filter(|_| !spec.ephemeral),
+            usage: own_usage(spec, thread_usage),
+            thread_usage,
+            commands: self
+                .transcript
+                .commands
+                .iter()
+                .map(|run| CommandRecord {
+                    command: mask(&run.command),
+                    exit_code: run.exit_code,
+                })
+                .collect(),
+            more_commands: self.transcript.more_commands,
+            leaked: self.leaked,
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// The tokens of this run: the thread's total less what it had before. Unknown when that is unknown.
+fn own_usage(spec: &Spec, total: Option<Usage>) -> Option<Usage> {
+    match (&spec.resume, spec.usage_before) {
+        (None, _) => total,
+        (Some(_), Some(before)) => total.map(|total| total.since(before)),
+        (Some(_), None) => None,
+    }
+}
+
+/// Says how a run that was ended is told.
+pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
+    match stop {
+        Stop::Deadline => (
+            JobState::TimedOut,
+            Fault::new(
+                FaultCode::TimedOut,
+                format!(
+                    "the run was ended at its deadline of {}",
+                    crate::domain::time::spoken(timeout_ms)
+                ),
+            ),
+        ),
+        Stop::Cancelled => (
+            JobState::Cancelled,
+            Fault::new(FaultCode::Cancelled, "the run was cancelled"),
+        ),
+        Stop::WorkerSignal => (
+            JobState::Cancelled,
+            Fault::new(
+                FaultCode::Cancelled,
+                "the run's worker was told to end by a signal",
+            ),
+        ),
+        Stop::OutputLimit => (
+            JobState::Failed,
+            Fault::new(
+                FaultCode::PeerFailed,
+                "codex printed more than is read and was ended",
+            ),
+        ),
+    }
+}
+
+/// Masks the secrets of one text.
+pub fn mask(text: &str) -> String {
+    Redactor::shared().mask(text).text
+}

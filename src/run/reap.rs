@@ -1,0 +1,66 @@
+//! Gives a lost job its result: its worker died, what it left is collected and its peer is ended.
+
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobState;
+use crate::peer::transcript::Transcript;
+use crate::run::conclude::Remains;
+use crate::state::directory::JobDirectory;
+use crate::state::error::StateError;
+use crate::state::events;
+use crate::sys::lock::HeldLock;
+use crate::sys::process::end_all;
+use crate::sys::signal;
+
+/// Writes the result of a lost job. Does nothing when the job is not lost, or when somebody else is doing it.
+pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
+    if directory.state()? != JobState::Lost {
+        return Ok(());
+    }
+    let path = directory.lock_path();
+    let Some(lock) = HeldLock::try_take(&path).map_err(StateError::io("lock", path))? else {
+        return Ok(());
+    };
+    // Between the look and the lock somebody may have written it.
+    if directory.read_result()?.is_some() {
+        return Ok(());
+    }
+    let spec = directory.read_spec()?;
+    let mut orphans = Vec::new();
+    for peer in directory
+        .read_peers()
+        .into_iter()
+        .filter(signal::ProcessIdentity::is_alive)
+    {
+        orphans.extend(signal::descendants(peer.pid));
+        peer.signal(rustix::process::Signal::INT);
+        orphans.push(peer);
+    }
+    let leaked = end_all(orphans).await;
+    let entries = events::read_all(&directory.events_path());
+    let mut transcript = Transcript::default();
+    entries.iter().for_each(|entry| transcript.push(&entry.event));
+    let started = directory.started_ms();
+    let last = entries.last().map(|entry| entry.at_ms);
+    let elapsed_ms = started
+        .zip(last)
+        .map_or(0, |(start, end)| end.saturating_sub(start));
+    let message = if started.is_some() {
+        "the job's worker died; what the run had said is kept"
+    } else {
+        "the job's worker died before the peer was started; nothing was paid"
+    };
+    let fault = Fault::new(FaultCode::JobLost, message);
+    let remains = Remains {
+        transcript,
+        leaked,
+        elapsed_ms,
+        warnings: spec.warnings.clone(),
+    };
+    let mut result = remains.failed(&spec, JobState::Lost, fault);
+    if let Some(last) = last.or(started) {
+        result.ended_ms = last;
+    }
+    directory.write_result(&result)?;
+    drop(lock);
+    Ok(())
+}
