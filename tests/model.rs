@@ -1,9 +1,11 @@
 //! The real peers against the scripted models: what the model server sends is what the peers understand.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
+use crosscheck::model::Quota;
 use crosscheck::model::demo::{DemoScript, files};
 use serde_json::{Value, json};
 
@@ -268,16 +270,51 @@ fn a_peer_that_is_killed_leaves_no_connection_behind() {
 #[test]
 fn a_login_with_dummy_tokens_works_without_leaving_loopback() {
     let model = FakeModel::start(Scripted::well());
-    let provider = format!(
-        "name = \"fake\"\nbase_url = \"{}\"\nrequires_openai_auth = true\n",
-        model.base_url()
-    );
-    let top = format!("chatgpt_base_url = \"{}/backend-api\"\n", model.origin());
-    let home = Home::with_provider(&provider, &top, "");
-    home.log_in_with_chatgpt();
+    let home = Home::logged_in(&model.origin());
     let finished = exec(&home, &["-"], "hello");
     assert_eq!(answer(&finished), "Hello from the fake model.");
     assert_eq!(model.turns()[0].header("chatgpt-account-id"), Some("acct-demo"));
+}
+
+#[test]
+fn the_quota_that_a_script_names_is_what_codex_reports() {
+    let mut quota = Quota::default();
+    quota.primary.used_percent = 77;
+    let model = FakeModel::start(Scripted::well().with_quota(quota));
+    let home = Home::logged_in(&model.origin());
+    let mut command = home.command(peers::codex());
+    command
+        .arg("app-server")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let info = json!({"clientInfo": {"name": "test", "title": null, "version": "0"}});
+    for request in [
+        json!({"id": 1, "method": "initialize", "params": info}),
+        json!({"method": "initialized"}),
+        json!({"id": 2, "method": "account/rateLimits/read"}),
+    ] {
+        writeln!(stdin, "{request}").unwrap();
+    }
+    // Closing stdin before the answer would end the app server without one.
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let answer = lines
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"id\":2"))
+        .unwrap();
+    drop(stdin);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let primary = &answer["result"]["rateLimits"]["primary"];
+    assert_eq!(
+        (&primary["usedPercent"], &primary["windowDurationMins"]),
+        (&json!(77), &json!(300)),
+        "{answer}"
+    );
+    assert!(model.turns().is_empty());
 }
 
 /// Runs git in `directory` and returns what it printed.

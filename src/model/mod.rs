@@ -23,6 +23,6 @@ mod recording;
 
 pub use recording::RecordedRequest;
 pub use reply::{Close, HttpReply, Message, Reply, Shell, Step, Usage};
-pub use script::{Quota, Script};
+pub use script::{Quota, Script, Window};
 pub use server::ModelServer;
 pub use turn::Turn;

@@ -83,11 +83,21 @@ impl Home {
         self
     }
 
-    /// Writes the login of a subscription, made of dummy tokens. They never expire and no service accepts them.
+    /// Makes a world whose codex is logged in with a subscription that the model server at `origin` confirms.
     ///
-    /// It needs `requires_openai_auth = true` in the provider and `chatgpt_base_url` at the model server, so that
-    /// codex asks nobody else about the account.
-    pub(crate) fn log_in_with_chatgpt(&self) {
+    /// The login is made of dummy tokens: they never expire and no service accepts them.
+    pub(crate) fn logged_in(origin: &str) -> Self {
+        let provider = format!("name = \"fake\"\nbase_url = \"{origin}/v1\"\nrequires_openai_auth = true\n");
+        let home = Self::with_provider(
+            &provider,
+            &format!("chatgpt_base_url = \"{origin}/backend-api\"\n"),
+            "",
+        );
+        home.log_in();
+        home
+    }
+
+    fn log_in(&self) {
         let auth = serde_json::json!({
             "auth_mode": "chatgpt",
             "OPENAI_API_KEY": null,
