@@ -1,0 +1,324 @@
+//! `bin/crosscheck`, the launcher: it finds the program, becomes it, and says one useful line when there is none.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// Folders with a space and a quote in their names, since people have them.
+struct World {
+    folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("it's a launcher ")
+            .tempdir()
+            .expect("the temp directory is writable");
+        let world = Self { folder };
+        world.install_launcher("plugin");
+        world
+    }
+
+    fn path(&self, tail: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(tail)
+    }
+
+    fn write(&self, tail: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.path(tail);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    /// Copies the launcher to `root`/bin, without its exec bit.
+    fn install_launcher(&self, root: &str) -> PathBuf {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/crosscheck")).unwrap();
+        self.write(&format!("{root}/bin/crosscheck"), &text, 0o644)
+    }
+
+    /// Makes a program that prints its own path and then its arguments, a line each.
+    fn install_program(&self, tail: &str) -> PathBuf {
+        self.write(tail, "#!/bin/sh\nprintf '%s\\n' \"$0\" \"$@\"\n", 0o755)
+    }
+
+    /// Returns the launcher's command in `shell`, with an environment that holds no more than `PATH`.
+    fn launch(&self, shell: &str) -> Command {
+        let mut command = Command::new(shell);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.folder.path())
+            .arg(self.path("plugin/bin/crosscheck"));
+        command
+    }
+
+    /// Asserts that `prepare`d, the launcher becomes `program`, whatever the shell.
+    fn expect(&self, prepare: impl Fn(&mut Command), program: &Path) {
+        for shell in shells() {
+            let mut command = self.launch(shell);
+            command.arg("serve");
+            prepare(&mut command);
+            let output = command.output().unwrap();
+            assert_eq!(
+                stdout(&output),
+                format!("{}\nserve\n", program.display()),
+                "{shell}: {output:?}"
+            );
+            assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{shell}: {output:?}"
+            );
+        }
+    }
+
+    /// Asserts that `prepare`d, the launcher fails with this code and one line that holds `part`, whatever the shell.
+    fn expect_failure(&self, prepare: impl Fn(&mut Command), code: i32, part: &str) {
+        for shell in shells() {
+            let mut command = self.launch(shell);
+            command.arg("serve");
+            prepare(&mut command);
+            let output = command.output().unwrap();
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{shell}: {output:?}");
+            assert!(message.contains(part), "{shell}: {message}");
+            assert_eq!(message.lines().count(), 1, "{shell}: {message}");
+            // stdout belongs to the protocol.
+            assert!(output.stdout.is_empty(), "{shell}: {output:?}");
+        }
+    }
+}
+
+/// The shells of this machine that may be its `sh`.
+fn shells() -> Vec<&'static str> {
+    let known = ["/bin/sh", "/bin/dash", "/bin/bash"];
+    known
+        .into_iter()
+        .filter(|shell| Path::new(shell).exists())
+        .collect()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_missing_program_is_one_line_that_says_what_to_do() {
+    let world = World::new();
+    world.expect_failure(
+        |_| {},
+        127,
+        &format!(
+            "run this once in a terminal: cargo install --locked --path \"{}\"",
+            world.path("plugin").display()
+        ),
+    );
+}
+
+#[test]
+fn the_places_are_searched_in_their_order() {
+    let world = World::new();
+    let everywhere = |command: &mut Command| {
+        command
+            .env("CLAUDE_PLUGIN_DATA", world.path("data"))
+            .env("HOME", world.path("home"))
+            .env("PATH", format!("{}:/usr/bin:/bin", world.path("path").display()));
+    };
+    let on_path = world.install_program("path/crosscheck");
+    world.expect(everywhere, &on_path);
+    let cargo = world.install_program("home/.cargo/bin/crosscheck");
+    world.expect(everywhere, &cargo);
+    let debug = world.install_program("plugin/target/debug/crosscheck");
+    // A target folder counts in a checkout only.
+    world.expect(everywhere, &cargo);
+    world.write("plugin/Cargo.toml", "", 0o644);
+    world.expect(everywhere, &debug);
+    let release = world.install_program("plugin/target/release/crosscheck");
+    world.expect(everywhere, &release);
+    let data = world.install_program("data/bin/crosscheck");
+    world.expect(everywhere, &data);
+    let named = world.install_program("named program");
+    world.expect(
+        |command| {
+            everywhere(command);
+            command.env("CROSSCHECK_BIN", &named);
+        },
+        &named,
+    );
+}
+
+#[test]
+fn an_installed_copy_finds_its_data_without_being_told() {
+    let world = World::new();
+    let launcher = world.install_launcher("plugins/cache/crosscheck/codex/0.1.0");
+    let program = world.install_program("plugins/data/codex-crosscheck/bin/crosscheck");
+    for shell in shells() {
+        let output = Command::new(shell)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .args([launcher.as_os_str(), "jobs".as_ref()])
+            .output()
+            .unwrap();
+        assert_eq!(
+            stdout(&output),
+            format!("{}\njobs\n", program.display()),
+            "{shell}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn arguments_pass_through_as_they_are() {
+    let world = World::new();
+    let program = world.install_program("program");
+    for shell in shells() {
+        let output = world
+            .launch(shell)
+            .env("CROSSCHECK_BIN", &program)
+            .args(["review", "", "a  b", "*", "$HOME", "--", "-n", "it's"])
+            .output()
+            .unwrap();
+        let expected = format!("{}\nreview\n\na  b\n*\n$HOME\n--\n-n\nit's\n", program.display());
+        assert_eq!(stdout(&output), expected, "{shell}");
+    }
+}
+
+#[test]
+fn it_never_finds_itself() {
+    let world = World::new();
+    let launcher = world.path("plugin/bin/crosscheck");
+    fs::set_permissions(&launcher, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(world.path("links")).unwrap();
+    symlink(&launcher, world.path("links/crosscheck")).unwrap();
+    // Another copy, as a second marketplace would install it, finds this one on PATH and the other way round.
+    let copy = world.install_launcher("copy");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = ["plugin/bin", "links", "copy/bin"].map(|folder| world.path(folder).display().to_string());
+    let path = format!("{}:/usr/bin:/bin", path.join(":"));
+    world.expect_failure(
+        |command| {
+            command.env("PATH", &path);
+        },
+        127,
+        "not built yet",
+    );
+    world.expect_failure(
+        |command| {
+            command.env("CROSSCHECK_BIN", &launcher);
+        },
+        126,
+        "CROSSCHECK_BIN names this launcher",
+    );
+    world.expect_failure(
+        |command| {
+            command.env("CROSSCHECK_BIN", &copy);
+        },
+        126,
+        "CROSSCHECK_BIN names this launcher",
+    );
+    // Behind both stands the program.
+    let program = world.install_program("last/crosscheck");
+    let path = format!("{path}:{}", world.path("last").display());
+    world.expect(
+        |command| {
+            command.env("PATH", &path);
+        },
+        &program,
+    );
+}
+
+#[test]
+fn a_link_to_it_finds_the_plugin() {
+    let world = World::new();
+    let launcher = world.path("plugin/bin/crosscheck");
+    fs::set_permissions(&launcher, fs::Permissions::from_mode(0o755)).unwrap();
+    world.write("plugin/Cargo.toml", "", 0o644);
+    let program = world.install_program("plugin/target/release/crosscheck");
+    fs::create_dir_all(world.path("links")).unwrap();
+    symlink("../plugin/bin/crosscheck", world.path("links/crosscheck")).unwrap();
+    let output = Command::new(world.path("links/crosscheck"))
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .arg("status")
+        .output()
+        .unwrap();
+    assert_eq!(
+        stdout(&output),
+        format!("{}\nstatus\n", program.display()),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_program_that_was_named_is_not_replaced_by_another() {
+    let world = World::new();
+    let other = world.install_program("path/crosscheck");
+    let plain = world.write("plain", "no program", 0o644);
+    for named in [plain, world.path("absent"), world.path("plugin")] {
+        world.expect_failure(
+            |command| {
+                command.env("CROSSCHECK_BIN", &named).env(
+                    "PATH",
+                    format!("{}:/usr/bin:/bin", other.parent().unwrap().display()),
+                );
+            },
+            126,
+            "CROSSCHECK_BIN is not an executable file",
+        );
+    }
+}
+
+#[test]
+fn a_program_of_the_project_is_not_run() {
+    let world = World::new();
+    world.install_program("crosscheck");
+    world.install_program("tools/crosscheck");
+    // The launcher is started in the folder that holds both.
+    for path in [
+        ":/usr/bin:/bin",
+        "/usr/bin:/bin:",
+        ".:/usr/bin:/bin",
+        "tools:/usr/bin:/bin",
+        "/usr/bin::/bin",
+    ] {
+        world.expect_failure(
+            |command| {
+                command.env("PATH", path);
+            },
+            127,
+            "not built yet",
+        );
+    }
+}
+
+#[test]
+fn native_windows_is_told_to_use_wsl() {
+    let world = World::new();
+    for system in ["MINGW64_NT-10.0", "MSYS_NT-10.0", "CYGWIN_NT-10.0"] {
+        world.write("fake/uname", &format!("#!/bin/sh\necho {system}\n"), 0o755);
+        let path = format!("{}:/usr/bin:/bin", world.path("fake").display());
+        world.expect_failure(
+            |command| {
+                command.env("PATH", &path);
+            },
+            126,
+            "inside WSL",
+        );
+        // A program that is there does not change that.
+        let program = world.install_program("program");
+        world.expect_failure(
+            |command| {
+                command
+                    .env("PATH", &path)
+                    .env("OS", "Windows_NT")
+                    .env("CROSSCHECK_BIN", &program);
+            },
+            126,
+            "native Windows is not supported",
+        );
+    }
+}
