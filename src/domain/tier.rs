@@ -38,7 +38,7 @@ pub enum Isolation {
     Clean,
     /// As `Clean`, and the user's configuration file is not read at all.
     IgnoreConfig,
-    /// As `Clean`, and the user's command rules are not read.
+    /// As `Clean`, which never reads the user's command rules; the name is kept for callers who ask for it.
     IgnoreRules,
 }
 

@@ -13,6 +13,7 @@ use crate::domain::limits;
 use crate::domain::tier::Tools;
 use crate::peer::codex::account::{self, Login, Model, Question, Quota};
 use crate::peer::codex::{invocation, servers};
+use crate::run::conclude::mask;
 use crate::run::program::Program;
 use crate::state::cache;
 use crate::state::store::Store;
@@ -81,27 +82,28 @@ impl Probe<'_> {
     }
 
     /// Returns the user's MCP servers, all of them. They are asked for again when a configuration file changed.
-    pub async fn servers(&self, workspace: &Path, fresh: bool) -> Result<Vec<String>, Fault> {
+    pub async fn servers(&self, directory: &Path, project: &Path, fresh: bool) -> Result<Vec<String>, Fault> {
         let key = format!(
             "servers {} {}",
             self.program.identity,
-            self.configuration_hash(workspace)
+            self.configuration_hash(directory)
         );
         if !fresh && let Some(names) = cache::read(self.store, &key, SERVERS_AGE) {
             return Ok(names);
         }
-        let unsafe_to_go_on = |message: String| {
+        let question = Question::Configuration {
+            directory: directory.to_owned(),
+        };
+        let told = self.ask(&question, Some(project), limits::PROBE_TIMEOUT).await;
+        let names = told.and_then(|configuration| {
+            servers::parse_names(&configuration).ok_or_else(|| "its answer is not understood".to_owned())
+        });
+        // Without the names they could not be switched off, and they run outside the sandbox.
+        let names = names.map_err(|reason| {
+            let message = format!("codex does not tell its configuration: {}", mask(&reason));
             Fault::new(FaultCode::PeerConfigRejected, message)
-                .hint("run `codex mcp list --json` to see the error, or repeat the call with options.isolation=ignore_config")
-        };
-        let arguments = ["mcp", "list", "--json"].map(Into::into).to_vec();
-        let names = match self.capture(arguments, workspace).await {
-            Ok((Ended::Exited(0), stdout, _)) => servers::parse_names(&stdout),
-            Ok(_) => None,
-            Err(error) => return Err(unsafe_to_go_on(error)),
-        };
-        // Without the list they could not be switched off, and they run outside the sandbox.
-        let names = names.ok_or_else(|| unsafe_to_go_on("codex does not list its MCP servers".to_owned()))?;
+                .hint("run `codex mcp list` to see the error, or repeat the call with options.isolation=ignore_config")
+        })?;
         cache::write(self.store, &key, &names);
         Ok(names)
     }
@@ -129,7 +131,7 @@ impl Probe<'_> {
         {
             return Ok(quota);
         }
-        let value = self.ask(Question::Quota, deadline).await?;
+        let value = self.ask(&Question::Quota, None, deadline).await?;
         let quota = account::parse_quota(&value).ok_or("codex's answer is not understood")?;
         cache::write(self.store, &key, Kept(value));
         Ok(quota)
@@ -137,28 +139,37 @@ impl Probe<'_> {
 
     /// As [`Self::quota`], but never from memory: after a run met the limit, what was true before is not.
     pub async fn fresh_quota(&self, deadline: Duration) -> Result<Quota, String> {
-        let value = self.ask(Question::Quota, deadline).await?;
+        let value = self.ask(&Question::Quota, None, deadline).await?;
         account::parse_quota(&value).ok_or_else(|| "codex's answer is not understood".to_owned())
     }
 
     /// Returns the models that the account may name.
     pub async fn models(&self, deadline: Duration) -> Result<Vec<Model>, String> {
-        let value = self.ask(Question::Models, deadline).await?;
+        let value = self.ask(&Question::Models, None, deadline).await?;
         account::parse_models(&value).ok_or_else(|| "codex's answer is not understood".to_owned())
     }
 
     /// Asks the app-server one free question.
-    async fn ask(&self, question: Question, deadline: Duration) -> Result<serde_json::Value, String> {
-        let invocation = self.program.invocation(
-            account::arguments(),
-            Path::new("/"),
-            self.config,
-            self.environment,
-        );
+    async fn ask(
+        &self,
+        question: &Question,
+        project: Option<&Path>,
+        deadline: Duration,
+    ) -> Result<serde_json::Value, String> {
+        let arguments = account::arguments(project);
+        let invocation = self
+            .program
+            .invocation(arguments, Path::new("/"), self.config, self.environment);
         let mut running =
-            Running::start(&invocation).map_err(|error| format!("codex cannot be started: {error}"))?;
-        let (stdin, stdout) = (running.stdin.take(), running.stdout.take());
-        drop(running.stderr.take());
+            Running::start(&invocation).map_err(|error| format!("it cannot be started: {error}"))?;
+        let (stdin, stdout, stderr) = (running.stdin.take(), running.stdout.take(), running.stderr.take());
+        let errors = tokio::spawn(async move {
+            let mut text = Vec::new();
+            if let Some(stderr) = stderr {
+                let _ = stderr.take(PROBE_BYTES as u64).read_to_end(&mut text).await;
+            }
+            text
+        });
         let talk = async {
             let (mut stdin, stdout) = (stdin?, stdout?);
             stdin
@@ -183,8 +194,11 @@ impl Probe<'_> {
         }
         match answer {
             Ok(Some(answer)) => answer,
-            Ok(None) => Err("codex ended without an answer".to_owned()),
-            Err(_) => Err(format!("codex did not answer within {} ms", deadline.as_millis())),
+            Ok(None) => {
+                let stderr = tokio::time::timeout(limits::DRAIN_GRACE, errors).await;
+                Err(last_line(&stderr.ok().and_then(Result::ok).unwrap_or_default()))
+            }
+            Err(_) => Err(format!("it did not answer within {} ms", deadline.as_millis())),
         }
     }
 

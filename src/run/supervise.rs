@@ -13,7 +13,7 @@ use crate::peer::codex::classify::End;
 use crate::peer::codex::events::parse_line;
 use crate::peer::event::Event;
 use crate::peer::transcript::Transcript;
-use crate::redact::scan::Redactor;
+use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
 use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;

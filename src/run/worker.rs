@@ -16,11 +16,10 @@ use crate::diff::sent::SentPatch;
 use crate::domain::environment::{DEPTH_VARIABLE, Environment};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
-use crate::domain::limits;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
 use crate::peer::codex::invocation::Exec;
-use crate::prompt::repair::repair;
+use crate::prompt::repair;
 use crate::run::conclude::{self, Remains};
 use crate::run::control::{Control, Stop};
 use crate::run::probe::Probe;
@@ -40,7 +39,7 @@ use crate::sys::watch::DirectoryWatch;
 
 /// Bytes of a stored prompt or change, far above what is accepted.
 const STORED_BYTES: u64 = 256 * 1024 * 1024;
-/// How often a worker looks for a slot when the system does not say that one became free.
+/// How long codex may take to tell when a used-up allowance is back.
 const QUOTA_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs the worker of the job in this directory to its end.
@@ -360,7 +359,11 @@ impl Job<'_> {
             environment: self.environment,
             store: self.store,
         };
-        probe.servers(&self.spec.workspace, true).await
+        probe.servers(&self.spec.directory, self.project(), true).await
+    }
+
+    fn project(&self) -> &Path {
+        self.spec.repo_root.as_deref().unwrap_or(&self.spec.directory)
     }
 
     fn program(&self) -> Option<Program> {
@@ -384,6 +387,7 @@ impl Job<'_> {
             schema: schema.exists().then_some(schema),
             last_message: self.directory.tmp_path().join("last-message"),
             isolation: self.spec.isolation,
+            project: self.project().to_owned(),
             servers: self.spec.peer.servers.clone(),
             tools: self.spec.tools,
             web_search: self.spec.web_search,

@@ -1,7 +1,12 @@
 //! What codex tells about the user's account, for free: login, allowance and models.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::peer::codex::invocation::untrusted;
 
 /// Whether codex is logged in, as far as it can be told without a paid call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,19 +90,24 @@ pub struct Model {
     pub default: bool,
 }
 
-/// A question to codex's app-server. The three cost nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A question to codex's app-server. None of them costs anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The allowance.
     Quota,
     /// The models.
     Models,
+    /// The configuration in force in a folder.
+    Configuration {
+        /// The folder.
+        directory: PathBuf,
+    },
 }
 
-/// Returns the arguments that start the app-server on its standard streams.
-pub fn arguments() -> Vec<std::ffi::OsString> {
-    let mut arguments: Vec<std::ffi::OsString> = vec!["app-server".into()];
-    // No telemetry and no plugin updates for a question; an unknown feature is silent in this form.
+/// Returns the arguments that start the app-server on its standard streams, with a project not trusted.
+pub fn arguments(project: Option<&Path>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["app-server".into()];
+    // No telemetry and no plugin updates for a question.
     for pin in [
         "analytics.enabled=false",
         "features.plugins=false",
@@ -105,16 +115,23 @@ pub fn arguments() -> Vec<std::ffi::OsString> {
     ] {
         arguments.extend(["-c".into(), pin.into()]);
     }
+    if let Some(project) = project {
+        arguments.extend(["-c".into(), untrusted(project).into()]);
+    }
     arguments
 }
 
 /// Returns the lines to send; the answer to the question carries id 2.
-pub fn request(question: Question) -> String {
+pub fn request(question: &Question) -> String {
     let hello = json!({"id": 1, "method": "initialize", "params": {"clientInfo":
         {"name": "codex_crosscheck", "title": null, "version": env!("CARGO_PKG_VERSION")}}});
     let (method, params) = match question {
         Question::Quota => ("account/rateLimits/read", json!(null)),
         Question::Models => ("model/list", json!({})),
+        Question::Configuration { directory } => (
+            "config/read",
+            json!({"includeLayers": false, "cwd": directory.to_string_lossy()}),
+        ),
     };
     let mut ask = json!({"id": 2, "method": method});
     if !params.is_null() {

@@ -38,7 +38,13 @@ struct Pattern {
 }
 
 /// Seen with codex-cli 0.169.0; `every_failure_is_classified` replays each against the real program.
-const TURN_FAILED: [Pattern; 16] = [
+const TURN_FAILED: [Pattern; 17] = [
+    // Up to 0.158 this one comes behind the words of a broken stream.
+    Pattern {
+        regex: r"^(stream disconnected before completion: )?Incomplete response returned",
+        code: FaultCode::PeerBadOutput,
+        message: "the model's answer was cut off",
+    },
     Pattern {
         regex: r"^You(’|')ve hit your usage limit",
         code: FaultCode::PeerUsageLimit,
@@ -60,9 +66,14 @@ const TURN_FAILED: [Pattern; 16] = [
         message: "the model's service refused the account",
     },
     Pattern {
-        regex: r"^(Your access token could not be refreshed|Missing environment variable: )",
+        regex: r"^Your access token could not be refreshed",
         code: FaultCode::PeerNotAuthenticated,
         message: "codex has no valid login",
+    },
+    Pattern {
+        regex: r"^Missing environment variable: ",
+        code: FaultCode::PeerNotAuthenticated,
+        message: "codex's model provider wants a variable that it does not see; name it in [env] pass of the configuration file",
     },
     Pattern {
         regex: r"^exceeded retry limit, last status: 429\b",
@@ -70,7 +81,7 @@ const TURN_FAILED: [Pattern; 16] = [
         message: "the model's service is limiting requests",
     },
     Pattern {
-        regex: r"^The model `[^`]*` does not exist or you do not have access to it",
+        regex: r"^(unexpected status 404 Not Found: )?The model `[^`]*` does not exist or you do not have access to it",
         code: FaultCode::PeerModelUnavailable,
         message: "the account cannot use this model",
     },
@@ -113,11 +124,6 @@ const TURN_FAILED: [Pattern; 16] = [
         regex: r"^stream disconnected before completion: ",
         code: FaultCode::PeerOverloaded,
         message: "the model's service failed in the middle of the answer",
-    },
-    Pattern {
-        regex: r"^Incomplete response returned, reason: ",
-        code: FaultCode::PeerBadOutput,
-        message: "the model's answer was cut off",
     },
 ];
 

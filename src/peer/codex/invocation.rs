@@ -1,7 +1,7 @@
 //! The command lines that are sent to codex, each flag with the guarantee that it holds up.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::request::{Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Sandbox, Tools};
@@ -17,11 +17,15 @@ pub struct Pin {
 }
 
 /// The pins of every run. Features are always set in this form: `--disable NAME` is an error on a version that does not
-/// know the name, this form is silent there.
-pub const PINS: [Pin; 10] = [
+/// know the name; this form is at most a warning there.
+pub const PINS: [Pin; 12] = [
     Pin {
         setting: "shell_environment_policy.inherit=core",
         guarantee: "commands do not see keys in codex's environment",
+    },
+    Pin {
+        setting: "features.shell_snapshot=false",
+        guarantee: "the same: up to 0.157.1 a snapshot of the shell hands the whole environment to commands again",
     },
     Pin {
         setting: "features.unbounded_connection_retries=false",
@@ -56,6 +60,10 @@ pub const PINS: [Pin; 10] = [
         guarantee: "the repository's instructions reach the model only fenced, as data",
     },
     Pin {
+        setting: "skills.include_instructions=false",
+        guarantee: "the repository's skills do not reach the model unfenced",
+    },
+    Pin {
         setting: "analytics.enabled=false",
         guarantee: "a run sends no usage statistics",
     },
@@ -80,7 +88,9 @@ pub struct Exec {
     pub last_message: PathBuf,
     /// How much of the user's configuration takes part.
     pub isolation: Isolation,
-    /// The user's MCP servers, all of them, fresh.
+    /// The root of the repository, or the directory where there is none: the project that is not trusted for this run.
+    pub project: PathBuf,
+    /// The user's MCP servers, all of them.
     pub servers: Vec<String>,
     /// Whether commands can run.
     pub tools: Tools,
@@ -101,6 +111,10 @@ impl Exec {
         line.pair("-s", sandbox_name(self.sandbox));
         line.pair("-C", self.directory.clone());
         line.flag("--skip-git-repo-check");
+        // A rule that allows a command runs it outside the sandbox, read-only or not (seen with codex-cli 0.134.0 and
+        // 0.169.0; `a_users_rule_does_not_leave_the_sandbox` pins it). So rules are never read.
+        line.flag("--ignore-rules");
+        line.pair("-c", untrusted(&self.project));
         for pin in PINS {
             line.pair("-c", pin.setting);
         }
@@ -115,10 +129,8 @@ impl Exec {
         if self.tools == Tools::None {
             line.pair("-c", "features.shell_tool=false");
         }
-        match self.isolation {
-            Isolation::Clean => {}
-            Isolation::IgnoreConfig => line.flag("--ignore-user-config"),
-            Isolation::IgnoreRules => line.flag("--ignore-rules"),
+        if self.isolation == Isolation::IgnoreConfig {
+            line.flag("--ignore-user-config");
         }
         if self.isolation != Isolation::IgnoreConfig
             && let Some(off) = switch_off(&self.servers)
@@ -147,6 +159,18 @@ impl Exec {
         line.flag("-");
         line.0
     }
+}
+
+/// Returns the override that takes the trust from a project for one run, so that the repository's own configuration
+/// does not take part: a trusted one may start servers and choose the model.
+///
+/// codex looks a project up by the canonical path of its git root (seen with 0.110.0 to 0.169.0;
+/// `a_trusted_repository_configures_nothing` pins it).
+pub fn untrusted(project: &Path) -> String {
+    format!(
+        "projects={{{}={{trust_level=\"untrusted\"}}}}",
+        toml_string(&project.to_string_lossy())
+    )
 }
 
 /// Returns the arguments of the free probe that tells whether the sandbox works: exit code 0 means that it does.
@@ -191,6 +215,7 @@ mod tests {
             schema: None,
             last_message: "/j/last".into(),
             isolation: Isolation::Clean,
+            project: "/w".into(),
             servers: vec!["a.b c".into()],
             tools: Tools::Sandboxed,
             web_search: false,

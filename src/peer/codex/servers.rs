@@ -23,14 +23,16 @@ pub fn configuration_files(environment: &Environment, workspace: &Path) -> Vec<P
         .collect()
 }
 
-/// Reads the names of enabled servers from what `codex mcp list --json` prints; `None` when it is no list.
-pub fn parse_names(stdout: &[u8]) -> Option<Vec<String>> {
-    let value: Value = serde_json::from_slice(stdout).ok()?;
-    value
-        .as_array()?
-        .iter()
-        .map(|server| server.get("name").and_then(Value::as_str).map(str::to_owned))
-        .collect()
+/// Reads the names of all servers from the configuration that the app-server tells; `None` when it is none.
+///
+/// The app-server is asked and not `codex mcp list`: that one calls every server with an address over the network
+/// (seen with codex-cli 0.134.0 and 0.169.0).
+pub fn parse_names(configuration: &Value) -> Option<Vec<String>> {
+    match configuration.get("config")?.get("mcp_servers") {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::Object(servers)) => Some(servers.keys().cloned().collect()),
+        Some(_) => None,
+    }
 }
 
 /// Returns the one override that switches servers off, or `None` when there are none.
@@ -82,10 +84,23 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_from_the_list() {
-        let list = br#"[{"name":"a.b c","enabled":true},{"name":"x","enabled":false}]"#;
-        assert_eq!(parse_names(list), Some(vec!["a.b c".to_owned(), "x".to_owned()]));
-        assert_eq!(parse_names(b"No MCP servers"), None);
+    fn names_are_read_from_the_configuration() {
+        let check = |text: &str, expected: Option<Vec<&str>>| {
+            let names = parse_names(&serde_json::from_str(text).unwrap());
+            assert_eq!(
+                names,
+                expected.map(|names| names.into_iter().map(str::to_owned).collect()),
+                "{text}"
+            );
+        };
+        check(
+            r#"{"config":{"mcp_servers":{"a.b c":{"command":"x"},"x":{"url":"u"}}}}"#,
+            Some(vec!["a.b c", "x"]),
+        );
+        check(r#"{"config":{"mcp_servers":null}}"#, Some(vec![]));
+        check(r#"{"config":{}}"#, Some(vec![]));
+        check(r#"{"config":{"mcp_servers":[]}}"#, None);
+        check("{}", None);
     }
 
     proptest! {

@@ -2,8 +2,8 @@
 
 use semver::{Version, VersionReq};
 
-/// The oldest version that honours everything that is sent; see `COMPATIBILITY.md`.
-pub const OLDEST: Version = Version::new(0, 140, 0);
+/// The oldest version that honours everything that is sent: the one before has no `codex sandbox -c ... -- COMMAND`.
+pub const OLDEST: Version = Version::new(0, 134, 0);
 /// The newest version that the tests ran against.
 pub const NEWEST_TESTED: Version = Version::new(0, 169, 0);
 
