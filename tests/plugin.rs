@@ -74,7 +74,7 @@ fn front_matter(text: &str) -> (Vec<(&str, &str)>, &str) {
 
 /// Returns the names of the tools that the server lists.
 fn tools() -> BTreeSet<String> {
-    let list: Value = serde_json::from_slice(&crosscheck::mcp::tools::contract_bytes()).unwrap();
+    let list: Value = serde_json::from_slice(&crosscheck::mcp::contract_bytes()).unwrap();
     let names = list.as_array().unwrap().iter();
     names
         .map(|tool| tool["name"].as_str().unwrap().to_owned())
