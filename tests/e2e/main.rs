@@ -3,7 +3,7 @@
 //! Only the two models are fakes on loopback. The plugin is taken the ways people take it: from a folder, from a
 //! marketplace that is a folder, and from a marketplace behind a git URL.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crosscheck::model::demo::DemoScript;
 use serde_json::{Value, json};
@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use session::{SLASH_COMMANDS, Session};
 use support::model::FakeModel;
 use support::peers;
+use support::scripts::Scripted;
 use world::{Way, World};
 
+mod outliving;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;
@@ -134,13 +136,92 @@ fn status_from_a_git_marketplace_with_the_newest_claude_code() {
 }
 
 #[test]
+fn the_newest_claude_code_loads_a_deferred_tool_by_the_name_in_the_command() {
+    let model = FakeModel::start(DemoScript);
+    let world = World::new(&model.base_url(), &peers::claude_newest(), Way::PluginDir);
+    let session = Session::run(
+        &world,
+        "/codex:dry-run staged",
+        "dry_run",
+        &json!({"tool": "review", "arguments": {}}),
+    );
+    assert!(session.tool_was_deferred());
+    let shown = session.shown();
+    assert_eq!(
+        (&shown["ok"], &shown["tool"]),
+        (&json!(true), &json!("dry_run")),
+        "{shown:#}"
+    );
+    session.assert_ended_well();
+    assert_eq!(model.turns().len(), 0, "a dry run is free");
+}
+
+#[test]
+fn what_a_person_typed_reaches_the_model_between_the_marks() {
+    let model = FakeModel::start(Scripted::well());
+    for claude in [peers::claude_197(), peers::claude_newest()] {
+        let world = World::new(&model.base_url(), &claude, Way::PluginDir);
+        let question = "Is `a && b` \"safe\" -- or $HOME?";
+        let session = Session::run(
+            &world,
+            &format!("/codex:consult {question}"),
+            "consult",
+            &json!({ "prompt": question }),
+        );
+        session.assert_plugin_is_there();
+        assert!(
+            session
+                .expansion()
+                .contains(&format!("<question>\n{question}\n</question>")),
+            "{}",
+            session.expansion()
+        );
+        let shown = session.shown();
+        assert_eq!(
+            (&shown["ok"], &shown["tool"]),
+            (&json!(true), &json!("consult")),
+            "{shown:#}"
+        );
+        assert!(
+            shown["answer"].as_str().is_some_and(|answer| !answer.is_empty()),
+            "{shown:#}"
+        );
+        session.assert_ended_well();
+    }
+    assert_eq!(model.turns().len(), 2);
+}
+
+#[test]
+fn a_failure_reaches_the_model_with_its_repair() {
+    let model = FakeModel::start(Scripted::fixed("unauthorized"));
+    for claude in [peers::claude_197(), peers::claude_newest()] {
+        let world = World::new(&model.base_url(), &claude, Way::PluginDir);
+        let session = Session::run(&world, "/codex:review", "review", &json!({}));
+        let shown = session.shown_failure();
+        assert_eq!(
+            (&shown["ok"], &shown["tool"]),
+            (&json!(false), &json!("review")),
+            "{shown:#}"
+        );
+        assert_eq!(shown["error"]["code"], "peer_not_authenticated", "{shown:#}");
+        assert!(
+            shown["error"]["repair"]["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("codex login")),
+            "{shown:#}"
+        );
+        session.assert_ended_well();
+    }
+}
+
+#[test]
 fn a_marketplace_gives_away_no_more_than_what_is_tracked() {
     let world = World::new(
         "http://127.0.0.1:9/v1",
         &peers::claude_newest(),
         Way::GitMarketplace,
     );
-    let installed: PathBuf = world.installed_at();
+    let installed = world.installed_at();
     for name in ["target", "node_modules", ".git"] {
         assert!(!installed.join(name).exists(), "{name}");
     }

@@ -75,17 +75,51 @@ impl Session {
         assert!(first.is_some_and(|text| text.contains(&typed)), "{typed}");
     }
 
-    /// Returns the result object that the model was shown, which must be the tool's only answer.
+    /// Returns the result object that the model was shown, which must be the tool's only answer and no failure.
     pub(crate) fn shown(&self) -> Value {
+        let (object, failed) = self.answer();
+        assert!(!failed, "{object:#}");
+        object
+    }
+
+    /// Returns the failure that the model was shown.
+    pub(crate) fn shown_failure(&self) -> Value {
+        let (object, failed) = self.answer();
+        assert!(failed, "{object:#}");
+        object
+    }
+
+    /// Returns the first message to the model as text.
+    pub(crate) fn expansion(&self) -> String {
+        let first = self
+            .requests
+            .first()
+            .unwrap_or_else(|| panic!("{:#?}", self.finished));
+        let contents = list(&first["messages"])
+            .iter()
+            .map(|message| messages::flat(&message["content"]));
+        contents.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Tells whether the model had to load the tool before it could call it.
+    pub(crate) fn tool_was_deferred(&self) -> bool {
+        let last = self
+            .requests
+            .last()
+            .unwrap_or_else(|| panic!("{:#?}", self.finished));
+        !results_of(last, "ToolSearch").is_empty()
+    }
+
+    fn answer(&self) -> (Value, bool) {
         let last = self
             .requests
             .last()
             .unwrap_or_else(|| panic!("{:#?}", self.finished));
         let results = results_of(last, &self.tool);
         assert_eq!(results.len(), 1, "{:#?}", self.finished);
-        assert_ne!(results[0]["is_error"], json!(true), "{:#}", results[0]);
         let text = messages::flat(&results[0]["content"]);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        let object = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        (object, results[0]["is_error"] == json!(true))
     }
 
     /// Asserts that the session ended as it should, and that nobody had to be asked for permission.

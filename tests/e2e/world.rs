@@ -37,7 +37,10 @@ impl World {
     /// Makes a world whose codex talks to the model at `base_url`, with the demo's repository and the plugin.
     pub(crate) fn new(base_url: &str, claude: &Path, way: Way) -> Self {
         let home = Home::new(base_url)
-            .with_variable("CROSSCHECK_BIN", env!("CARGO_BIN_EXE_crosscheck"))
+            .with_variable(
+                "CROSSCHECK_BIN",
+                std::env::var("E2E_STUB").unwrap_or(env!("CARGO_BIN_EXE_crosscheck").into()),
+            )
             .with_variable("CROSSCHECK_CODEX_BIN", peers::codex());
         let world = Self {
             home,
