@@ -24,20 +24,26 @@ impl World {
     }
 
     fn path(&self, tail: &str) -> PathBuf {
-        self.folder.path().canonicalize().unwrap().join(tail)
+        self.folder
+            .path()
+            .canonicalize()
+            .expect("the folder exists")
+            .join(tail)
     }
 
     fn write(&self, tail: &str, text: &str, mode: u32) -> PathBuf {
         let path = self.path(tail);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let parent = path.parent().expect("a file lies in a folder");
+        fs::create_dir_all(parent).expect("the temp directory is writable");
+        fs::write(&path, text).expect("the temp directory is writable");
+        set_mode(&path, mode);
         path
     }
 
     /// Copies the launcher to `root`/bin, without its exec bit.
     fn install_launcher(&self, root: &str) -> PathBuf {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/crosscheck")).unwrap();
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/crosscheck"))
+            .expect("the launcher is in the repository");
         self.write(&format!("{root}/bin/crosscheck"), &text, 0o644)
     }
 
@@ -63,7 +69,7 @@ impl World {
             let mut command = self.launch(shell);
             command.arg("serve");
             prepare(&mut command);
-            let output = command.output().unwrap();
+            let output = command.output().expect("the shell starts");
             assert_eq!(
                 stdout(&output),
                 format!("{}\nserve\n", program.display()),
@@ -82,7 +88,7 @@ impl World {
             let mut command = self.launch(shell);
             command.arg("serve");
             prepare(&mut command);
-            let output = command.output().unwrap();
+            let output = command.output().expect("the shell starts");
             let message = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(code), "{shell}: {output:?}");
             assert!(message.contains(part), "{shell}: {message}");
@@ -100,6 +106,10 @@ fn shells() -> Vec<&'static str> {
         .into_iter()
         .filter(|shell| Path::new(shell).exists())
         .collect()
+}
+
+fn set_mode(file: &Path, mode: u32) {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("the file is ours");
 }
 
 fn stdout(output: &Output) -> String {
@@ -191,12 +201,12 @@ fn arguments_pass_through_as_they_are() {
 fn it_never_finds_itself() {
     let world = World::new();
     let launcher = world.path("plugin/bin/crosscheck");
-    fs::set_permissions(&launcher, fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(&launcher, 0o755);
     fs::create_dir_all(world.path("links")).unwrap();
     symlink(&launcher, world.path("links/crosscheck")).unwrap();
     // Another copy, as a second marketplace would install it, finds this one on PATH and the other way round.
     let copy = world.install_launcher("copy");
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(&copy, 0o755);
     let path = ["plugin/bin", "links", "copy/bin"].map(|folder| world.path(folder).display().to_string());
     let path = format!("{}:/usr/bin:/bin", path.join(":"));
     world.expect_failure(
@@ -235,7 +245,7 @@ fn it_never_finds_itself() {
 fn a_link_to_it_finds_the_plugin() {
     let world = World::new();
     let launcher = world.path("plugin/bin/crosscheck");
-    fs::set_permissions(&launcher, fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(&launcher, 0o755);
     world.write("plugin/Cargo.toml", "", 0o644);
     let program = world.install_program("plugin/target/release/crosscheck");
     fs::create_dir_all(world.path("links")).unwrap();
@@ -256,15 +266,14 @@ fn a_link_to_it_finds_the_plugin() {
 #[test]
 fn a_program_that_was_named_is_not_replaced_by_another() {
     let world = World::new();
-    let other = world.install_program("path/crosscheck");
+    world.install_program("path/crosscheck");
     let plain = world.write("plain", "no program", 0o644);
     for named in [plain, world.path("absent"), world.path("plugin")] {
         world.expect_failure(
             |command| {
-                command.env("CROSSCHECK_BIN", &named).env(
-                    "PATH",
-                    format!("{}:/usr/bin:/bin", other.parent().unwrap().display()),
-                );
+                command
+                    .env("CROSSCHECK_BIN", &named)
+                    .env("PATH", format!("{}:/usr/bin:/bin", world.path("path").display()));
             },
             126,
             "CROSSCHECK_BIN is not an executable file",

@@ -74,10 +74,11 @@ fn front_matter(text: &str) -> (Vec<(&str, &str)>, &str) {
 
 /// Returns the names of the tools that the server lists.
 fn tools() -> BTreeSet<String> {
-    let list: Value = serde_json::from_slice(&crosscheck::mcp::contract_bytes()).unwrap();
-    let names = list.as_array().unwrap().iter();
+    let list: Value =
+        serde_json::from_slice(&crosscheck::mcp::contract_bytes()).expect("the contract is JSON");
+    let names = list.as_array().into_iter().flatten();
     names
-        .map(|tool| tool["name"].as_str().unwrap().to_owned())
+        .map(|tool| tool["name"].as_str().expect("a tool has a name").to_owned())
         .collect()
 }
 

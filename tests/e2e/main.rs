@@ -63,7 +63,7 @@ fn check_review(claude: &Path, way: Way) {
     assert_eq!(shown["job"]["state"], "succeeded", "{shown:#}");
     assert_eq!(
         shown["meta"]["workspace"],
-        world.repository().to_str().unwrap(),
+        world.repository().display().to_string(),
         "{shown:#}"
     );
     let findings = shown["findings"]

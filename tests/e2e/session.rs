@@ -67,12 +67,9 @@ impl Session {
             assert!(commands.contains(&json!(command)), "{command}: {begin:#}");
         }
         assert!(list(&begin["tools"]).contains(&json!(self.tool)), "{begin:#}");
-        let typed = format!("<command-name>{}</command-name>", self.command);
-        let first = self
-            .requests
-            .first()
-            .map(|request| request["messages"].to_string());
-        assert!(first.is_some_and(|text| text.contains(&typed)), "{typed}");
+        let name = self.command.split(' ').next().unwrap_or_default();
+        let typed = format!("<command-name>{name}</command-name>");
+        assert!(self.expansion().contains(&typed), "{typed}");
     }
 
     /// Returns the result object that the model was shown, which must be the tool's only answer and no failure.

@@ -49,19 +49,21 @@ impl World {
         };
         // The fake provider has a key under a name that no real one uses, so it is passed on like any other.
         let config = world.home.config().join("crosscheck");
-        fs::create_dir_all(&config).unwrap();
-        fs::write(config.join("config.toml"), "[env]\npass = [\"FAKE_KEY\"]\n").unwrap();
+        fs::create_dir_all(&config).expect("a private directory can be made");
+        fs::write(config.join("config.toml"), "[env]\npass = [\"FAKE_KEY\"]\n")
+            .expect("a private directory is writable");
         world.make_repository();
         world.clone_plugin();
         match way {
             Way::PluginDir => {}
-            Way::FolderMarketplace => world.install(world.plugin().to_str().unwrap()),
+            Way::FolderMarketplace => world.install(text(&world.plugin())),
             Way::GitMarketplace => {
                 let instead = format!(
                     "[url \"file://{}\"]\n\tinsteadOf = {URL}\n",
                     world.plugin().display()
                 );
-                fs::write(world.home.home().join(".gitconfig"), instead).unwrap();
+                fs::write(world.home.home().join(".gitconfig"), instead)
+                    .expect("a private directory is writable");
                 world.install(URL);
             }
         }
@@ -97,7 +99,11 @@ impl World {
             serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{error}: {listed:#?}"));
         assert_eq!(plugins[0]["id"], "codex@crosscheck", "{plugins:#}");
         assert_eq!(plugins[0]["enabled"], true, "{plugins:#}");
-        PathBuf::from(plugins[0]["installPath"].as_str().unwrap())
+        PathBuf::from(
+            plugins[0]["installPath"]
+                .as_str()
+                .expect("an installed plugin has a place"),
+        )
     }
 
     /// Returns everything about the repository that a review must not change.
@@ -124,15 +130,18 @@ impl World {
 
     /// Returns the line of the working tree that a finding points at.
     pub(crate) fn line_of(&self, finding: &Value) -> String {
-        let text = fs::read_to_string(self.repository().join(finding["file"].as_str().unwrap())).unwrap();
-        let line = usize::try_from(finding["line"].as_u64().unwrap()).unwrap();
-        text.lines().nth(line - 1).unwrap_or_default().to_owned()
+        let file = finding["file"].as_str().unwrap_or_else(|| panic!("{finding:#}"));
+        let line = finding["line"].as_u64().unwrap_or_else(|| panic!("{finding:#}"));
+        let text = fs::read_to_string(self.repository().join(file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let before = usize::try_from(line - 1).expect("a line number fits");
+        text.lines().nth(before).unwrap_or_default().to_owned()
     }
 
     /// Makes the demo's repository, its change not staged.
     fn make_repository(&self) {
         let repository = self.repository();
-        fs::create_dir(&repository).unwrap();
+        fs::create_dir(&repository).expect("a private directory can be made");
         self.git(&repository, &["init", "--quiet", "--initial-branch=main"]);
         for file in files() {
             write(&repository, file.path, file.before);
@@ -157,15 +166,15 @@ impl World {
             .expect("git is installed");
         assert!(listed.status.success(), "{listed:?}");
         let clone = self.plugin();
-        fs::create_dir(&clone).unwrap();
-        let names = String::from_utf8(listed.stdout).unwrap();
+        fs::create_dir(&clone).expect("a private directory can be made");
+        let names = String::from_utf8(listed.stdout).expect("our file names are UTF-8");
         for name in names
             .split_terminator('\0')
             .filter(|name| root.join(name).is_file())
         {
             let copy = clone.join(name);
-            fs::create_dir_all(copy.parent().unwrap()).unwrap();
-            fs::copy(root.join(name), copy).unwrap();
+            make_parent(&copy);
+            fs::copy(root.join(name), copy).expect("a private directory is writable");
         }
         self.git(&clone, &["init", "--quiet", "--initial-branch=main"]);
         self.git(&clone, &["add", "--all"]);
@@ -206,9 +215,19 @@ fn write(root: &Path, path: &str, text: Option<&str>) {
     let file = root.join(path);
     match text {
         Some(text) => {
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, text).unwrap();
+            make_parent(&file);
+            fs::write(file, text).expect("a private directory is writable");
         }
+        // A file that the change deletes, or that was not there before it.
         None => drop(fs::remove_file(file)),
     }
+}
+
+fn make_parent(file: &Path) {
+    let parent = file.parent().expect("a file lies in a folder");
+    fs::create_dir_all(parent).expect("a private directory can be made");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the tests' paths are UTF-8")
 }
