@@ -59,7 +59,10 @@ impl<R: Read> Lines<R> {
             }
             let ended = self.line.last() == Some(&b'\n');
             if trim(&self.line).len() > self.limit || (!ended && self.line.len() > self.limit) {
-                self.keep_tail(ended)?;
+                self.keep_tail();
+                if !ended {
+                    self.skip_rest()?;
+                }
                 return Ok(Some(Line::TooLong {
                     head: &self.line[..LINE_ENDS_BYTES.min(self.line.len())],
                     tail: trim(&self.tail),
@@ -71,12 +74,16 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Reads to the end of a line that is too long, unless that was read already, and keeps the last bytes of it.
-    fn keep_tail(&mut self, ended: bool) -> Result<()> {
+    /// Keeps the last bytes of what was read of a line that is too long.
+    fn keep_tail(&mut self) {
         self.tail.clear();
         let kept = self.line.len().saturating_sub(LINE_ENDS_BYTES);
         self.tail.extend_from_slice(&self.line[kept..]);
-        while !ended {
+    }
+
+    /// Reads to the end of a line that is too long and keeps its last bytes.
+    fn skip_rest(&mut self) -> Result<()> {
+        loop {
             let chunk = match self.input.fill_buf() {
                 Ok(chunk) => chunk,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
@@ -94,10 +101,9 @@ impl<R: Read> Lines<R> {
             let used = end.map_or(chunk.len(), |end| end + 1);
             self.input.consume(used);
             if end.is_some() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 

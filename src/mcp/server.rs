@@ -148,13 +148,11 @@ impl Server {
                 Err(fault) => self.backend.refuse(tool, fault, &call),
             }
         };
-        match isolate(work).await {
-            Ok(envelope) => envelope,
-            Err(Panicked) => {
-                tracing::error!(request_id = asked.request_id, tool, "a call panicked");
-                self.backend.internal(tool, &asked)
-            }
-        }
+        let answered = isolate(work).await;
+        answered.unwrap_or_else(|Panicked| {
+            tracing::error!(request_id = asked.request_id, tool, "a call panicked");
+            self.backend.internal(tool, &asked)
+        })
     }
 
     /// Waits for a place among the running calls, which the call keeps until it is answered.
