@@ -208,3 +208,153 @@ fn ceil_char(text: &str, mut at: usize) -> usize {
     }
     at
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::redact::rules::examples::{base32, body, hex};
+
+    fn mask(text: &str) -> Masked {
+        Redactor::shared().mask(text)
+    }
+
+    fn token() -> String {
+        ["gh", "p_", &body(36)].concat()
+    }
+
+    #[test]
+    fn each_occurrence_is_masked_and_counted() {
+        let text = format!("a {0}\nb {0} {0}\n", token());
+        let masked = mask(&text);
+        let expected = "a [REDACTED:github-token]\nb [REDACTED:github-token] [REDACTED:github-token]\n";
+        assert_eq!((masked.text.as_str(), masked.count), (expected, 3));
+        assert_eq!(masked.rules, BTreeSet::from(["github-token"]));
+    }
+
+    #[test]
+    fn a_text_without_secrets_is_not_copied() {
+        assert_eq!(Redactor::shared().mask_found("fn main() {}"), None);
+        assert_eq!(mask("fn main() {}").text, "fn main() {}");
+        assert_eq!(mask("").text, "");
+    }
+
+    #[test]
+    fn a_secret_longer_than_its_window_is_masked_whole() {
+        let text = format!("<{}{}{}>", ["ya", "29."].concat(), body(100), body(9_000));
+        assert_eq!(mask(&text).text, "<[REDACTED:google-oauth]>");
+        let text = [
+            "ey",
+            "J",
+            &body(20),
+            ".ey",
+            "J",
+            &body(6_000),
+            ".",
+            &body(9_000),
+            " end",
+        ]
+        .concat();
+        assert_eq!(mask(&text).text, "[REDACTED:jwt] end");
+    }
+
+    #[test]
+    fn a_secret_between_characters_of_many_bytes_is_cut_at_their_borders() {
+        let text = format!("漢字 {} 漢字é", token());
+        assert_eq!(mask(&text).text, "漢字 [REDACTED:github-token] 漢字é");
+        let padding = "漢".repeat(700);
+        let text = format!("{padding}{}{padding}", ["AK", "IA", &base32(16)].concat());
+        assert_eq!(
+            mask(&text).text,
+            format!("{padding}[REDACTED:aws-access-key]{padding}")
+        );
+    }
+
+    #[test]
+    fn a_chain_of_tokens_leaves_none() {
+        let key = ["AK", "IA", &base32(16)].concat();
+        let text = format!("{key}-{key}-{key}");
+        let masked = mask(&text);
+        assert!(!masked.text.contains(&key), "{}", masked.text);
+        let text = ["da", "pi", &hex(32), "-", "da", "pi", &hex(32)].concat();
+        assert!(!mask(&text).text.contains(&hex(32)));
+    }
+
+    #[test]
+    fn what_looks_like_a_marker_hides_nothing() {
+        let text = format!("[REDACTED:{}]", token());
+        assert!(!mask(&text).text.contains(&token()));
+        assert_eq!(mask("[REDACTED:github-token]").count, 0);
+        let text = format!("password: \"[REDACTED:jwt]{}\"", body(30));
+        let once = mask(&text);
+        assert_eq!(mask(&once.text).text, once.text);
+    }
+
+    #[test]
+    fn our_own_sources_hold_no_secret() {
+        fn check(folder: &Path, bytes: &mut usize) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    check(&path, bytes);
+                } else {
+                    let text = fs::read_to_string(&path).unwrap();
+                    *bytes += text.len();
+                    let found = Redactor::shared().mask_found(&text).map(|masked| masked.rules);
+                    assert_eq!(found, None, "{}", path.display());
+                }
+            }
+        }
+        let mut bytes = 0;
+        check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut bytes);
+        assert!(bytes > 100_000, "only {bytes} bytes were looked at");
+    }
+
+    /// Pieces from which texts with secrets, halves of secrets and markers come.
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(token()),
+            Just(["sk-", "ant-", &body(30)].concat()),
+            Just(["AK", "IA", &base32(16)].concat()),
+            Just(["ey", "J", &body(12), ".ey", "J", &body(12), ".", &body(20)].concat()),
+            Just(["-----BEGIN ", "PRIVATE", " KEY-----\n"].concat()),
+            Just(["-----END ", "PRIVATE", " KEY-----\n"].concat()),
+            Just(body(64) + "\n"),
+            Just(body(40)),
+            Just("api_key = \"".to_owned()),
+            Just("TOKEN=".to_owned()),
+            Just("Authorization: Bearer ".to_owned()),
+            Just("https://me:".to_owned()),
+            Just("@host/".to_owned()),
+            Just("[REDACTED:jwt]".to_owned()),
+            Just("[REDACTED:".to_owned()),
+            Just("discord ".to_owned()),
+            "[\"' \\n+-]{1,3}",
+            "\\PC{0,6}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn masking_twice_is_masking_once(pieces in proptest::collection::vec(piece(), 0..14)) {
+            let text = pieces.concat();
+            let once = mask(&text);
+            let twice = mask(&once.text);
+            prop_assert_eq!(&twice.text, &once.text);
+            prop_assert_eq!(twice.count, 0);
+            prop_assert_eq!(once.text.split('\n').count(), text.split('\n').count());
+            prop_assert_eq!(once.count > 0, once.text != text);
+            prop_assert_eq!(once.count > 0, !once.rules.is_empty());
+        }
+
+        #[test]
+        fn no_token_survives_next_to_anything(before in "[^A-Za-z0-9_]{0,6}", after in "[^A-Za-z0-9_]{0,6}") {
+            let masked = mask(&format!("{before}{}{after}", token()));
+            prop_assert!(!masked.text.contains(&token()));
+        }
+    }
+}

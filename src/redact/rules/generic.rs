@@ -41,7 +41,7 @@ pub(super) static RULES: [Rule; 6] = [
         &["://"],
         r#"(?-u:\b)[a-zA-Z][a-zA-Z0-9+.-]{1,24}://[^\s:/?#@"'`<>\[\]]{0,64}:([^\s/?#@"'`<>]{6,128})@[A-Za-z0-9\[]"#,
     )
-    .gate(Gate::Any)
+    .gate(Gate::Address)
     .window(32, 256)
     .check(Check::NotWords)
     .entropy(2.5),

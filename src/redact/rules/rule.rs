@@ -45,12 +45,17 @@ pub enum Gate {
     Followed(usize),
     /// The keyword ends a name, or nearly, to which something is assigned.
     Assigned,
+    /// Behind the keyword stands a user and an `@`, as in an address.
+    Address,
 }
 
 /// Longest rest of a name behind a keyword such as `secret`: `secret_for_production`.
 const NAME_REST: usize = 24;
 /// Most spaces, quotes and brackets between a name and its assignment.
 const PADDING: usize = 12;
+
+/// Longest user with its password in an address.
+const ADDRESS_USER: usize = 200;
 
 impl Gate {
     /// Tells whether the pattern is worth trying at the keyword that spans `start..end` of `text`.
@@ -62,20 +67,36 @@ impl Gate {
                 apart && followed(text, end, least)
             }
             Self::Followed(least) => followed(text, end, least),
-            Self::Assigned => {
-                let rest = &text[end..text.len().min(end + NAME_REST + PADDING)];
-                let name = rest
-                    .iter()
-                    .take(NAME_REST)
-                    .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'-')
-                    .count();
-                rest[name..]
-                    .iter()
-                    .find(|byte| !b" \t\"'`])\\".contains(*byte))
-                    .is_some_and(|byte| b"=:,".contains(byte))
+            Self::Assigned => is_assigned(&text[end..text.len().min(end + NAME_REST + PADDING)]),
+            Self::Address => {
+                let rest = &text[end..text.len().min(end + ADDRESS_USER)];
+                rest.iter()
+                    .take_while(|byte| !b"/ \n\"'<>`?#)".contains(*byte))
+                    .any(|byte| *byte == b'@')
             }
         }
     }
+}
+
+/// Tells whether a name ends here, or nearly, and something is assigned to it. A comma assigns behind a quote only, as in
+/// `set("token", "...")`.
+fn is_assigned(rest: &[u8]) -> bool {
+    let name = rest
+        .iter()
+        .take(NAME_REST)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'-')
+        .count();
+    let mut quoted = false;
+    for byte in &rest[name..] {
+        match byte {
+            b'=' | b':' => return true,
+            b',' => return quoted,
+            b'"' | b'\'' | b'`' => quoted = true,
+            b' ' | b'\t' | b']' | b')' | b'\\' => {}
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn followed(text: &[u8], end: usize, least: usize) -> bool {
