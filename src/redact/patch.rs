@@ -40,7 +40,7 @@ pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
     for (index, file) in patch.files.iter_mut().enumerate() {
         let by_name = files::is_secret_path(&file.old_path) || files::is_secret_path(&file.new_path);
         let path_count = mask_paths(file);
-        let path = String::from_utf8_lossy(&file.new_path).into_owned();
+        let listed = String::from_utf8_lossy(&file.new_path).into_owned();
         let mut count = path_count;
         let mut secret = by_name;
         if !secret && let Content::Text(hunks) = &mut file.content {
@@ -50,11 +50,11 @@ pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
             }
         }
         if secret {
-            withheld.push(withhold(index, &path, file));
-            report.withheld.push(path);
+            withheld.push(withhold(index, &listed, file));
+            report.withheld.push(listed);
             count = path_count;
         } else if count > 0 {
-            report.masked.push(path);
+            report.masked.push(listed);
         }
         report.count = report.count.saturating_add(count);
     }

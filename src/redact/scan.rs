@@ -22,6 +22,11 @@ const LINE_PASSES: usize = 8;
 /// How much a window grows when a match ends at its end.
 const GROWTH: usize = 4;
 
+/// Least length of a value that counts as hexadecimal; a word such as `deadbeef` is shorter.
+const HEX_LENGTH: usize = 32;
+/// Least entropy of a hexadecimal value: its 16 digits allow 4 bits at most, and 32 random ones have over 3.
+const HEX_BITS: f64 = 3.0;
+
 /// A text without its secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masked {
@@ -186,13 +191,21 @@ impl Masked {
 }
 
 fn is_secret(rule: &Rule, value: &str) -> bool {
-    let random = rule.min_entropy.is_none_or(|bits| bits_per_byte(value) >= bits);
+    let least = match rule.check {
+        Check::NotWords if is_long_hex(value) => HEX_BITS,
+        Check::Shape | Check::NotExample | Check::NotWords => rule.min_entropy,
+    };
+    let random = bits_per_byte(value) >= least;
     let real = match rule.check {
         Check::Shape => true,
         Check::NotExample => !is_placeholder(value),
         Check::NotWords => !is_placeholder(value) && !is_wordy(value),
     };
     random && real
+}
+
+fn is_long_hex(value: &str) -> bool {
+    value.len() >= HEX_LENGTH && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 fn floor_char(text: &str, mut at: usize) -> usize {

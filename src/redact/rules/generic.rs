@@ -20,7 +20,7 @@ pub(super) static PRIVATE_KEYS: [Rule; 1] = [Rule::named(
         r"[A-Za-z0-9+/=]{32,}",
         r"(?:(?:[^-]|-{1,3}[^-])*-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
         r#"|(?:(?:[\s"'`,|>#*\\-]){1,16}[A-Za-z0-9+/=]{16,})*)"#,
-        r#"|[A-Za-z0-9+/=]{40,}[\s"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[\s"'`,|>#*\\-]{1,16}){0,400}"#,
+        r#"|[A-Za-z0-9+/=]{40,}[\s"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[\s"'`,|>#*\\-]{1,16})*"#,
         r"-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
     ),
 )
@@ -64,7 +64,7 @@ pub(super) static RULES: [Rule; 6] = [
         SECRET_NAMES,
         concat!(
             r"(?i)(?:secret|passwo?r?d|passphrase|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|encryption[_-]?key|signing[_-]?key)",
-            r#"[A-Za-z0-9_-]{0,24}["'`\])\\]{0,3}\s{0,8}(?::\s{0,2}(?:&?(?:'static\s)?[A-Za-z]{1,12}\s{0,2}=)?|:=|=>|=|,)\s{0,8}"#,
+            r#"[A-Za-z0-9_-]{0,24}["'`\])\\]{0,3}[ \t]{0,8}(?::\s{0,2}(?:&?(?:'static\s)?[A-Za-z]{1,12}\s{0,2}=)?\s{0,40}|(?::=|=>|=)\s{0,40}|,[ \t]?)"#,
             r#"[bfr]?\\?["'`]([A-Za-z0-9_+/=.~!@#%^&*-]{16,200})\\?["'`]"#,
         ),
     )
@@ -247,9 +247,15 @@ mod tests {
         masks("secret-assignment", &["\"client_secret\": \"", &body(32), "\","]);
         masks("secret-assignment", &["dbPassword: '", &body(20), "'"]);
         masks("secret-variable", &["export DB_PASSWORD=", &body(28), "\n"]);
+        masks("secret-assignment", &["auth_token = '", &hex(32), "'"]);
+        masks(
+            "secret-assignment",
+            &["client_secret: '", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12), "'"],
+        );
         masks("secret-variable", &["+SECRET_KEY=", &body(28)]);
         masks("secret-variable", &["a: 1\n  auth_token: ", &body(28), "\nb: 2"]);
         keeps(&["password = \"hunter2\""]);
+        keeps(&["names = ['disableToken',\n    'disableL4LbFirewallReconciliation',\n]"]);
         keeps(&["token = \"application/x-www-form-urlencoded\""]);
         keeps(&["api_key = \"YOUR_API_KEY_GOES_RIGHT_HERE_1\""]);
         keeps(&["let token = parser.next_token_or_end_of_input();"]);

@@ -13,8 +13,8 @@ pub struct Rule {
     pub pattern: &'static str,
     /// The capture group that is masked; 0 is the whole match.
     pub group: usize,
-    /// Least Shannon entropy of the masked part in bits per byte.
-    pub min_entropy: Option<f64>,
+    /// Least Shannon entropy of the masked part in bits per byte; 0 admits everything.
+    pub min_entropy: f64,
     /// What else the masked part must not be.
     pub check: Check,
     /// How many bytes before a keyword a match may begin.
@@ -119,7 +119,7 @@ impl Rule {
             gate: Gate::Token(8),
             pattern,
             group: 0,
-            min_entropy: Some(2.5),
+            min_entropy: 2.5,
             check: Check::NotExample,
             before: 1,
             after: 512,
@@ -136,7 +136,7 @@ impl Rule {
             gate: Gate::Any,
             group: 1,
             before: 64,
-            min_entropy: Some(3.0),
+            min_entropy: 3.0,
             ..Self::token(name, keywords, pattern)
         }
     }
@@ -149,7 +149,7 @@ impl Rule {
 
     /// As it is, with another least entropy.
     pub(super) const fn entropy(mut self, bits: f64) -> Self {
-        self.min_entropy = Some(bits);
+        self.min_entropy = bits;
         self
     }
 
