@@ -134,10 +134,20 @@ fn mask_hunks(hunks: &mut [Hunk]) -> HunkMask {
 }
 
 fn join_lines(hunks: &[Hunk]) -> Vec<u8> {
-    let mut joined = Vec::new();
+    let lengths = |hunk: &Hunk| {
+        hunk.section.len() + 1 + hunk.lines.iter().map(|line| line.text.len() + 1).sum::<usize>()
+    };
+    let mut joined = Vec::with_capacity(hunks.iter().map(lengths).sum());
     let mut push = |text: &[u8]| {
+        let start = joined.len();
+        joined.extend_from_slice(text);
         // Git never gives a line feed inside a line; a made-up patch must not shift the lines after it.
-        joined.extend(text.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
+        if text.contains(&b'\n') {
+            joined[start..]
+                .iter_mut()
+                .filter(|byte| **byte == b'\n')
+                .for_each(|byte| *byte = b' ');
+        }
         joined.push(b'\n');
     };
     for hunk in hunks {

@@ -15,12 +15,12 @@ pub(super) static PRIVATE_KEYS: [Rule; 1] = [Rule::named(
     &["PRIVATE KEY"],
     concat!(
         r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
-        r#"(?:[\s"'`+,|>#*/\\-]|\\[nr]){1,64}"#,
-        r"(?:[A-Za-z-]{4,20}: [^\n\\]{0,120}(?:[\s+|>#*/-]|\\[nr]){1,32}){0,4}",
+        r#"(?:[ \t\r\n"'`+,|>#*/\\-]|\\[nr]){1,64}"#,
+        r"(?:[A-Za-z-]{4,20}: [ -\[\]-~]{0,120}(?:[ \t\r\n+|>#*/-]|\\[nr]){1,32}){0,4}",
         r"[A-Za-z0-9+/=]{32,}",
         r"(?:(?:[^-]|-{1,3}[^-])*-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
-        r#"|(?:(?:[\s"'`,|>#*\\-]){1,16}[A-Za-z0-9+/=]{16,})*)"#,
-        r#"|[A-Za-z0-9+/=]{40,}[\s"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[\s"'`,|>#*\\-]{1,16})*"#,
+        r#"|(?:(?:[ \t\r\n"'`,|>#*\\-]){1,16}[A-Za-z0-9+/=]{16,})*)"#,
+        r#"|[A-Za-z0-9+/=]{40,}[ \t\r\n"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[ \t\r\n"'`,|>#*\\-]{1,16})*"#,
         r"-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
     ),
 )
@@ -186,6 +186,27 @@ mod tests {
         let headed =
             key_lines("RSA ", "").replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,00\n\n", 1);
         masks("private-key", &[&headed]);
+    }
+
+    #[test]
+    fn private_keys_of_every_program_are_masked() {
+        for kind in ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED "] {
+            masks("private-key", &[&key_lines(kind, "")]);
+        }
+        // OpenSSH keys hold long runs of one letter, and PGP puts a header before the body.
+        let body_lines = [
+            "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAA",
+            &body(70),
+        ]
+        .join("\n");
+        let (begin, end) = (border("BEGIN", "OPENSSH "), border("END", "OPENSSH "));
+        masks("private-key", &[&begin, "\n", &body_lines, "\n", &end]);
+        let block = |word: &str| ["-----", word, " PGP ", "PRIVATE", " KEY BLOCK-----"].concat();
+        let (begin, end) = (block("BEGIN"), block("END"));
+        masks(
+            "private-key",
+            &[&begin, "\nVersion: GnuPG v1\n\n", &body(64), "\n=aB3d\n", &end],
+        );
     }
 
     #[test]
