@@ -9,6 +9,7 @@
 
 mod entropy;
 pub mod files;
+mod keywords;
 mod patch;
 mod placeholder;
 mod redacted;

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
 use crate::redact::entropy::bits_per_byte;
+use crate::redact::keywords::Keywords;
 use crate::redact::placeholder::{is_placeholder, is_wordy};
 use crate::redact::rules::{self, Check, Rule};
 use crate::redact::span::{self, Span};
@@ -19,6 +19,8 @@ use crate::redact::span::{self, Span};
 const VALUE_PASSES: usize = 8;
 /// Passes that mask whole lines, for a text in which masking a value keeps uncovering another.
 const LINE_PASSES: usize = 8;
+/// Bytes of a text whose keywords are collected at once, so that a text made of keywords costs little memory.
+const BLOCK: usize = 1024 * 1024;
 /// How much a window grows when a match ends at its end.
 const GROWTH: usize = 4;
 
@@ -41,9 +43,7 @@ pub struct Masked {
 /// The compiled rules. There is one for the whole program.
 #[derive(Debug)]
 pub struct Redactor {
-    keywords: AhoCorasick,
-    /// The rule of each keyword.
-    owners: Vec<usize>,
+    keywords: Keywords,
     patterns: Vec<OnceLock<Regex>>,
 }
 
@@ -55,19 +55,12 @@ impl Redactor {
     }
 
     fn build() -> Self {
-        let keywords: Vec<(usize, &str)> = rules::ALL
+        let keywords = rules::ALL
             .iter()
             .enumerate()
-            .flat_map(|(index, rule)| rule.keywords.iter().map(move |keyword| (index, *keyword)))
-            .collect();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(keywords.iter().map(|(_, keyword)| keyword))
-            .expect("the keywords are few and short; a test builds them");
+            .flat_map(|(index, rule)| rule.keywords.iter().map(move |keyword| (index, *keyword)));
         Self {
-            keywords: automaton,
-            owners: keywords.into_iter().map(|(owner, _)| owner).collect(),
+            keywords: Keywords::build(keywords),
             patterns: rules::ALL.iter().map(|_| OnceLock::new()).collect(),
         }
     }
@@ -112,19 +105,23 @@ impl Redactor {
 
     fn find(&self, text: &str) -> Vec<Span> {
         let mut windows: Vec<Vec<Range<usize>>> = Vec::new();
-        for hit in self.keywords.find_overlapping_iter(text) {
-            let owner = self.owners[hit.pattern().as_usize()];
-            let rule = &rules::ALL[owner];
-            if !rule.gate.admits(text.as_bytes(), hit.start(), hit.end()) {
+        let blocks = (0..text.len())
+            .step_by(BLOCK)
+            .map(|start| start..text.len().min(start + BLOCK));
+        for hit in blocks.flat_map(|block| self.keywords.find(text.as_bytes(), block)) {
+            let rule = &rules::ALL[hit.owner];
+            if !rule.gate.admits(text.as_bytes(), hit.start, hit.end) {
                 continue;
             }
             if windows.is_empty() {
                 windows.resize(rules::ALL.len(), Vec::new());
             }
-            let window = hit.start().saturating_sub(rule.before)..(hit.end() + rule.after).min(text.len());
-            match windows[owner].last_mut() {
-                Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
-                _ => windows[owner].push(window),
+            let window = hit.start.saturating_sub(rule.before)..(hit.end + rule.after).min(text.len());
+            match windows[hit.owner].last_mut() {
+                Some(last) if window.start <= last.end => {
+                    *last = last.start.min(window.start)..last.end.max(window.end);
+                }
+                _ => windows[hit.owner].push(window),
             }
         }
         let mut spans = Vec::new();
