@@ -106,12 +106,6 @@ impl Private {
         crate::git::command::failure(command, output)
     }
 
-    /// Returns where it lies.
-    #[cfg(test)]
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Deletes it now and says when that fails; dropping it deletes it silently.
     pub(super) fn close(self) -> Result<(), GitError> {
         let path = self.folder.path().to_owned();
