@@ -163,15 +163,15 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
         ("excludesFile", &settings.excludes_file, "excludes"),
         ("attributesFile", &settings.attributes_file, "attributes"),
     ] {
-        let Some(source) = value.as_ref().and_then(|value| expand(value, home)) else {
-            continue;
-        };
-        // The copy is named, not the file, so that git never opens a FIFO or a device. A relative path counts from the
-        // top of the working tree, where git runs.
+        let Some(value) = value else { continue };
+        // The copy is named, not the file, so that git never opens a FIFO or a device. Without a copy the setting names
+        // nothing, which is what an unreadable file means to git. A relative path counts from the top of the working
+        // tree, where git runs.
         let copy = directory.join("info").join(format!("user-{name}"));
-        if copy_file(&repository.top_level().join(source), &copy)? {
-            text.push_str(&format!("[core]\n\t{key} = {}\n", quoted(&copy)));
+        if let Some(source) = expand(value, home) {
+            copy_file(&repository.top_level().join(source), &copy)?;
         }
+        text.push_str(&format!("[core]\n\t{key} = {}\n", quoted(&copy)));
     }
     Ok(text)
 }
