@@ -9,7 +9,8 @@ use crate::domain::limits;
 use crate::domain::request::{ConsultRequest, Wait};
 use crate::domain::tier::{Tier, Tools};
 use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
-use crate::redact::{Redacted, Redactor, is_secret_content, is_secret_path, redact_text};
+use crate::redact::files::is_secret_path;
+use crate::redact::{Redacted, RedactedFile, redact_counted, redact_file, redact_text};
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::guidance;
@@ -104,11 +105,10 @@ pub fn plan(
     warnings.extend(danger);
     let context_files = read_files(&request.files, &workspace.root)?;
     let parts: Vec<FilePart> = context_files.iter().map(|file| file.part.clone()).collect();
-    let masks = Redactor::shared().mask(&request.prompt).count
-        + request
-            .context
-            .as_ref()
-            .map_or(0, |context| Redactor::shared().mask(context).count)
+    let counted = |text: &Option<String>| text.as_deref().map(redact_counted);
+    let (question, context) = (redact_counted(&request.prompt), counted(&request.context));
+    let masks = question.count
+        + context.as_ref().map_or(0, |context| context.count)
         + context_files.iter().map(|file| file.masked).sum::<u32>();
     if masks > 0 {
         warnings.push(format!(
@@ -124,14 +124,13 @@ pub fn plan(
         warnings.push(format!("withheld as secret: {}", withheld.join(", ")));
     }
     let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
-    let (question, context) = (redact_text(&request.prompt), redacted(&request.context));
     let options = &request.common.options;
     let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
     let prompt = write_prompt(
         &ConsultParts {
             kind: request.kind,
-            question: &question,
-            context: context.as_ref(),
+            question: &question.text,
+            context: context.as_ref().map(|context| &context.text),
             files: &parts,
             guidance: guide.as_ref(),
             language: language.as_ref(),
@@ -150,7 +149,7 @@ pub fn plan(
     Ok(Plan {
         kind: JobKind::Consult,
         tier: Tier::Consult,
-        label: label(question.as_str()),
+        label: label(question.text.as_str()),
         workspace,
         directory,
         repo_root,
@@ -227,21 +226,24 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
     if crate::diff::added::looks_binary(&bytes) {
         return Err(wrong(FaultCode::InvalidArguments, "is not a text file"));
     }
-    let text = String::from_utf8_lossy(&bytes);
-    if is_secret_content(&text) {
-        return Ok(listed("[withheld: this file holds a private key]", true));
+    match redact_file(
+        inside.as_os_str().as_encoded_bytes(),
+        &String::from_utf8_lossy(&bytes),
+    ) {
+        RedactedFile::Withheld => Ok(listed("[withheld: this file holds a private key]", true)),
+        RedactedFile::Shown(shown_text) => {
+            let part = FilePart {
+                path: redact_text(&shown),
+                text: shown_text.text,
+            };
+            Ok(ContextFile {
+                path: shown,
+                part,
+                withheld: false,
+                masked: shown_text.count,
+            })
+        }
     }
-    let masked = Redactor::shared().mask(&text).count;
-    let part = FilePart {
-        path: redact_text(&shown),
-        text: redact_text(&text),
-    };
-    Ok(ContextFile {
-        path: shown,
-        part,
-        withheld: false,
-        masked,
-    })
 }
 
 #[cfg(test)]

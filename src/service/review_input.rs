@@ -15,6 +15,7 @@ use crate::domain::request::Untracked;
 use crate::domain::scope::Scope;
 use crate::git::{self, Change, Elsewhere, Git, GitError};
 use crate::redact::{Redacted, redact_patch};
+use crate::run::conclude::mask;
 use crate::service::context::Service;
 use crate::service::git_fault::git_fault;
 use crate::state::record::EgressFile;
@@ -120,7 +121,12 @@ fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
             .iter()
             .any(|(old, new)| *old == file.old_path && *new == file.new_path)
     };
-    let coverage = coverage(&change.patch, &change.left_out, &is_withheld, redacted.report);
+    let mut coverage = coverage(&change.patch, &change.left_out, &is_withheld, redacted.report);
+    // Counted on the change as it was read, told with names as they may be shown.
+    coverage
+        .omitted
+        .iter_mut()
+        .for_each(|omission| omission.path = mask(&omission.path));
     let files = redacted
         .patch
         .get()
