@@ -18,6 +18,7 @@ mod lines;
 mod reply;
 mod serve;
 mod server;
+mod service;
 mod signals;
 mod stdio;
 mod surrogates;
