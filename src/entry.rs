@@ -119,11 +119,14 @@ fn init_log(environment: &Environment) {
         Some("trace") => LevelFilter::TRACE,
         _ => LevelFilter::WARN,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let heard = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("crosscheck", level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(std::io::stderr);
-    let _ = subscriber.try_init();
+        .with_writer(std::io::stderr)
+        .with_filter(heard);
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
 /// A crash leaves one line that says who, which version, why, and what to do in the host.
