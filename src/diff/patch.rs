@@ -65,6 +65,20 @@ pub struct FilePatch {
     pub content: Content,
 }
 
+impl FilePatch {
+    /// Returns the bytes of its lines.
+    pub fn shown_bytes(&self) -> usize {
+        match &self.content {
+            Content::Text(hunks) => hunks
+                .iter()
+                .flat_map(|hunk| &hunk.lines)
+                .map(|line| line.text.len() + 1)
+                .sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// A run of lines with its place on both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunk {

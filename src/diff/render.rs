@@ -19,6 +19,10 @@ use crate::diff::patch::{ChangeKind, Content, FilePatch, Hunk, LineKind, Patch};
 use crate::diff::text::{push_shown, shown_path};
 use std::fmt::Write as _;
 
+/// How to read the rendered form, for whoever reads it.
+pub const LEGEND: &str = "Each line of the change begins with `+` (added), `-` (removed) or a space (unchanged), then its line \
+number and a bar. The number of a removed line counts in the old file (side old), every other number in the new file (side new).";
+
 /// The place of a hunk in a patch. A file without hunks is its own hunk 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HunkPlace {

@@ -26,6 +26,13 @@ struct SentHunk {
     lines: Vec<String>,
 }
 
+impl SentPatch {
+    /// Returns a hash of the content, the same for the same change.
+    pub fn digest(&self) -> String {
+        crate::domain::fingerprint::sha256_hex(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
 impl From<&Patch> for SentPatch {
     fn from(patch: &Patch) -> Self {
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

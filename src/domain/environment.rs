@@ -1,7 +1,7 @@
 //! Environment variables as a value, and which of them a child may see.
 //!
 //! The process environment is read once, in `main`, and handed on as this value. A child never inherits: it gets what
-//! [`Environment::for_peer`] or [`Environment::for_git`] lets through.
+//! [`Environment::for_peer`] or [`Environment::for_worker`] lets through; git's children have a list of their own.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -101,12 +101,6 @@ impl Environment {
         })
     }
 
-    /// Returns what git may see.
-    #[must_use]
-    pub fn for_git(&self) -> Self {
-        self.keep(is_common)
-    }
-
     /// Returns what our own worker needs: what a peer may see, and our own settings.
     #[must_use]
     pub fn for_worker(&self, own: &[&str], pass: &[String]) -> Self {
@@ -159,7 +153,6 @@ mod tests {
                 .map(|(n, _)| n.to_string_lossy().into_owned())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(all.for_git()), ["HOME", "LC_ALL", "PATH"]);
         assert_eq!(
             names(all.for_peer(&["CODEX_API_KEY"], &["MY_PROXY_TOKEN".to_owned()])),
             [

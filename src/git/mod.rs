@@ -30,6 +30,8 @@ mod base;
 
 mod paths;
 
+mod tracked;
+
 mod untracked;
 pub use untracked::Untracked;
 

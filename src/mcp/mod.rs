@@ -1,9 +1,36 @@
 //! Ring 5: the door for hosts that speak MCP, and the only place that knows rmcp.
+//!
+//! A line from the host is read and decoded in one thread ([`lines`], [`decode`]), becomes a message for rmcp
+//! ([`transport`]), which calls the [`server`], which parses the arguments and asks the [`backend`]. The envelope goes
+//! back as finished JSON ([`reply`]) through the writer's thread ([`writer`]).
+//!
+//! Nothing here touches a file or starts a process: a host may start a server only to ask for its version.
 
 pub mod arguments;
 pub mod backend;
+mod bounds;
+mod caller;
+mod calls;
+mod decode;
+mod ids;
+mod isolate;
+mod lines;
+mod reply;
+mod serve;
+mod server;
+mod service;
+mod signals;
+mod stdio;
+mod surrogates;
 mod tools;
+mod transport;
+mod writer;
 
+pub use backend::Backend;
+pub use serve::{ExitReason, serve};
+pub use server::Eras;
+pub use signals::{Signal, ending_signals};
+pub use stdio::claim_stdio;
 pub use tools::contract_bytes;
 
 /// Returns the parts of the contract's fingerprint that only this door knows, by name.

@@ -355,3 +355,7 @@ fn wrong(path: &str, expected: &'static str) -> AnswerError {
         expected,
     }
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

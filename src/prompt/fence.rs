@@ -89,16 +89,16 @@ pub(super) fn make_visible(text: &str) -> Cow<'_, str> {
 }
 
 fn is_hidden(character: char) -> bool {
-    match character {
-        '\n' | '\t' => false,
+    let invisible = matches!(
+        character,
         // Soft hyphen, Arabic letter mark, Mongolian vowel separator and Hangul fillers.
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => true,
-        // Zero-width characters, direction marks, line and paragraph separators, bidi overrides, invisible operators.
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
-        // Interlinear annotations; tags and variation selectors, which can carry a whole hidden text.
-        '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
-        other => other.is_control(),
-    }
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+        // Zero-width characters, direction marks, separators of lines and paragraphs, bidi overrides.
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        // Annotations; tags and variation selectors, which can carry a whole hidden text.
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    invisible || (character.is_control() && character != '\n' && character != '\t')
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Adds a paragraph with two numbers in it: `before n between m after`.
+    /// Says which part of a large change this prompt holds.
     pub(super) fn say_part(&mut self, part: u32, parts: u32) -> &mut Self {
         let _ = write!(
             self.text,

@@ -48,7 +48,7 @@ const NAMES: [&str; 38] = [
 ];
 
 /// Ends of names, in lower case. `.pub` and certificates (`.crt`, `.cer`) are public by purpose.
-const ENDS: [&str; 13] = [
+const ENDS: [&str; 12] = [
     ".pem",
     ".key",
     ".p12",
@@ -61,7 +61,6 @@ const ENDS: [&str; 13] = [
     ".ovpn",
     ".tfstate",
     ".agekey",
-    ".mobileprovision",
 ];
 
 /// Folder and name, in lower case: the name alone says too little.

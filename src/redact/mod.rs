@@ -4,10 +4,12 @@
 //! proof that one of the two happened. Nothing here reads a file, and nothing here may touch a patch that lands: what
 //! was masked cannot be put back.
 //!
-//! What is *not* promised: a secret without a known shape and without a telling name next to it stays readable.
+//! What is *not* promised: a secret without a known shape and without a telling name next to it stays readable, and so do
+//! the middle lines of a private key when neither its beginning nor its end is shown.
 
 mod entropy;
 pub mod files;
+mod keywords;
 mod patch;
 mod placeholder;
 mod redacted;
@@ -16,5 +18,5 @@ mod scan;
 mod span;
 
 pub use patch::{RedactedPatch, Withheld, redact_patch};
-pub use redacted::{Plain, Redacted, redact_text};
+pub use redacted::{Plain, Redacted, RedactedFile, RedactedText, redact_counted, redact_file, redact_text};
 pub use scan::{Masked, Redactor};

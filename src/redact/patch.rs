@@ -40,7 +40,7 @@ pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
     for (index, file) in patch.files.iter_mut().enumerate() {
         let by_name = files::is_secret_path(&file.old_path) || files::is_secret_path(&file.new_path);
         let path_count = mask_paths(file);
-        let path = String::from_utf8_lossy(&file.new_path).into_owned();
+        let listed = String::from_utf8_lossy(&file.new_path).into_owned();
         let mut count = path_count;
         let mut secret = by_name;
         if !secret && let Content::Text(hunks) = &mut file.content {
@@ -50,11 +50,11 @@ pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
             }
         }
         if secret {
-            withheld.push(withhold(index, &path, file));
-            report.withheld.push(path);
+            withheld.push(withhold(index, &listed, file));
+            report.withheld.push(listed);
             count = path_count;
         } else if count > 0 {
-            report.masked.push(path);
+            report.masked.push(listed);
         }
         report.count = report.count.saturating_add(count);
     }
@@ -134,10 +134,20 @@ fn mask_hunks(hunks: &mut [Hunk]) -> HunkMask {
 }
 
 fn join_lines(hunks: &[Hunk]) -> Vec<u8> {
-    let mut joined = Vec::new();
+    let lengths = |hunk: &Hunk| {
+        hunk.section.len() + 1 + hunk.lines.iter().map(|line| line.text.len() + 1).sum::<usize>()
+    };
+    let mut joined = Vec::with_capacity(hunks.iter().map(lengths).sum());
     let mut push = |text: &[u8]| {
+        let start = joined.len();
+        joined.extend_from_slice(text);
         // Git never gives a line feed inside a line; a made-up patch must not shift the lines after it.
-        joined.extend(text.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
+        if text.contains(&b'\n') {
+            joined[start..]
+                .iter_mut()
+                .filter(|byte| **byte == b'\n')
+                .for_each(|byte| *byte = b' ');
+        }
         joined.push(b'\n');
     };
     for hunk in hunks {
@@ -145,4 +155,158 @@ fn join_lines(hunks: &[Hunk]) -> Vec<u8> {
         hunk.lines.iter().for_each(|line| push(&line.text));
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::diff::patch::{ChangeKind, Line, LineKind};
+    use crate::redact::rules::examples::body;
+
+    fn file(path: &[u8], lines: &[&[u8]]) -> FilePatch {
+        let lines: Vec<Line> = lines
+            .iter()
+            .map(|text| Line {
+                kind: LineKind::Added,
+                text: text.to_vec(),
+                no_newline: false,
+            })
+            .collect();
+        let count = u32::try_from(lines.len()).unwrap();
+        let hunk = Hunk {
+            old_start: 0,
+            old_lines: 0,
+            new_start: 1,
+            new_lines: count,
+            section: Vec::new(),
+            lines,
+        };
+        FilePatch {
+            old_path: path.to_vec(),
+            new_path: path.to_vec(),
+            kind: ChangeKind::Modified,
+            old_mode: None,
+            new_mode: None,
+            untracked: false,
+            content: Content::Text(vec![hunk]),
+        }
+    }
+
+    fn redact(files: Vec<FilePatch>) -> RedactedPatch {
+        redact_patch(Patch { files })
+    }
+
+    fn texts(patch: &Patch, file: usize) -> Vec<Vec<u8>> {
+        match &patch.files[file].content {
+            Content::Text(hunks) => hunks
+                .iter()
+                .flat_map(|h| h.lines.iter().map(|l| l.text.clone()))
+                .collect(),
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
+    fn token() -> String {
+        ["gh", "p_", &body(36)].concat()
+    }
+
+    fn key_lines() -> Vec<String> {
+        let border = |word: &str| ["-----", word, " RSA ", "PRIVATE", " KEY-----"].concat();
+        vec![border("BEGIN"), body(64), body(64), border("END")]
+    }
+
+    #[test]
+    fn values_are_masked_and_other_lines_keep_their_bytes() {
+        let secret = format!("let t = \"{}\";\r", token());
+        let plain = file(b"src/a.rs", &[b"\xff\xfe", secret.as_bytes(), b"", b"end"]);
+        let redacted = redact(vec![plain, file(b"src/b.rs", &[b"fn b() {}"])]);
+        let expected: Vec<Vec<u8>> = vec![
+            b"\xff\xfe".to_vec(),
+            b"let t = \"[REDACTED:github-token]\";\r".to_vec(),
+            b"".to_vec(),
+            b"end".to_vec(),
+        ];
+        assert_eq!(texts(redacted.patch.get(), 0), expected);
+        let report = RedactionReport {
+            withheld: vec![],
+            masked: vec!["src/a.rs".into()],
+            count: 1,
+        };
+        assert_eq!((redacted.report, redacted.withheld), (report, vec![]));
+    }
+
+    #[test]
+    fn a_secret_file_keeps_its_entry_only() {
+        let redacted = redact(vec![file(b"a.rs", &[b"x"]), file(b"config/.env", &[b"A=1"])]);
+        let patch = redacted.patch.get();
+        assert_eq!(patch.files.len(), 2);
+        assert_eq!(patch.files[1].content, Content::Unreadable);
+        assert_eq!(patch.files[1].new_path, b"config/.env");
+        assert_eq!(redacted.report.withheld, ["config/.env"]);
+        let withheld = Withheld {
+            file: 1,
+            path: "config/.env".into(),
+            hunks: 1,
+        };
+        assert_eq!(redacted.withheld, [withheld]);
+    }
+
+    #[test]
+    fn a_file_that_was_secret_under_its_old_name_is_withheld() {
+        let mut renamed = file(b"settings.txt", &[b"A=1"]);
+        renamed.old_path = b".env".to_vec();
+        renamed.kind = ChangeKind::Renamed;
+        assert_eq!(redact(vec![renamed]).report.withheld, ["settings.txt"]);
+    }
+
+    #[test]
+    fn a_private_key_makes_its_file_withheld() {
+        let lines = key_lines();
+        let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+        let redacted = redact(vec![file(b"notes.txt", &lines)]);
+        assert_eq!(redacted.report.withheld, ["notes.txt"]);
+        assert_eq!(redacted.report.count, 0);
+    }
+
+    #[test]
+    fn a_token_in_a_path_is_masked() {
+        let path = format!("dump/{}.json", token());
+        let redacted = redact(vec![file(path.as_bytes(), &[b"x"])]);
+        let expected = b"dump/[REDACTED:github-token].json";
+        assert_eq!(redacted.patch.get().files[0].new_path, expected);
+        assert_eq!(redacted.patch.get().files[0].old_path, expected);
+        assert_eq!(redacted.report.masked, ["dump/[REDACTED:github-token].json"]);
+    }
+
+    proptest! {
+        #[test]
+        fn lines_keep_their_number_and_kind(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    Just(token().into_bytes()),
+                    Just(key_lines()[1].clone().into_bytes()),
+                    Just(b"api_key: '".to_vec()),
+                    proptest::collection::vec(any::<u8>(), 0..12),
+                ],
+                0..12,
+            )
+        ) {
+            let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+            let before = file(b"a", &slices);
+            let redacted = redact(vec![before.clone()]);
+            let (Content::Text(old), Content::Text(new)) = (&before.content, &redacted.patch.get().files[0].content)
+            else {
+                return Err(TestCaseError::fail("the file lost its text"));
+            };
+            prop_assert_eq!(old[0].lines.len(), new[0].lines.len());
+            for (old, new) in old[0].lines.iter().zip(&new[0].lines) {
+                prop_assert!(!new.text.windows(40).any(|part| part == token().as_bytes()));
+                if !new.text.windows(10).any(|part| part == b"[REDACTED:") {
+                    prop_assert_eq!(&old.text, &new.text);
+                }
+            }
+        }
+    }
 }

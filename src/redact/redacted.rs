@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
+use crate::redact::files;
 use crate::redact::scan::Redactor;
 
 /// A value in which secrets are masked.
@@ -91,17 +92,60 @@ mod sealed {
     impl<A: Sealed> Sealed for Option<A> {}
     impl<A: Sealed, B: Sealed> Sealed for (A, B) {}
     impl<A: Sealed> Sealed for &[A] {}
-    impl<A: Sealed> Sealed for Vec<A> {}
+    impl<T: Sealed> Sealed for Vec<T> {}
+}
+
+/// A redacted text with the account of what was masked in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedactedText {
+    /// The text.
+    pub text: Redacted<String>,
+    /// How many values were masked.
+    pub count: u32,
+}
+
+/// A file as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedactedFile {
+    /// With its secrets masked.
+    Shown(RedactedText),
+    /// Not at all: its name or a private key in it says that it is a secret.
+    Withheld,
 }
 
 /// Masks the secrets of a text.
 pub fn redact_text(text: &str) -> Redacted<String> {
-    Redacted::new(Redactor::shared().mask(text).text)
+    redact_counted(text).text
+}
+
+/// Masks the secrets of a text and counts them.
+pub fn redact_counted(text: &str) -> RedactedText {
+    let masked = Redactor::shared().mask(text);
+    RedactedText {
+        text: Redacted::new(masked.text),
+        count: masked.count,
+    }
+}
+
+/// Masks the secrets of a file, or withholds it whole. `path` is relative to the workspace.
+pub fn redact_file(path: &[u8], text: &str) -> RedactedFile {
+    if files::is_secret_path(path) {
+        return RedactedFile::Withheld;
+    }
+    let masked = Redactor::shared().mask(text);
+    if masked.rules.contains(files::PRIVATE_KEY_RULE) {
+        return RedactedFile::Withheld;
+    }
+    RedactedFile::Shown(RedactedText {
+        text: Redacted::new(masked.text),
+        count: masked.count,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::rules::examples::body;
 
     #[test]
     fn a_derived_value_comes_from_the_redacted_one() {
@@ -111,6 +155,22 @@ mod tests {
         assert_eq!(items[1].as_str(), "two");
         let cut = text.derive_with(0..3_usize, |t, range| t[range].to_owned());
         assert_eq!(Redacted::join([&cut, &items[1]], "-").as_str(), "one-two");
+    }
+
+    #[test]
+    fn a_file_is_masked_or_withheld() {
+        let token = ["gh", "p_", &body(36)].concat();
+        let key = ["-----BEGIN ", "PRIVATE", " KEY-----\n", &body(64), "\n"].concat();
+        let shown = RedactedText {
+            text: Redacted::literal("a [REDACTED:github-token]"),
+            count: 1,
+        };
+        let check = |path: &str, text: &str, expected| {
+            assert_eq!(redact_file(path.as_bytes(), text), expected, "{path}");
+        };
+        check("a.md", &format!("a {token}"), RedactedFile::Shown(shown));
+        check("a.md", &key, RedactedFile::Withheld);
+        check("a/.env", "A=1", RedactedFile::Withheld);
     }
 
     #[test]

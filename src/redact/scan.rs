@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
 use crate::redact::entropy::bits_per_byte;
+use crate::redact::keywords::Keywords;
 use crate::redact::placeholder::{is_placeholder, is_wordy};
 use crate::redact::rules::{self, Check, Rule};
 use crate::redact::span::{self, Span};
@@ -19,8 +19,15 @@ use crate::redact::span::{self, Span};
 const VALUE_PASSES: usize = 8;
 /// Passes that mask whole lines, for a text in which masking a value keeps uncovering another.
 const LINE_PASSES: usize = 8;
+/// Bytes of a text whose keywords are collected at once, so that a text made of keywords costs little memory.
+const BLOCK: usize = 1024 * 1024;
 /// How much a window grows when a match ends at its end.
 const GROWTH: usize = 4;
+
+/// Least length of a value that counts as hexadecimal; a word such as `deadbeef` is shorter.
+const HEX_LENGTH: usize = 32;
+/// Least entropy of a hexadecimal value: its 16 digits allow 4 bits at most, and 32 random ones have over 3.
+const HEX_BITS: f64 = 3.0;
 
 /// A text without its secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,9 +43,7 @@ pub struct Masked {
 /// The compiled rules. There is one for the whole program.
 #[derive(Debug)]
 pub struct Redactor {
-    keywords: AhoCorasick,
-    /// The rule of each keyword.
-    owners: Vec<usize>,
+    keywords: Keywords,
     patterns: Vec<OnceLock<Regex>>,
 }
 
@@ -50,19 +55,12 @@ impl Redactor {
     }
 
     fn build() -> Self {
-        let keywords: Vec<(usize, &str)> = rules::ALL
+        let keywords = rules::ALL
             .iter()
             .enumerate()
-            .flat_map(|(index, rule)| rule.keywords.iter().map(move |keyword| (index, *keyword)))
-            .collect();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(keywords.iter().map(|(_, keyword)| keyword))
-            .expect("the keywords are few and short; a test builds them");
+            .flat_map(|(index, rule)| rule.keywords.iter().map(move |keyword| (index, *keyword)));
         Self {
-            keywords: automaton,
-            owners: keywords.into_iter().map(|(owner, _)| owner).collect(),
+            keywords: Keywords::build(keywords),
             patterns: rules::ALL.iter().map(|_| OnceLock::new()).collect(),
         }
     }
@@ -107,19 +105,23 @@ impl Redactor {
 
     fn find(&self, text: &str) -> Vec<Span> {
         let mut windows: Vec<Vec<Range<usize>>> = Vec::new();
-        for hit in self.keywords.find_overlapping_iter(text) {
-            let owner = self.owners[hit.pattern().as_usize()];
-            let rule = &rules::ALL[owner];
-            if !rule.gate.admits(text.as_bytes(), hit.start(), hit.end()) {
+        let blocks = (0..text.len())
+            .step_by(BLOCK)
+            .map(|start| start..text.len().min(start + BLOCK));
+        for hit in blocks.flat_map(|block| self.keywords.find(text.as_bytes(), block)) {
+            let rule = &rules::ALL[hit.owner];
+            if !rule.gate.admits(text.as_bytes(), hit.start, hit.end) {
                 continue;
             }
             if windows.is_empty() {
                 windows.resize(rules::ALL.len(), Vec::new());
             }
-            let window = hit.start().saturating_sub(rule.before)..(hit.end() + rule.after).min(text.len());
-            match windows[owner].last_mut() {
-                Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
-                _ => windows[owner].push(window),
+            let window = hit.start.saturating_sub(rule.before)..(hit.end + rule.after).min(text.len());
+            match windows[hit.owner].last_mut() {
+                Some(last) if window.start <= last.end => {
+                    *last = last.start.min(window.start)..last.end.max(window.end);
+                }
+                _ => windows[hit.owner].push(window),
             }
         }
         let mut spans = Vec::new();
@@ -186,13 +188,21 @@ impl Masked {
 }
 
 fn is_secret(rule: &Rule, value: &str) -> bool {
-    let random = rule.min_entropy.is_none_or(|bits| bits_per_byte(value) >= bits);
+    let least = match rule.check {
+        Check::NotWords if is_long_hex(value) => HEX_BITS,
+        Check::Shape | Check::NotExample | Check::NotWords => rule.min_entropy,
+    };
+    let random = bits_per_byte(value) >= least;
     let real = match rule.check {
         Check::Shape => true,
         Check::NotExample => !is_placeholder(value),
         Check::NotWords => !is_placeholder(value) && !is_wordy(value),
     };
     random && real
+}
+
+fn is_long_hex(value: &str) -> bool {
+    value.len() >= HEX_LENGTH && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 fn floor_char(text: &str, mut at: usize) -> usize {
@@ -207,4 +217,154 @@ fn ceil_char(text: &str, mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::redact::rules::examples::{base32, body, hex};
+
+    fn mask(text: &str) -> Masked {
+        Redactor::shared().mask(text)
+    }
+
+    fn token() -> String {
+        ["gh", "p_", &body(36)].concat()
+    }
+
+    #[test]
+    fn each_occurrence_is_masked_and_counted() {
+        let text = format!("a {0}\nb {0} {0}\n", token());
+        let masked = mask(&text);
+        let expected = "a [REDACTED:github-token]\nb [REDACTED:github-token] [REDACTED:github-token]\n";
+        assert_eq!((masked.text.as_str(), masked.count), (expected, 3));
+        assert_eq!(masked.rules, BTreeSet::from(["github-token"]));
+    }
+
+    #[test]
+    fn a_text_without_secrets_is_not_copied() {
+        assert_eq!(Redactor::shared().mask_found("fn main() {}"), None);
+        assert_eq!(mask("fn main() {}").text, "fn main() {}");
+        assert_eq!(mask("").text, "");
+    }
+
+    #[test]
+    fn a_secret_longer_than_its_window_is_masked_whole() {
+        let text = format!("<{}{}{}>", ["ya", "29."].concat(), body(100), body(9_000));
+        assert_eq!(mask(&text).text, "<[REDACTED:google-oauth]>");
+        let text = [
+            "ey",
+            "J",
+            &body(20),
+            ".ey",
+            "J",
+            &body(6_000),
+            ".",
+            &body(9_000),
+            " end",
+        ]
+        .concat();
+        assert_eq!(mask(&text).text, "[REDACTED:jwt] end");
+    }
+
+    #[test]
+    fn a_secret_between_characters_of_many_bytes_is_cut_at_their_borders() {
+        let text = format!("漢字 {} 漢字é", token());
+        assert_eq!(mask(&text).text, "漢字 [REDACTED:github-token] 漢字é");
+        let padding = "漢".repeat(700);
+        let text = format!("{padding}{}{padding}", ["AK", "IA", &base32(16)].concat());
+        assert_eq!(
+            mask(&text).text,
+            format!("{padding}[REDACTED:aws-access-key]{padding}")
+        );
+    }
+
+    #[test]
+    fn a_chain_of_tokens_leaves_none() {
+        let key = ["AK", "IA", &base32(16)].concat();
+        let text = format!("{key}-{key}-{key}");
+        let masked = mask(&text);
+        assert!(!masked.text.contains(&key), "{}", masked.text);
+        let text = ["da", "pi", &hex(32), "-", "da", "pi", &hex(32)].concat();
+        assert!(!mask(&text).text.contains(&hex(32)));
+    }
+
+    #[test]
+    fn what_looks_like_a_marker_hides_nothing() {
+        let text = format!("[REDACTED:{}]", token());
+        assert!(!mask(&text).text.contains(&token()));
+        assert_eq!(mask("[REDACTED:github-token]").count, 0);
+        let text = format!("password: \"[REDACTED:jwt]{}\"", body(30));
+        let once = mask(&text);
+        assert_eq!(mask(&once.text).text, once.text);
+    }
+
+    #[test]
+    fn our_own_sources_hold_no_secret() {
+        fn check(folder: &Path, bytes: &mut usize) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    check(&path, bytes);
+                } else {
+                    let text = fs::read_to_string(&path).unwrap();
+                    *bytes += text.len();
+                    let found = Redactor::shared().mask_found(&text).map(|masked| masked.rules);
+                    assert_eq!(found, None, "{}", path.display());
+                }
+            }
+        }
+        let mut bytes = 0;
+        check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut bytes);
+        assert!(bytes > 100_000, "only {bytes} bytes were looked at");
+    }
+
+    /// Pieces from which texts with secrets, halves of secrets and markers come.
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(token()),
+            Just(["sk-", "ant-", &body(30)].concat()),
+            Just(["AK", "IA", &base32(16)].concat()),
+            Just(["ey", "J", &body(12), ".ey", "J", &body(12), ".", &body(20)].concat()),
+            Just(["-----BEGIN ", "PRIVATE", " KEY-----\n"].concat()),
+            Just(["-----END ", "PRIVATE", " KEY-----\n"].concat()),
+            Just(body(64) + "\n"),
+            Just(body(40)),
+            Just("api_key = \"".to_owned()),
+            Just("TOKEN=".to_owned()),
+            Just("Authorization: Bearer ".to_owned()),
+            Just("https://me:".to_owned()),
+            Just("@host/".to_owned()),
+            Just("[REDACTED:jwt]".to_owned()),
+            Just("[REDACTED:".to_owned()),
+            Just("discord ".to_owned()),
+            "[\"' \\n+-]{1,3}",
+            "\\PC{0,6}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn masking_twice_is_masking_once(pieces in proptest::collection::vec(piece(), 0..14)) {
+            let text = pieces.concat();
+            let once = mask(&text);
+            let twice = mask(&once.text);
+            prop_assert_eq!(&twice.text, &once.text);
+            prop_assert_eq!(twice.count, 0);
+            prop_assert_eq!(once.text.split('\n').count(), text.split('\n').count());
+            prop_assert_eq!(once.count > 0, once.text != text);
+            prop_assert_eq!(once.count > 0, !once.rules.is_empty());
+        }
+
+        #[test]
+        fn no_token_survives_next_to_anything(before in "[^A-Za-z0-9_]{0,6}", after in "[^A-Za-z0-9_]{0,6}") {
+            let masked = mask(&format!("{before}{}{after}", token()));
+            prop_assert!(!masked.text.contains(&token()));
+        }
+    }
 }

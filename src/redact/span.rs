@@ -45,25 +45,19 @@ pub(super) fn settle(text: &str, mut spans: Vec<Span>) -> Vec<Span> {
     settled
 }
 
-/// Widens every span to the whole lines it touches.
+/// Widens every span to the whole lines it touches. `spans` are sorted and apart.
 pub(super) fn widen_to_lines(text: &str, spans: Vec<Span>) -> Vec<Span> {
-    let widened = spans.into_iter().map(|span| {
-        let start = text[..span.range.start].rfind('\n').map_or(0, |at| at + 1);
-        let end = text[span.range.end..]
-            .find('\n')
-            .map_or(text.len(), |at| span.range.end + at);
-        Span {
-            range: start..end,
-            rule: span.rule,
-        }
-    });
+    let line_end = |at: usize| text[at..].find('\n').map_or(text.len(), |length| at + length);
     let mut lines: Vec<Span> = Vec::new();
-    for span in widened {
+    for Span { range, rule } in spans {
         match lines.last_mut() {
-            Some(last) if span.range.start < last.range.end => {
-                last.range.end = last.range.end.max(span.range.end)
+            Some(last) if range.end <= last.range.end => {}
+            Some(last) if range.start < last.range.end => last.range.end = line_end(range.end),
+            _ => {
+                let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+                let range = start..line_end(range.end);
+                lines.push(Span { range, rule });
             }
-            _ => lines.push(span),
         }
     }
     lines

@@ -4,6 +4,7 @@
 //! what a run left into the job's result. Knows nothing of tools, hosts or terminals.
 
 pub mod conclude;
+pub mod contract;
 pub mod control;
 pub mod probe;
 pub mod program;

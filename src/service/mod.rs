@@ -1,4 +1,27 @@
 //! Ring 4: one use case per file, between the doors and the supervised peer.
+//!
+//! A use case gets a parsed request, decides with pure code, acts through the rings below, and returns one envelope.
+//! Nothing here knows a protocol or a terminal.
 
 pub mod call;
+pub mod cancel;
+pub mod consult;
+pub mod context;
+pub mod deliver;
+pub mod dry_run;
+pub mod git_fault;
+pub mod guidance;
+pub mod host_wait;
+pub mod jobs;
+pub mod models;
 pub mod options;
+pub mod plan;
+pub mod preflight;
+pub mod recursion;
+pub mod reply;
+pub mod resume;
+pub mod review;
+pub mod review_input;
+pub mod status;
+pub mod submit;
+pub mod workspace;

@@ -76,6 +76,16 @@ impl JobDirectory {
         self.0.join("fetched")
     }
 
+    /// Locked, shared, by every call that waits for the job.
+    pub fn waiting_path(&self) -> PathBuf {
+        self.0.join("waiting")
+    }
+
+    /// The answer as text, of an answer that is too long for an envelope.
+    pub fn answer_path(&self) -> PathBuf {
+        self.0.join("answer.md")
+    }
+
     /// The event log.
     pub fn events_path(&self) -> PathBuf {
         self.0.join("events.jsonl")

@@ -198,6 +198,18 @@ impl Store {
         Ok((jobs, damaged))
     }
 
+    /// Lists queued and running jobs of all workspaces. An ended job is passed over without being read.
+    pub fn list_active(&self, limit: usize) -> Result<Vec<Job>, StateError> {
+        let open = self
+            .ids(None)?
+            .into_iter()
+            .filter(|id| !self.directory(id).result_path().exists());
+        let active = open
+            .filter_map(|id| self.read(&id).ok())
+            .filter(|job| job.state.is_active());
+        Ok(active.take(limit).collect())
+    }
+
     /// Returns the ids of all jobs, newest first, without opening any.
     pub fn ids(&self, workspace: Option<WorkspaceHash>) -> Result<Vec<JobId>, StateError> {
         let jobs = self.root.join("jobs");

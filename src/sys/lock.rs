@@ -40,6 +40,33 @@ impl HeldLock {
     }
 }
 
+/// A lock that any number may hold at once; it tells others that somebody is there.
+#[derive(Debug)]
+pub struct SharedLock {
+    // Dropping it lets go.
+    _file: Option<File>,
+}
+
+impl SharedLock {
+    /// Takes the lock. Failing is no error: then this holder is not seen.
+    pub fn take(path: &Path) -> Self {
+        let file = files::private()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .ok();
+        Self {
+            _file: file.filter(|file| file.try_lock_shared().is_ok()),
+        }
+    }
+
+    /// Tells whether anybody holds the lock.
+    pub fn others_hold(path: &Path) -> bool {
+        matches!(HeldLock::try_take(path), Ok(None))
+    }
+}
+
 /// Tells whether somebody holds the exclusive lock of a file. An absent file is free.
 ///
 /// Looking takes a shared lock for a moment, so lookers never see each other.
@@ -70,6 +97,18 @@ mod tests {
         assert!(HeldLock::try_take(&path).unwrap().is_none());
         drop(held);
         assert!(!is_held(&path).unwrap());
+    }
+
+    #[test]
+    fn shared_holders_see_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("waiting");
+        let (one, two) = (SharedLock::take(&path), SharedLock::take(&path));
+        assert!(SharedLock::others_hold(&path));
+        drop(one);
+        assert!(SharedLock::others_hold(&path));
+        drop(two);
+        assert!(!SharedLock::others_hold(&path));
     }
 
     #[test]

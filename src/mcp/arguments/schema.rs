@@ -87,7 +87,7 @@ mod tests {
     /// Longest description of a parameter: more is for `status topic=options` and the skill.
     const DESCRIPTION_CHARS: usize = 40;
 
-    fn walk(schema: &Value, at: &str, depth: usize) {
+    fn walk(schema: &Value, at: &str) {
         let Value::Object(map) = schema else { return };
         for key in UNREADABLE {
             assert!(!map.contains_key(key), "{at} holds {key}");
@@ -105,18 +105,18 @@ mod tests {
                     (1..=DESCRIPTION_CHARS).contains(&length),
                     "{at}.{name}: {length} characters"
                 );
-                walk(property, &format!("{at}.{name}"), depth + 1);
+                walk(property, &format!("{at}.{name}"));
             }
         }
         if let Some(items) = map.get("items") {
-            walk(items, &format!("{at}[]"), depth + 1);
+            walk(items, &format!("{at}[]"));
         }
     }
 
     #[test]
     fn schemas_hold_only_what_every_host_reads() {
         for tool in TOOLS {
-            walk(&Value::Object(of(tool).clone()), tool, 0);
+            walk(&Value::Object(of(tool).clone()), tool);
         }
     }
 }

@@ -49,6 +49,7 @@ fn revision(text: &str) -> Revision {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one case per line")]
 fn arguments_become_requests() {
     let check = |tool: &str, arguments: Value, expected: Request| {
         assert_eq!(call(tool, arguments.clone()), Ok(expected), "{tool} {arguments}");
@@ -206,6 +207,7 @@ fn arguments_become_requests() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one case per line")]
 fn a_wrong_argument_is_named_and_never_repeated() {
     const SECRET: &str = "sk-live-4f9a0c7d1e";
     let check = |tool: &str, arguments: Value, field: &str| {

@@ -2,7 +2,7 @@
 
 use crate::redact::rules::rule::{Gate, Rule};
 
-pub(super) static RULES: [Rule; 11] = [
+pub(super) static RULES: [Rule; 12] = [
     Rule::token(
         "aws-access-key",
         &["AKIA", "ASIA", "ABIA", "ACCA"],
@@ -45,6 +45,12 @@ pub(super) static RULES: [Rule; 11] = [
         &["HRKU-"],
         r"(?-u:\b)HRKU-[A-Za-z0-9_-]{36,}",
     ),
+    Rule::named(
+        "heroku-api-key",
+        &["heroku", "Heroku", "HEROKU"],
+        r#"(?i)heroku[a-z_-]{0,12}(?:key|token|secret)["'`\]]{0,3}\s{0,4}[:=]\s{0,4}["'`]?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"#,
+    )
+    .gate(Gate::Assigned),
     Rule::token(
         "databricks-token",
         &["dapi"],
@@ -103,6 +109,10 @@ mod tests {
         );
         masks("digitalocean-token", &["do", "p_v1_", &hex(64)]);
         masks("heroku-key", &["HR", "KU-", &body(40)]);
+        masks(
+            "heroku-api-key",
+            &["HEROKU_API_KEY=", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)],
+        );
         masks("databricks-token", &["da", "pi", &hex(32)]);
         masks("vault-token", &["hv", "s.", &body(90)]);
         masks("terraform-cloud-token", &[&body(14), ".atlas", "v1.", &body(67)]);
@@ -122,6 +132,7 @@ mod tests {
         keeps(&["aws_secret_access_key = os.environ[\"AWS_SECRET_ACCESS_KEY\"]"]);
         keeps(&["secret_access_key: &'a SecretAccessKeyOfAnAccountWithALongName,"]);
         keeps(&["AccountKey=<key>"]);
+        keeps(&["heroku_app_id = ", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)]);
         keeps(&["da", "pi", "_client_for_something_with_a_name"]);
         keeps(&["hv", "s.", "client.read_secret_version_of_a_path()"]);
     }

@@ -15,12 +15,12 @@ pub(super) static PRIVATE_KEYS: [Rule; 1] = [Rule::named(
     &["PRIVATE KEY"],
     concat!(
         r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
-        r#"(?:[\s"'`+,|>#*/\\-]|\\[nr]){1,64}"#,
-        r"(?:[A-Za-z-]{4,20}: [^\n\\]{0,120}(?:[\s+|>#*/-]|\\[nr]){1,32}){0,4}",
+        r#"(?:[ \t\r\n"'`+,|>#*/\\-]|\\[nr]){1,64}"#,
+        r"(?:[A-Za-z-]{4,20}: [ -\[\]-~]{0,120}(?:[ \t\r\n+|>#*/-]|\\[nr]){1,32}){0,4}",
         r"[A-Za-z0-9+/=]{32,}",
         r"(?:(?:[^-]|-{1,3}[^-])*-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
-        r#"|(?:(?:[\s"'`,|>#*\\-]){1,16}[A-Za-z0-9+/=]{16,})*)"#,
-        r#"|[A-Za-z0-9+/=]{40,}[\s"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[\s"'`,|>#*\\-]{1,16}){0,400}"#,
+        r#"|(?:(?:[ \t\r\n"'`,|>#*\\-]){1,16}[A-Za-z0-9+/=]{16,})*)"#,
+        r#"|[A-Za-z0-9+/=]{40,}[ \t\r\n"'`,|>#*\\-]{1,16}(?:[A-Za-z0-9+/=]{4,}[ \t\r\n"'`,|>#*\\-]{1,16})*"#,
         r"-{5,6}END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----",
     ),
 )
@@ -41,7 +41,7 @@ pub(super) static RULES: [Rule; 6] = [
         &["://"],
         r#"(?-u:\b)[a-zA-Z][a-zA-Z0-9+.-]{1,24}://[^\s:/?#@"'`<>\[\]]{0,64}:([^\s/?#@"'`<>]{6,128})@[A-Za-z0-9\[]"#,
     )
-    .gate(Gate::Any)
+    .gate(Gate::Address)
     .window(32, 256)
     .check(Check::NotWords)
     .entropy(2.5),
@@ -64,7 +64,7 @@ pub(super) static RULES: [Rule; 6] = [
         SECRET_NAMES,
         concat!(
             r"(?i)(?:secret|passwo?r?d|passphrase|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|encryption[_-]?key|signing[_-]?key)",
-            r#"[A-Za-z0-9_-]{0,24}["'`\])\\]{0,3}\s{0,8}(?::\s{0,2}(?:&?(?:'static\s)?[A-Za-z]{1,12}\s{0,2}=)?|:=|=>|=|,)\s{0,8}"#,
+            r#"[A-Za-z0-9_-]{0,24}["'`\])\\]{0,3}[ \t]{0,8}(?::\s{0,2}(?:&?(?:'static\s)?[A-Za-z]{1,12}\s{0,2}=)?\s{0,40}|(?::=|=>|=)\s{0,40}|,[ \t]?)"#,
             r#"[bfr]?\\?["'`]([A-Za-z0-9_+/=.~!@#%^&*-]{16,200})\\?["'`]"#,
         ),
     )
@@ -189,6 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn private_keys_of_every_program_are_masked() {
+        for kind in ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED "] {
+            masks("private-key", &[&key_lines(kind, "")]);
+        }
+        // OpenSSH keys hold long runs of one letter, and PGP puts a header before the body.
+        let body_lines = [
+            "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAA",
+            &body(70),
+        ]
+        .join("\n");
+        let (begin, end) = (border("BEGIN", "OPENSSH "), border("END", "OPENSSH "));
+        masks("private-key", &[&begin, "\n", &body_lines, "\n", &end]);
+        let block = |word: &str| ["-----", word, " PGP ", "PRIVATE", " KEY BLOCK-----"].concat();
+        let (begin, end) = (block("BEGIN"), block("END"));
+        masks(
+            "private-key",
+            &[&begin, "\nVersion: GnuPG v1\n\n", &body(64), "\n=aB3d\n", &end],
+        );
+    }
+
+    #[test]
     fn a_mention_of_a_private_key_is_kept() {
         keeps(&["if line == \"", &border("BEGIN", ""), "\" { start(); }"]);
         keeps(&[&border("BEGIN", "RSA "), "\n...\n", &border("END", "RSA ")]);
@@ -247,9 +268,15 @@ mod tests {
         masks("secret-assignment", &["\"client_secret\": \"", &body(32), "\","]);
         masks("secret-assignment", &["dbPassword: '", &body(20), "'"]);
         masks("secret-variable", &["export DB_PASSWORD=", &body(28), "\n"]);
+        masks("secret-assignment", &["auth_token = '", &hex(32), "'"]);
+        masks(
+            "secret-assignment",
+            &["client_secret: '", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12), "'"],
+        );
         masks("secret-variable", &["+SECRET_KEY=", &body(28)]);
         masks("secret-variable", &["a: 1\n  auth_token: ", &body(28), "\nb: 2"]);
         keeps(&["password = \"hunter2\""]);
+        keeps(&["names = ['disableToken',\n    'disableL4LbFirewallReconciliation',\n]"]);
         keeps(&["token = \"application/x-www-form-urlencoded\""]);
         keeps(&["api_key = \"YOUR_API_KEY_GOES_RIGHT_HERE_1\""]);
         keeps(&["let token = parser.next_token_or_end_of_input();"]);

@@ -13,8 +13,8 @@ pub struct Rule {
     pub pattern: &'static str,
     /// The capture group that is masked; 0 is the whole match.
     pub group: usize,
-    /// Least Shannon entropy of the masked part in bits per byte.
-    pub min_entropy: Option<f64>,
+    /// Least Shannon entropy of the masked part in bits per byte; 0 admits everything.
+    pub min_entropy: f64,
     /// What else the masked part must not be.
     pub check: Check,
     /// How many bytes before a keyword a match may begin.
@@ -45,12 +45,17 @@ pub enum Gate {
     Followed(usize),
     /// The keyword ends a name, or nearly, to which something is assigned.
     Assigned,
+    /// Behind the keyword stands a user and an `@`, as in an address.
+    Address,
 }
 
 /// Longest rest of a name behind a keyword such as `secret`: `secret_for_production`.
 const NAME_REST: usize = 24;
 /// Most spaces, quotes and brackets between a name and its assignment.
 const PADDING: usize = 12;
+
+/// Longest user with its password in an address.
+const ADDRESS_USER: usize = 200;
 
 impl Gate {
     /// Tells whether the pattern is worth trying at the keyword that spans `start..end` of `text`.
@@ -62,20 +67,36 @@ impl Gate {
                 apart && followed(text, end, least)
             }
             Self::Followed(least) => followed(text, end, least),
-            Self::Assigned => {
-                let rest = &text[end..text.len().min(end + NAME_REST + PADDING)];
-                let name = rest
-                    .iter()
-                    .take(NAME_REST)
-                    .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'-')
-                    .count();
-                rest[name..]
-                    .iter()
-                    .find(|byte| !b" \t\"'`])\\".contains(*byte))
-                    .is_some_and(|byte| b"=:,".contains(byte))
+            Self::Assigned => is_assigned(&text[end..text.len().min(end + NAME_REST + PADDING)]),
+            Self::Address => {
+                let rest = &text[end..text.len().min(end + ADDRESS_USER)];
+                rest.iter()
+                    .take_while(|byte| !b"/ \n\"'<>`?#)".contains(*byte))
+                    .any(|byte| *byte == b'@')
             }
         }
     }
+}
+
+/// Tells whether a name ends here, or nearly, and something is assigned to it. A comma assigns behind a quote only, as in
+/// `set("token", "...")`.
+fn is_assigned(rest: &[u8]) -> bool {
+    let name = rest
+        .iter()
+        .take(NAME_REST)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'-')
+        .count();
+    let mut quoted = false;
+    for byte in &rest[name..] {
+        match byte {
+            b'=' | b':' => return true,
+            b',' => return quoted,
+            b'"' | b'\'' | b'`' => quoted = true,
+            b' ' | b'\t' | b']' | b')' | b'\\' => {}
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn followed(text: &[u8], end: usize, least: usize) -> bool {
@@ -98,7 +119,7 @@ impl Rule {
             gate: Gate::Token(8),
             pattern,
             group: 0,
-            min_entropy: Some(2.5),
+            min_entropy: 2.5,
             check: Check::NotExample,
             before: 1,
             after: 512,
@@ -115,7 +136,7 @@ impl Rule {
             gate: Gate::Any,
             group: 1,
             before: 64,
-            min_entropy: Some(3.0),
+            min_entropy: 3.0,
             ..Self::token(name, keywords, pattern)
         }
     }
@@ -128,7 +149,7 @@ impl Rule {
 
     /// As it is, with another least entropy.
     pub(super) const fn entropy(mut self, bits: f64) -> Self {
-        self.min_entropy = Some(bits);
+        self.min_entropy = bits;
         self
     }
 

@@ -1,0 +1,85 @@
+//! One session with a host, from its first byte to the end of this process's usefulness.
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use rmcp::service::ServiceExt;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::backend::Backend;
+use crate::mcp::bounds::{CLOSING_GRACE, INPUT_ENDED_GRACE};
+use crate::mcp::server::{Eras, Server};
+use crate::mcp::signals::Signal;
+use crate::mcp::transport;
+
+/// Why the session ended. All but the last are the ordinary ways for a host to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// The host closed our input.
+    InputEnded,
+    /// The host stopped reading our output.
+    OutputClosed,
+    /// We were told to end.
+    Signalled(Signal),
+    /// The protocol's machinery gave up by itself: a defect.
+    Broken,
+}
+
+/// Serves one host until it goes. Has no effect of its own: no file, no child, no lock.
+///
+/// When `signal` fires, the input ends or the output breaks, `closing` fires in every call; what is answered within half
+/// a second is still written. Threads that read or write may stay blocked in the input or output; ending the process
+/// ends them.
+pub async fn serve(
+    backend: Arc<dyn Backend>,
+    eras: Eras,
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+    signal: impl Future<Output = Signal>,
+) -> ExitReason {
+    let closing = CancellationToken::new();
+    let stop = CancellationToken::new();
+    let (transport, ends) = transport::open(input, output, eras.versions());
+    let server = Server::new(backend, eras, closing.clone());
+    let mut session = tokio::spawn(session(server, transport, stop.clone()));
+    let reason = tokio::select! {
+        // In this order: the session also ends when the input does, and then the input is the reason.
+        biased;
+        signal = signal => ExitReason::Signalled(signal),
+        () = ends.output_closed.cancelled() => ExitReason::OutputClosed,
+        () = ends.input_ended.cancelled() => ExitReason::InputEnded,
+        _ = &mut session => ExitReason::Broken,
+    };
+    tracing::debug!(?reason, "the session ends");
+    closing.cancel();
+    let mut ended = reason == ExitReason::Broken;
+    if reason == ExitReason::InputEnded {
+        ended = timeout(INPUT_ENDED_GRACE, &mut session).await.is_ok();
+    }
+    stop.cancel();
+    let rest = async {
+        if !ended {
+            let _ = session.await;
+        }
+        ends.finish().await;
+    };
+    if timeout(CLOSING_GRACE, rest).await.is_err() {
+        tracing::debug!("some calls were not answered in time");
+    }
+    reason
+}
+
+/// Runs rmcp. How it ends does not matter here: the reason is known to [`serve`].
+async fn session(server: Server, transport: transport::HostTransport, stop: CancellationToken) {
+    match server.serve_with_ct(transport, stop).await {
+        Ok(running) => {
+            if let Err(error) = running.waiting().await {
+                tracing::error!(%error, "the session stopped unexpectedly");
+            }
+        }
+        // Before the first request this is how an early end of the input or an early signal looks.
+        Err(error) => tracing::debug!(%error, "the session never began"),
+    }
+}

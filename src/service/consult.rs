@@ -1,0 +1,275 @@
+//! A question for the peer.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobKind;
+use crate::domain::limits;
+use crate::domain::request::{ConsultRequest, Wait};
+use crate::domain::tier::{Tier, Tools};
+use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
+use crate::redact::files::is_secret_path;
+use crate::redact::{Redacted, RedactedFile, redact_counted, redact_file, redact_text};
+use crate::service::call::Call;
+use crate::service::context::Service;
+use crate::service::guidance;
+use crate::service::plan::{Plan, checked_size, egress, label};
+use crate::service::preflight::preflight;
+use crate::service::recursion;
+use crate::service::reply::Outcome;
+use crate::service::resume;
+use crate::service::submit::{Ready, submit};
+use crate::service::workspace::Workspace;
+use crate::state::record::{EgressFile, Expects};
+use crate::state::store::Store;
+use crate::sys::files;
+
+/// Asks the peer.
+pub async fn run(service: &Service, request: &ConsultRequest, call: &Call) -> Outcome {
+    let config = service.config()?;
+    let store = service.store()?;
+    check_allowed(request.common.options.web_search, &config)?;
+    recursion::check(service.environment(), &config, &store, call)?;
+    let workspace = Workspace::resolve(service, request.common.workspace.as_deref(), &config)?;
+    let hash = workspace.hash();
+    let continued = match &request.common.resume {
+        Some(resume) => Some(resume::find(resume, hash, &store, service.environment()).await?),
+        None => None,
+    };
+    let (directory, danger) = directory(&workspace, request, &store)?;
+    let isolation = request.common.options.isolation.unwrap_or_default();
+    let preflight = preflight(service, &config, &store, &directory, isolation).await?;
+    let plan = plan(request, workspace, directory, danger, preflight.tools)?;
+    checked_size(&plan.prompt, &config)?;
+    let arguments = retry_arguments(request);
+    let ready = Ready {
+        plan,
+        preflight,
+        continued,
+        common: &request.common,
+        arguments,
+    };
+    submit(service, &config, &store, ready, call).await
+}
+
+/// Refuses what only the user's configuration can grant.
+pub fn check_allowed(web_search: bool, config: &Config) -> Result<(), Fault> {
+    if web_search && !config.allow_web_search.value {
+        let message =
+            "`options.web_search` needs `web_search = true` under [allow] of the user's configuration";
+        return Err(Fault::new(FaultCode::PolicyDenied, message).field("options.web_search"));
+    }
+    Ok(())
+}
+
+/// What a caller's retry would repeat: everything but how long it waits.
+fn retry_arguments(request: &ConsultRequest) -> String {
+    let mut same = request.clone();
+    same.common.wait = Wait::HostDefault;
+    format!("{same:?}")
+}
+
+/// Returns where the peer works: the workspace, or an empty folder when that must not be read whole.
+pub fn directory(
+    workspace: &Workspace,
+    request: &ConsultRequest,
+    store: &Store,
+) -> Result<(PathBuf, Option<String>), Fault> {
+    match workspace.readable() {
+        Ok(root) => Ok((root.to_owned(), None)),
+        Err(fault) if !request.files.is_empty() => Err(fault),
+        Err(_) => {
+            let empty = store.folder("empty")?;
+            let why = workspace.danger.unwrap_or_default();
+            Ok((
+                empty,
+                Some(format!(
+                    "the workspace is {why}, so codex works in an empty folder instead"
+                )),
+            ))
+        }
+    }
+}
+
+/// Decides the whole consult without starting it.
+pub fn plan(
+    request: &ConsultRequest,
+    workspace: Workspace,
+    directory: PathBuf,
+    danger: Option<String>,
+    tools: Tools,
+) -> Result<Plan, Fault> {
+    let repo_root = guidance::project_root(&directory);
+    let (guide, mut warnings) = guidance::read(repo_root.as_deref(), &directory);
+    warnings.extend(danger);
+    let context_files = read_files(&request.files, &workspace.root)?;
+    let parts: Vec<FilePart> = context_files.iter().map(|file| file.part.clone()).collect();
+    let counted = |text: &Option<String>| text.as_deref().map(redact_counted);
+    let (question, context) = (redact_counted(&request.prompt), counted(&request.context));
+    let masks = question.count
+        + context.as_ref().map_or(0, |context| context.count)
+        + context_files.iter().map(|file| file.masked).sum::<u32>();
+    if masks > 0 {
+        warnings.push(format!(
+            "{masks} values that look like secrets were masked before anything was sent"
+        ));
+    }
+    let withheld: Vec<String> = context_files
+        .iter()
+        .filter(|file| file.withheld)
+        .map(|file| file.path.clone())
+        .collect();
+    if !withheld.is_empty() {
+        warnings.push(format!("withheld as secret: {}", withheld.join(", ")));
+    }
+    let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
+    let options = &request.common.options;
+    let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
+    let prompt = write_prompt(
+        &ConsultParts {
+            kind: request.kind,
+            question: &question.text,
+            context: context.as_ref().map(|context| &context.text),
+            files: &parts,
+            guidance: guide.as_ref(),
+            language: language.as_ref(),
+            instructions: instructions.as_ref(),
+            tools,
+        },
+        &new_fence()?,
+    );
+    let sent = context_files.iter().filter(|file| !file.withheld);
+    let sent = sent
+        .map(|file| EgressFile {
+            path: file.path.clone(),
+            bytes: file.part.text.as_str().len(),
+        })
+        .collect();
+    Ok(Plan {
+        kind: JobKind::Consult,
+        tier: Tier::Consult,
+        label: label(question.text.as_str()),
+        workspace,
+        directory,
+        repo_root,
+        schema: consult_schema(request.kind),
+        change: None,
+        expects: Expects::Consult { kind: request.kind },
+        egress: egress(&prompt, sent, withheld, masks),
+        prompt,
+        warnings,
+    })
+}
+
+/// Makes the fence of one run from random bytes.
+pub fn new_fence() -> Result<Fence, Fault> {
+    let internal = |text: String| Fault::new(FaultCode::Internal, text);
+    let random =
+        getrandom::u64().map_err(|error| internal(format!("no random numbers from the system: {error}")))?;
+    Fence::new(&format!("{random:016x}")).map_err(|error| internal(error.to_string()))
+}
+
+struct ContextFile {
+    path: String,
+    part: FilePart,
+    withheld: bool,
+    masked: u32,
+}
+
+fn read_files(paths: &[PathBuf], root: &Path) -> Result<Vec<ContextFile>, Fault> {
+    paths
+        .iter()
+        .enumerate()
+        .map(|(index, path)| read_file(index, path, root))
+        .collect()
+}
+
+/// Reads one file inside the workspace. Links are resolved first, so none leads out.
+fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Fault> {
+    let field = format!("files[{index}]");
+    let wrong = |code, message: &str| Fault::new(code, format!("`{field}` {message}")).field(field.clone());
+    let real = root.join(path).canonicalize().map_err(|error| {
+        wrong(
+            FaultCode::InvalidArguments,
+            &format!("cannot be opened: {}", error.kind()),
+        )
+    })?;
+    let inside = real
+        .strip_prefix(root)
+        .map_err(|_| wrong(FaultCode::PathOutsideWorkspace, "is outside the workspace"))?;
+    let shown = crate::diff::text::shown_path(inside.as_os_str().as_encoded_bytes());
+    let listed = |text: &'static str, withheld| ContextFile {
+        part: FilePart {
+            path: redact_text(&shown),
+            text: Redacted::literal(text),
+        },
+        path: shown.clone(),
+        withheld,
+        masked: 0,
+    };
+    if is_secret_path(inside.as_os_str().as_encoded_bytes()) {
+        return Ok(listed("[withheld: this file is a secret by its name]", true));
+    }
+    let bytes =
+        files::read_bounded(&real, limits::CONTEXT_FILE_BYTES).map_err(|error| match error.kind() {
+            std::io::ErrorKind::FileTooLarge => Fault {
+                field: Some(field.clone()),
+                ..Fault::new(
+                    FaultCode::InputTooLarge,
+                    format!("`{field}` is larger than {} bytes", limits::CONTEXT_FILE_BYTES),
+                )
+                .hint("name a smaller file, or paste the part that matters as context")
+            },
+            kind => wrong(FaultCode::InvalidArguments, &format!("cannot be read: {kind}")),
+        })?;
+    if crate::diff::added::looks_binary(&bytes) {
+        return Err(wrong(FaultCode::InvalidArguments, "is not a text file"));
+    }
+    match redact_file(
+        inside.as_os_str().as_encoded_bytes(),
+        &String::from_utf8_lossy(&bytes),
+    ) {
+        RedactedFile::Withheld => Ok(listed("[withheld: this file holds a private key]", true)),
+        RedactedFile::Shown(shown_text) => {
+            let part = FilePart {
+                path: redact_text(&shown),
+                text: shown_text.text,
+            };
+            Ok(ContextFile {
+                path: shown,
+                part,
+                withheld: false,
+                masked: shown_text.count,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_outside_or_secret_is_never_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let inner = root.join("w");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(root.join("outside"), "canary").unwrap();
+        std::fs::write(inner.join("a.txt"), "hello").unwrap();
+        std::fs::write(inner.join(".env"), "canary").unwrap();
+        std::os::unix::fs::symlink(root.join("outside"), inner.join("link")).unwrap();
+        let code = |path: &str| {
+            read_file(0, Path::new(path), &inner)
+                .map_err(|fault| fault.code)
+                .err()
+        };
+        assert_eq!(code("a.txt"), None);
+        assert_eq!(code("../outside"), Some(FaultCode::PathOutsideWorkspace));
+        assert_eq!(code("link"), Some(FaultCode::PathOutsideWorkspace));
+        assert_eq!(code("absent"), Some(FaultCode::InvalidArguments));
+        let env = read_file(0, Path::new(".env"), &inner).unwrap();
+        assert!(env.withheld && !env.part.text.as_str().contains("canary"));
+    }
+}

@@ -1,0 +1,334 @@
+//! Tells a job: as a handle while it runs, as its result when it is over. One place, so that a call, a later look and
+//! the terminal all say the same.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::coverage::CoverageStatus;
+use crate::domain::envelope::{ConsultAnswer, JobView, Meta, NextCall, ReviewAnswer};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobState;
+use crate::domain::limits;
+use crate::domain::time::{rfc3339, spoken};
+use crate::domain::verdict::ReviewStatus;
+use crate::run::reap::reap;
+use crate::service::reply::{Outcome, Refusal, Reply, fields};
+use crate::state::directory::{Job, JobDirectory};
+use crate::state::events;
+use crate::state::record::{Answer, Expects, ResultRecord, Spec};
+use crate::state::store::Store;
+use crate::sys::clock;
+
+/// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
+const AROUND_BYTES: usize = 4 * 1024;
+
+/// Tells a job as it stands now.
+pub async fn job(store: &Store, directory: &JobDirectory) -> Outcome {
+    reap(directory).await.map_err(Fault::from)?;
+    let spec = directory.read_spec().map_err(Fault::from)?;
+    let job = store.read(&spec.id).map_err(Fault::from)?;
+    match job.directory.read_result().map_err(Fault::from)? {
+        None => Ok(handle(&job)),
+        Some(result) => {
+            job.directory.mark_fetched();
+            ended(&job, result)
+        }
+    }
+}
+
+/// The view of a job in an envelope.
+pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
+    let now = clock::now_ms();
+    let started = job.directory.started_ms();
+    let elapsed_ms = match (result, started) {
+        (Some(result), _) => result.elapsed_ms,
+        (None, Some(started)) => now.saturating_sub(started),
+        (None, None) => 0,
+    };
+    let active = job.state.is_active();
+    JobView {
+        id: job.id().clone(),
+        kind: job.spec.kind,
+        label: job.spec.label.clone(),
+        state: job.state,
+        elapsed_ms,
+        deadline_at: started
+            .filter(|_| active)
+            .map(|started| rfc3339(started + job.spec.timeout_ms)),
+        expires_at: result.map(|result| rfc3339(result.ended_ms + clock::millis(limits::RETENTION))),
+        poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
+        phase: active.then(|| phase(job)),
+        next: active.then(|| NextCall {
+            tool: "job",
+            arguments: object(json!({"id": job.id(), "wait_s": 600})),
+        }),
+    }
+}
+
+/// What is known of a job for the meta of an envelope.
+pub fn meta(spec: &Spec, result: Option<&ResultRecord>) -> Meta {
+    Meta {
+        workspace: Some(spec.workspace.display().to_string()),
+        workspace_source: Some(match spec.workspace_source.as_str() {
+            "argument" => "argument",
+            "project_dir" => "project_dir",
+            "cwd" => "cwd",
+            _ => "job",
+        }),
+        repo_root: spec.repo_root.as_ref().map(|root| root.display().to_string()),
+        isolation: Some(spec.isolation.as_str()),
+        peer_version: Some(spec.peer.version.clone()),
+        tier: Some(spec.tier),
+        sandbox: Some(spec.tier.sandbox()),
+        tools: Some(spec.tools),
+        model: spec.model.as_ref().map(|model| model.as_str().to_owned()),
+        effort: spec.effort.as_ref().map(|effort| effort.as_str().to_owned()),
+        thread: result.and_then(|result| result.thread.clone()),
+        usage: result.and_then(|result| result.usage),
+        ..Meta::default()
+    }
+}
+
+/// A running job: where it stands and how to ask again.
+fn handle(job: &Job) -> Reply {
+    let view = view(job, None);
+    let doing = view.phase.clone().unwrap_or_default();
+    let summary = format!(
+        "{} is {} as job {} ({doing}, {} so far). It goes on by itself; its result is kept.",
+        job.spec.kind.as_str(),
+        job.state.as_str(),
+        job.id(),
+        spoken(view.elapsed_ms)
+    );
+    Reply {
+        summary,
+        next_steps: vec![
+            format!("call job with id {} and wait_s to wait for the result", job.id()),
+            format!("call cancel with id {} to end it", job.id()),
+        ],
+        warnings: job.spec.warnings.clone(),
+        meta: meta(&job.spec, None),
+        job: Some(view),
+        ..Reply::default()
+    }
+}
+
+/// An ended job: its answer, or its fault with what is left of it.
+fn ended(job: &Job, result: ResultRecord) -> Outcome {
+    let view = view(job, Some(&result));
+    let meta = meta(&job.spec, Some(&result));
+    match (&result.answer, &result.fault) {
+        (Some(Answer::Consult(answer)), _) => Ok(Reply {
+            summary: consult_summary(job, &result),
+            body: consult_body(answer, &job.directory),
+            next_steps: vec![format!(
+                "to ask more in the same thread, call consult with resume {}",
+                job.id()
+            )],
+            warnings: result.warnings,
+            job: Some(view),
+            meta,
+        }),
+        (Some(Answer::Review(answer)), _) => Ok(Reply {
+            summary: review_summary(answer),
+            body: review_body(answer, &job.directory),
+            next_steps: review_steps(job, answer),
+            warnings: result.warnings,
+            job: Some(view),
+            meta,
+        }),
+        (None, fault) => {
+            let mut fault = fault
+                .clone()
+                .unwrap_or_else(|| Fault::new(FaultCode::Internal, "the job left no reason"));
+            tell_what_is_left(&mut fault, job, &result);
+            Err(Box::new(Refusal {
+                fault,
+                job: Some(view),
+                meta,
+            }))
+        }
+    }
+}
+
+/// A failed run may have been paid for: say what it left and how to go on.
+fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
+    if result.partial.is_some() {
+        fault.repair.hint = format!(
+            "{}; what it had said is in job {} with detail=full",
+            fault.repair.hint,
+            job.id()
+        );
+    }
+    let resumable = matches!(
+        fault.code,
+        FaultCode::TimedOut
+            | FaultCode::Cancelled
+            | FaultCode::JobLost
+            | FaultCode::PeerNetwork
+            | FaultCode::PeerOverloaded
+            | FaultCode::PeerRateLimited
+            | FaultCode::PeerUsageLimit
+    );
+    if fault.repair.tool.is_none() && result.thread.is_some() && resumable {
+        fault.repair.tool = Some(job.spec.kind.as_str().to_owned());
+        fault.repair.arguments = Some(match job.spec.expects {
+            Expects::Consult { .. } => object(json!({"prompt": "Go on.", "resume": job.id()})),
+            Expects::Review { .. } => object(json!({"resume": job.id()})),
+        });
+    } else if fault.repair.tool.is_none() {
+        fault.repair.tool = Some("job".to_owned());
+        fault.repair.arguments = Some(object(json!({"id": job.id(), "detail": "full"})));
+    }
+}
+
+fn consult_summary(job: &Job, result: &ResultRecord) -> String {
+    format!(
+        "codex answered in {} ({}). Check its claims before you act on them.",
+        spoken(result.elapsed_ms),
+        job.spec.label
+    )
+}
+
+fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String, Value> {
+    let mut body = fields(answer);
+    body.insert("findings".to_owned(), json!([]));
+    let room = limits::INLINE_BYTES - AROUND_BYTES;
+    if json_bytes(&body) > room {
+        // The code stands in the answer too: leaving out the second copy first loses nothing.
+        body.insert("code".to_owned(), json!([]));
+        let over = json_bytes(&body).saturating_sub(room);
+        if over > 0 {
+            let mut text = answer.answer.clone();
+            crate::peer::transcript::truncate(
+                &mut text,
+                answer.answer.len().saturating_sub(over + over / 4 + 256),
+            );
+            body.insert("answer".to_owned(), text.into());
+        }
+        body.insert(
+            "truncated".to_owned(),
+            truncated(answer.answer.len(), &directory.answer_path()),
+        );
+    }
+    body
+}
+
+/// Says what a review examined first, then what it found.
+pub fn review_summary(answer: &ReviewAnswer) -> String {
+    let target = &answer.target;
+    let what = match target.scope.as_str() {
+        "snippet" => "Reviewed the snippet".to_owned(),
+        "working_tree" => format!("Reviewed the working tree ({} files)", target.files),
+        "staged" => format!("Reviewed the staged changes ({} files)", target.files),
+        scope => {
+            let ends: Vec<&str> = [&target.base_oid, &target.head_oid]
+                .iter()
+                .filter_map(|oid| oid.as_deref())
+                .collect();
+            let short: Vec<&str> = ends.iter().map(|oid| &oid[..oid.len().min(10)]).collect();
+            format!(
+                "Reviewed the {scope} {} ({} files)",
+                short.join(".."),
+                target.files
+            )
+        }
+    };
+    let coverage = &answer.coverage;
+    let part = match coverage.status {
+        CoverageStatus::Complete => String::new(),
+        CoverageStatus::Partial => {
+            format!(
+                ", only {} of {} hunks were shown to the reviewer",
+                coverage.hunks.sent, coverage.hunks.total
+            )
+        }
+        CoverageStatus::None => ", nothing of it could be shown to the reviewer".to_owned(),
+    };
+    if answer.review_status == ReviewStatus::NotRun {
+        return format!("{what}{part}: not run, nothing was examined and nothing was paid.");
+    }
+    let verdict = serde_json::to_value(answer.verdict).ok();
+    let verdict = verdict.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let found = match answer.findings.len() {
+        0 => "no findings".to_owned(),
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    format!("{what}{part}: {verdict}, {found}.")
+}
+
+/// The fields of a review that fit an envelope.
+pub fn review_body(answer: &ReviewAnswer, directory: &JobDirectory) -> Map<String, Value> {
+    let mut body = fields(answer);
+    let room = limits::INLINE_BYTES - AROUND_BYTES;
+    let mut kept = answer.findings.len();
+    while json_bytes(&body) > room && kept > 0 {
+        // The worst come first, so the mildest are the ones left to the file.
+        kept = kept * 3 / 4;
+        body.insert("findings".to_owned(), json!(answer.findings[..kept]));
+    }
+    if kept < answer.findings.len() {
+        body.insert("findings_more".to_owned(), (answer.findings.len() - kept).into());
+        body.insert(
+            "truncated".to_owned(),
+            truncated(answer.findings.len(), &directory.result_path()),
+        );
+    }
+    body
+}
+
+fn review_steps(job: &Job, answer: &ReviewAnswer) -> Vec<String> {
+    let mut steps = Vec::new();
+    if !answer.findings.is_empty() {
+        steps.push("verify each finding in the code before you change anything".to_owned());
+    }
+    if answer.coverage.status == CoverageStatus::Partial {
+        steps.push("look at coverage.omitted: those parts were not reviewed".to_owned());
+    }
+    steps.push(format!(
+        "after the changes, call review with resume {} to look again in the same thread",
+        job.id()
+    ));
+    steps
+}
+
+fn truncated(whole: usize, file: &Path) -> Value {
+    json!({"whole": whole, "file": file.display().to_string()})
+}
+
+fn json_bytes(body: &Map<String, Value>) -> usize {
+    serde_json::to_vec(body).map_or(0, |bytes| bytes.len())
+}
+
+fn phase(job: &Job) -> String {
+    if job.state == JobState::Queued {
+        return "waiting for a free slot".to_owned();
+    }
+    let entries = events::read_all(&job.directory.events_path());
+    entries
+        .iter()
+        .rev()
+        .find_map(|entry| entry.event.phase())
+        .unwrap_or_else(|| "starting".to_owned())
+}
+
+/// The longer a job runs, the less often it is worth asking.
+fn poll_after_ms(age_ms: u64) -> u64 {
+    match age_ms / 1000 {
+        0..30 => 10_000,
+        30..120 => 20_000,
+        120..300 => 45_000,
+        300..900 => 60_000,
+        _ => 90_000,
+    }
+}
+
+/// Turns a JSON literal into an object.
+pub fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

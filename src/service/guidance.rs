@@ -1,0 +1,64 @@
+//! The project around a workspace, found without git, and the guidance for agents that it carries.
+
+use std::path::{Path, PathBuf};
+
+use crate::redact::{Redacted, redact_text};
+use crate::sys::files;
+
+/// The file in which projects guide agents.
+const FILE: &str = "AGENTS.md";
+/// Bytes of guidance that are passed on; codex's own default bound.
+const BYTES: u64 = 32 * 1024;
+
+/// Returns the nearest folder upwards that holds a `.git`, as codex finds its project root.
+pub fn project_root(directory: &Path) -> Option<PathBuf> {
+    directory
+        .ancestors()
+        .find(|folder| folder.join(".git").symlink_metadata().is_ok())
+        .map(Path::to_owned)
+}
+
+/// Reads the guidance from the project's root and from the workspace. It is data of the repository: the prompt fences it.
+///
+/// A file beyond the bound is left out and named, never cut in the middle of a sentence.
+pub fn read(root: Option<&Path>, directory: &Path) -> (Option<Redacted<String>>, Vec<String>) {
+    let mut folders: Vec<&Path> = root.into_iter().collect();
+    if root != Some(directory) {
+        folders.push(directory);
+    }
+    let (mut texts, mut warnings) = (Vec::new(), Vec::new());
+    for folder in folders {
+        match files::read_bounded(&folder.join(FILE), BYTES) {
+            Ok(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                warnings.push(format!(
+                    "{FILE} is larger than {BYTES} bytes and was not passed on"
+                ));
+            }
+            Err(_) => {}
+        }
+    }
+    let text = (!texts.is_empty()).then(|| redact_text(&texts.join("\n\n")));
+    (text, warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guidance_comes_from_the_root_and_the_workspace_and_not_through_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::create_dir(dir.path().join(".git")).unwrap();
+        std::fs::write(dir.path().join(FILE), "be brief").unwrap();
+        std::fs::write(dir.path().join("secret"), "outside").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret"), inner.join(FILE)).unwrap();
+        let root = project_root(&inner).unwrap();
+        assert_eq!(root, dir.path());
+        let (text, warnings) = read(Some(&root), &inner);
+        assert_eq!(text.unwrap().as_str(), "be brief");
+        assert!(warnings.is_empty());
+    }
+}

@@ -1,0 +1,300 @@
+//! Looking at jobs: one, or a list.
+
+use serde_json::{Map, Value, json};
+
+use crate::diff::patch::Patch;
+use crate::diff::render::{LEGEND, render};
+use crate::diff::sent::SentPatch;
+use crate::domain::envelope::Meta;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::{JobName, JobState};
+use crate::domain::limits;
+use crate::domain::request::{Detail, JobRequest, StateFilter};
+use crate::domain::time::rfc3339;
+use crate::peer::transcript::truncate;
+use crate::run::reap::reap;
+use crate::service::call::Call;
+use crate::service::context::Service;
+use crate::service::deliver::{self, object};
+use crate::service::reply::{Outcome, Reply, fields};
+use crate::service::submit::wait_for_job;
+use crate::service::workspace::Workspace;
+use crate::state::directory::Job;
+use crate::state::events::{self, Entry};
+use crate::state::record::ResultRecord;
+use crate::state::store::Store;
+use crate::sys::files;
+
+/// Bytes read of a stored change.
+const CHANGE_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes of a long text in a detailed answer; the file holds all of it.
+const TEXT_BYTES: usize = 16 * 1024;
+
+/// Looks.
+pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcome {
+    let config = service.config()?;
+    let store = service.store()?;
+    match request {
+        JobRequest::Show {
+            name,
+            wait,
+            tail,
+            detail,
+            workspace,
+        } => {
+            let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
+            let job = find(&store, name, &workspace)?;
+            if job.state.is_active() && !wait.is_zero() {
+                wait_for_job(&job.directory, *wait, false, call).await?;
+            }
+            show(&store, job, *tail, *detail).await
+        }
+        JobRequest::List {
+            filter,
+            limit,
+            workspace,
+        } => {
+            let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
+            list(&store, *filter, *limit, &workspace).await
+        }
+    }
+}
+
+/// Finds the job that a name means.
+pub fn find(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Job, Fault> {
+    store.find(name, workspace.hash()).map_err(|error| {
+        let fault = Fault::from(error);
+        if fault.code == FaultCode::JobNotFound && fault.allowed.is_none() {
+            return fault.field("id").call("job", json!({}));
+        }
+        fault
+    })
+}
+
+async fn show(store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
+    match detail {
+        Detail::Summary => summary(store, &job, tail).await,
+        Detail::Full => full(store, &job, tail).await,
+        Detail::Diff => diff(&job),
+        Detail::Log => Ok(log(&job, tail)),
+    }
+}
+
+async fn summary(store: &Store, job: &Job, tail: usize) -> Outcome {
+    let mut outcome = deliver::job(store, &job.directory).await;
+    if let Ok(reply) = &mut outcome
+        && reply.job.as_ref().is_some_and(|view| view.state.is_active())
+    {
+        reply.body.insert(
+            "events".to_owned(),
+            event_rows(&job.directory.events_path(), tail),
+        );
+    }
+    outcome
+}
+
+/// Everything that is known of a job: also what a failed one left, so this never fails because the job did.
+async fn full(store: &Store, job: &Job, tail: usize) -> Outcome {
+    reap(&job.directory).await.map_err(Fault::from)?;
+    let job = store.read(job.id()).map_err(Fault::from)?;
+    let result = job.directory.read_result().map_err(Fault::from)?;
+    let mut body = Map::new();
+    if let Some(result) = &result {
+        job.directory.mark_fetched();
+        body.insert("result".to_owned(), result_view(result));
+    }
+    body.insert("egress".to_owned(), json!(job.spec.egress));
+    body.insert("expects".to_owned(), json!(job.spec.expects));
+    body.insert(
+        "events".to_owned(),
+        event_rows(&job.directory.events_path(), tail),
+    );
+    body.insert(
+        "files".to_owned(),
+        json!({
+            "directory": job.directory.path().display().to_string(),
+            "result": job.directory.result_path().display().to_string(),
+            "prompt": job.directory.prompt_path().display().to_string(),
+            "events": job.directory.events_path().display().to_string(),
+            "stderr": job.directory.stderr_path().display().to_string(),
+        }),
+    );
+    fit(&mut body);
+    Ok(Reply {
+        summary: format!(
+            "Everything that is kept of {} job {} ({}).",
+            job.spec.kind.as_str(),
+            job.id(),
+            job.state.as_str()
+        ),
+        job: Some(deliver::view(&job, result.as_ref())),
+        body,
+        warnings: result
+            .as_ref()
+            .map_or_else(|| job.spec.warnings.clone(), |result| result.warnings.clone()),
+        meta: deliver::meta(&job.spec, result.as_ref()),
+        ..Reply::default()
+    })
+}
+
+fn result_view(result: &ResultRecord) -> Value {
+    let mut view = fields(result);
+    for name in ["raw", "partial"] {
+        if let Some(Value::String(text)) = view.get_mut(name) {
+            shorten(text);
+        }
+    }
+    Value::Object(view)
+}
+
+fn shorten(text: &mut String) {
+    let whole = text.len();
+    if whole > TEXT_BYTES {
+        truncate(text, TEXT_BYTES);
+        text.push_str(&format!(
+            "\n[{} bytes left out; the file holds all of it]",
+            whole - text.len()
+        ));
+    }
+}
+
+/// Leaves out the longest parts until the rest fits an envelope; each is in a file that the envelope names.
+fn fit(body: &mut Map<String, Value>) {
+    let bytes = |body: &Map<String, Value>| serde_json::to_vec(body).map_or(0, |bytes| bytes.len());
+    let mut left_out = Vec::new();
+    let order = [
+        ("events", None),
+        ("result", Some("answer")),
+        ("result", Some("raw")),
+        ("result", Some("commands")),
+        ("egress", Some("files")),
+    ];
+    for (field, inner) in order {
+        if bytes(body) <= limits::INLINE_BYTES - 4096 {
+            break;
+        }
+        match (body.get_mut(field), inner) {
+            (Some(value), None) => *value = json!([]),
+            (Some(Value::Object(map)), Some(inner)) => {
+                map.remove(inner);
+            }
+            _ => continue,
+        }
+        left_out.push(inner.map_or_else(|| field.to_owned(), |inner| format!("{field}.{inner}")));
+    }
+    if !left_out.is_empty() {
+        body.insert("left_out".to_owned(), json!(left_out));
+    }
+}
+
+/// The change as the reviewer saw it.
+fn diff(job: &Job) -> Outcome {
+    let path = job.directory.change_path();
+    let bytes = files::read_bounded(&path, CHANGE_BYTES).map_err(|_| {
+        Fault::new(
+            FaultCode::InvalidArguments,
+            "the job has no change: only reviews have one",
+        )
+        .field("detail")
+    })?;
+    let sent: SentPatch = serde_json::from_slice(&bytes)
+        .map_err(|_| Fault::new(FaultCode::StateUnavailable, "the job's change is damaged"))?;
+    let mut text = render(&Patch::from(sent)).text;
+    let whole = text.len();
+    shorten(&mut text);
+    let mut body = object(json!({"diff": text, "diff_bytes": whole, "legend": LEGEND}));
+    if whole > TEXT_BYTES {
+        body.insert(
+            "truncated".to_owned(),
+            json!({"whole": whole, "file": path.display().to_string()}),
+        );
+    }
+    Ok(Reply {
+        summary: format!("The change as review job {} saw it, secrets masked.", job.id()),
+        job: Some(deliver::view(job, None)).filter(|_| job.state.is_active()),
+        body,
+        meta: deliver::meta(&job.spec, None),
+        ..Reply::default()
+    })
+}
+
+fn log(job: &Job, tail: usize) -> Reply {
+    let mut body = Map::new();
+    body.insert(
+        "events".to_owned(),
+        event_rows(&job.directory.events_path(), tail),
+    );
+    let mut stderr = files::read_bounded(&job.directory.stderr_path(), 2 * limits::PEER_STDERR_BYTES as u64)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    shorten(&mut stderr);
+    body.insert("stderr".to_owned(), stderr.into());
+    fit(&mut body);
+    Reply {
+        summary: format!("The last events of job {} ({}).", job.id(), job.state.as_str()),
+        job: Some(deliver::view(job, None)).filter(|_| job.state.is_active()),
+        body,
+        meta: deliver::meta(&job.spec, None),
+        ..Reply::default()
+    }
+}
+
+fn event_rows(path: &std::path::Path, tail: usize) -> Value {
+    let entries = events::read_all(path);
+    let from = entries.len().saturating_sub(tail);
+    entries[from..].iter().map(event_row).collect()
+}
+
+/// One event in an envelope: its texts are cut to a few lines, the log file holds them whole.
+fn event_row(entry: &Entry) -> Value {
+    const BYTES: usize = 400;
+    let mut event = entry.event.clone();
+    event.map_texts(&mut |text| truncate(text, BYTES));
+    let mut row = fields(&event);
+    row.shift_insert(0, "at".to_owned(), rfc3339(entry.at_ms).into());
+    Value::Object(row)
+}
+
+async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Workspace) -> Outcome {
+    // A lost job gets its result as soon as somebody looks.
+    let (mut jobs, damaged) = store
+        .list(Some(workspace.hash()), filter, limit)
+        .map_err(Fault::from)?;
+    for job in jobs.iter_mut().filter(|job| job.state == JobState::Lost) {
+        reap(&job.directory).await.map_err(Fault::from)?;
+    }
+    let rows: Vec<Value> = jobs
+        .iter()
+        .map(|job| {
+            let result = job.directory.read_result().ok().flatten();
+            let mut row = fields(&deliver::view(job, result.as_ref()));
+            row.insert("created_at".to_owned(), rfc3339(job.spec.created_ms).into());
+            row.insert("fetched".to_owned(), job.directory.fetched_path().exists().into());
+            if let Some(fault) = result.and_then(|result| result.fault) {
+                row.insert("code".to_owned(), fault.code.as_str().into());
+            }
+            Value::Object(row)
+        })
+        .collect();
+    let active = jobs.iter().filter(|job| job.state.is_active()).count();
+    let mut warnings = Vec::new();
+    if damaged > 0 {
+        warnings.push(format!("{damaged} job records cannot be read and are not listed"));
+    }
+    let next_steps = match jobs.first() {
+        Some(newest) => vec![format!("call job with id {} to see the newest", newest.id())],
+        None => vec!["call consult or review to start one".to_owned()],
+    };
+    Ok(Reply {
+        summary: format!("{} jobs of this workspace, {active} of them active.", jobs.len()),
+        body: object(json!({"jobs": rows})),
+        next_steps,
+        warnings,
+        meta: Meta {
+            workspace: Some(workspace.root.display().to_string()),
+            workspace_source: Some(workspace.source),
+            ..Meta::default()
+        },
+        ..Reply::default()
+    })
+}

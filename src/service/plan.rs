@@ -1,0 +1,100 @@
+//! A paid call, decided to the last byte and not yet started. The dry run shows it, the call runs it.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::diff::sent::SentPatch;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::fingerprint::sha256_hex;
+use crate::domain::job::JobKind;
+use crate::domain::limits;
+use crate::domain::tier::Tier;
+use crate::prompt::Prompt;
+use crate::service::workspace::Workspace;
+use crate::state::record::{Egress, EgressFile, Expects};
+
+/// Everything that a run needs except the peer.
+#[derive(Debug)]
+pub struct Plan {
+    /// The use case.
+    pub kind: JobKind,
+    /// The promise about effects.
+    pub tier: Tier,
+    /// What it is about, in a few words.
+    pub label: String,
+    /// The folder of the call.
+    pub workspace: Workspace,
+    /// Where the peer works.
+    pub directory: PathBuf,
+    /// The repository around it.
+    pub repo_root: Option<PathBuf>,
+    /// What the peer is told.
+    pub prompt: Prompt,
+    /// The answer's schema.
+    pub schema: Option<Value>,
+    /// The change as sent.
+    pub change: Option<SentPatch>,
+    /// What the answer is read as.
+    pub expects: Expects,
+    /// What leaves this machine.
+    pub egress: Egress,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// Writes down what leaves the machine.
+pub fn egress(prompt: &Prompt, files: Vec<EgressFile>, withheld: Vec<String>, masked: u32) -> Egress {
+    Egress {
+        prompt_bytes: prompt.as_str().len(),
+        prompt_sha256: sha256_hex(prompt.as_str().as_bytes()),
+        files,
+        withheld,
+        masked,
+    }
+}
+
+/// Returns how much a prompt is over its bounds, in words; `None` when it fits.
+pub fn over_size(prompt: &Prompt, config: &Config) -> Option<String> {
+    let (chars, bytes) = (prompt.chars(), prompt.as_str().len());
+    if chars > limits::PROMPT_CHARS {
+        Some(format!(
+            "the prompt has {chars} characters; codex takes {}",
+            limits::PROMPT_CHARS
+        ))
+    } else if bytes > config.prompt_bytes.value {
+        Some(format!(
+            "the prompt has {bytes} bytes; the limit is {}",
+            config.prompt_bytes.value
+        ))
+    } else {
+        None
+    }
+}
+
+/// Refuses a consult that is over its bounds.
+pub fn checked_size(prompt: &Prompt, config: &Config) -> Result<(), Fault> {
+    match over_size(prompt, config) {
+        None => Ok(()),
+        Some(message) => {
+            Err(Fault::new(FaultCode::InputTooLarge, message).hint("pass less context or fewer files"))
+        }
+    }
+}
+
+/// Cuts a text to a label of one short line.
+pub fn label(text: &str) -> String {
+    const CHARS: usize = 60;
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    let short: String = line.chars().take(CHARS).collect();
+    if short.len() < line.len() {
+        format!("{short}…")
+    } else {
+        short
+    }
+}

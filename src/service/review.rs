@@ -1,0 +1,322 @@
+//! A review of a change or of a snippet.
+
+use crate::config::Config;
+use crate::diff::added::added_file;
+use crate::diff::count::{self, total_hunks};
+use crate::diff::patch::Patch;
+use crate::diff::render::{LEGEND, render};
+use crate::diff::sent::SentPatch;
+use crate::domain::coverage::CoverageStatus;
+use crate::domain::envelope::{Meta, ReviewAnswer, Target};
+use crate::domain::fault::Fault;
+use crate::domain::job::JobKind;
+use crate::domain::request::{ReviewRequest, Subject, Wait};
+use crate::domain::tier::{Tier, Tools};
+use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
+use crate::prompt::{ReviewParts, ReviewSubject, review as write_prompt, review_schema};
+use crate::redact::{Redacted, redact_patch, redact_text};
+use crate::service::call::Call;
+use crate::service::consult::{check_allowed, new_fence};
+use crate::service::context::Service;
+use crate::service::deliver;
+use crate::service::git_fault::too_large;
+use crate::service::guidance;
+use crate::service::plan::{Plan, egress, label, over_size};
+use crate::service::preflight::preflight;
+use crate::service::recursion;
+use crate::service::reply::{Outcome, Reply};
+use crate::service::resume;
+use crate::service::review_input::{ReviewInput, Wanted, gather};
+use crate::service::submit::{Ready, submit};
+use crate::service::workspace::Workspace;
+use crate::state::directory::JobDirectory;
+use crate::state::record::{EgressFile, Expects};
+use crate::state::store::Store;
+
+/// The name under which a snippet is reviewed when the caller gave none.
+const SNIPPET: &str = "snippet";
+
+/// Reviews.
+pub async fn run(service: &Service, request: &ReviewRequest, call: &Call) -> Outcome {
+    let config = service.config()?;
+    let store = service.store()?;
+    check_allowed(request.common.options.web_search, &config)?;
+    recursion::check(service.environment(), &config, &store, call)?;
+    let workspace = Workspace::resolve(service, request.common.workspace.as_deref(), &config)?;
+    let continued = match &request.common.resume {
+        Some(resume) => Some(resume::find(resume, workspace.hash(), &store, service.environment()).await?),
+        None => None,
+    };
+    let directory = workspace.readable()?.to_owned();
+    let isolation = request.common.options.isolation.unwrap_or_default();
+    // Reading the change and asking the peer wait for different things.
+    let (input, preflight) = tokio::join!(
+        read(service, &store, &workspace, request),
+        preflight(service, &config, &store, &directory, isolation)
+    );
+    let input = input?;
+    if input.coverage.status == CoverageStatus::None {
+        return Ok(not_run(input, &workspace));
+    }
+    let preflight = preflight?;
+    let plan = plan(request, workspace, input, preflight.tools, &config)?;
+    let mut same = request.clone();
+    same.common.wait = Wait::HostDefault;
+    // The change belongs to the arguments: the same call over other code is another review.
+    let arguments = format!(
+        "{same:?} {}",
+        plan.change.as_ref().map_or_else(String::new, SentPatch::digest)
+    );
+    let ready = Ready {
+        plan,
+        preflight,
+        continued,
+        common: &request.common,
+        arguments,
+    };
+    submit(service, &config, &store, ready, call).await
+}
+
+/// Reads what is reviewed.
+pub async fn read(
+    service: &Service,
+    store: &Store,
+    workspace: &Workspace,
+    request: &ReviewRequest,
+) -> Result<ReviewInput, Fault> {
+    match &request.subject {
+        Subject::Snippet(code) => Ok(snippet(
+            code,
+            request.paths.first().map_or(SNIPPET, String::as_str),
+            workspace,
+        )),
+        Subject::Change(scope) => {
+            let wanted = Wanted {
+                directory: workspace.readable()?.to_owned(),
+                scope: scope.clone(),
+                paths: request.paths.clone(),
+                untracked: request.common.options.untracked,
+            };
+            gather(service, store, wanted).await
+        }
+    }
+}
+
+/// A snippet is reviewed as a file that is new as a whole, so its findings are anchored like any other.
+fn snippet(code: &str, name: &str, workspace: &Workspace) -> ReviewInput {
+    let patch = Patch {
+        files: vec![added_file(name.as_bytes(), 0o100_644, code.as_bytes())],
+    };
+    let largest = crate::diff::largest::largest(&patch, 1);
+    let redacted = redact_patch(patch.clone());
+    let withheld = !redacted.withheld.is_empty();
+    let coverage = count::coverage(&patch, &[], &|_| withheld, redacted.report);
+    debug_assert_eq!(
+        coverage.hunks.total,
+        total_hunks(&patch),
+        "every hunk is accounted for"
+    );
+    ReviewInput {
+        repo_root: guidance::project_root(&workspace.root).unwrap_or_else(|| workspace.root.clone()),
+        target: Target {
+            scope: SNIPPET.to_owned(),
+            files: 1,
+            ..Target::default()
+        },
+        base_name: None,
+        diff: redacted.patch.derive(|patch| render(patch).text),
+        legend: LEGEND,
+        sent: SentPatch::from(redacted.patch.get()),
+        coverage,
+        files: vec![EgressFile {
+            path: name.to_owned(),
+            bytes: code.len(),
+        }],
+        largest,
+    }
+}
+
+/// Decides the whole review without starting it.
+pub fn plan(
+    request: &ReviewRequest,
+    workspace: Workspace,
+    input: ReviewInput,
+    tools: Tools,
+    config: &Config,
+) -> Result<Plan, Fault> {
+    let directory = workspace.root.clone();
+    let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory);
+    let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
+    let options = &request.common.options;
+    let (focus, context) = (redacted(&request.focus), redacted(&request.context));
+    let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
+    let (target, omitted) = (redact_text(&describe(&input)), omitted(&input));
+    let is_snippet = matches!(request.subject, Subject::Snippet(_));
+    let subject = if is_snippet {
+        ReviewSubject::Snippet(&input.diff)
+    } else {
+        ReviewSubject::Change {
+            target: &target,
+            diff: &input.diff,
+            legend: input.legend,
+            part: None,
+            omitted: omitted.as_ref(),
+        }
+    };
+    let prompt = write_prompt(
+        &ReviewParts {
+            subject,
+            focus: focus.as_ref(),
+            context: context.as_ref(),
+            guidance: guide.as_ref(),
+            language: language.as_ref(),
+            instructions: instructions.as_ref(),
+            tools,
+        },
+        &new_fence()?,
+    );
+    if let Some(message) = over_size(&prompt, config) {
+        return Err(narrower(message, &input, config));
+    }
+    let redaction = &input.coverage.redaction;
+    if !redaction.withheld.is_empty() {
+        warnings.push(format!("withheld as secret: {}", redaction.withheld.join(", ")));
+    }
+    if redaction.count > 0 {
+        warnings.push(format!(
+            "{} values that look like secrets were masked before anything was sent",
+            redaction.count
+        ));
+    }
+    let label = match &request.focus {
+        Some(focus) => label(&format!(
+            "{}: {}",
+            input.target.scope,
+            redact_text(focus).as_str()
+        )),
+        None => label(&format!("{}, {} files", input.target.scope, input.target.files)),
+    };
+    Ok(Plan {
+        kind: JobKind::Review,
+        tier: Tier::Review,
+        label,
+        workspace,
+        directory,
+        repo_root: Some(input.repo_root),
+        schema: Some(review_schema()),
+        egress: egress(&prompt, input.files, redaction.withheld.clone(), redaction.count),
+        change: Some(input.sent),
+        expects: Expects::Review {
+            target: input.target,
+            coverage: input.coverage,
+        },
+        prompt,
+        warnings,
+    })
+}
+
+/// The fault of a change that fits no single prompt: its largest files, and a call that is narrow enough.
+fn narrower(message: String, input: &ReviewInput, config: &Config) -> Fault {
+    let limit = config.prompt_bytes.value as u64 / 2;
+    let files = &input.largest;
+    let fault = too_large(message, files);
+    let paths: Vec<&str> = input
+        .files
+        .iter()
+        .scan(0, |sum, file| {
+            *sum += file.bytes as u64;
+            Some((*sum, file))
+        })
+        .take_while(|(sum, _)| *sum <= limit)
+        .map(|(_, file)| file.path.as_str())
+        .take(crate::domain::limits::REVIEW_PATHS)
+        .collect();
+    if paths.is_empty() {
+        return fault;
+    }
+    let mut arguments = serde_json::json!({"scope": input.target.scope, "paths": paths,
+        "workspace": input.repo_root.display().to_string()});
+    if let Some(base) = &input.base_name {
+        arguments["base"] = base.as_str().into();
+    }
+    if input.target.scope == "commit" || input.target.scope == "range" {
+        let (base, head) = (input.target.base_oid.as_deref(), input.target.head_oid.as_deref());
+        let commit = match (input.target.scope.as_str(), base, head) {
+            ("range", Some(base), Some(head)) => format!("{base}..{head}"),
+            (_, _, Some(head)) => head.to_owned(),
+            _ => return fault,
+        };
+        arguments = serde_json::json!({"commit": commit, "paths": paths,
+            "workspace": input.repo_root.display().to_string()});
+    }
+    fault.call("review", arguments)
+}
+
+/// A review of which nothing can be shown costs nothing and concludes nothing.
+fn not_run(input: ReviewInput, workspace: &Workspace) -> Reply {
+    let answer = ReviewAnswer {
+        target: input.target,
+        score: None,
+        verdict: Verdict::Unknown,
+        confidence: Confidence::Low,
+        review_status: ReviewStatus::NotRun,
+        findings: Vec::new(),
+        coverage: input.coverage,
+        overview: String::new(),
+        questions: Vec::new(),
+        assumptions: Vec::new(),
+    };
+    Reply {
+        summary: deliver::review_summary(&answer),
+        body: deliver::review_body(&answer, &JobDirectory::at("/")),
+        next_steps: vec![
+            "look at coverage.omitted to see why; nothing of this change was reviewed".to_owned(),
+        ],
+        meta: Meta {
+            workspace: Some(workspace.root.display().to_string()),
+            workspace_source: Some(workspace.source),
+            repo_root: Some(input.repo_root.display().to_string()),
+            ..Meta::default()
+        },
+        ..Reply::default()
+    }
+}
+
+fn describe(input: &ReviewInput) -> String {
+    let target = &input.target;
+    let mut text = format!("scope {}, {} files", target.scope, target.files);
+    let ends = [("from", &target.base_oid), ("to", &target.head_oid)];
+    for (word, oid) in ends
+        .iter()
+        .filter_map(|(word, oid)| oid.as_ref().map(|oid| (word, oid)))
+    {
+        text.push_str(&format!(", {word} {oid}"));
+    }
+    if let Some(base) = &input.base_name {
+        text.push_str(&format!(", compared with {base}"));
+    }
+    if !target.paths.is_empty() {
+        text.push_str(&format!(", only {} paths", target.paths.len()));
+    }
+    text
+}
+
+fn omitted(input: &ReviewInput) -> Option<Redacted<String>> {
+    if input.coverage.omitted.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> = input
+        .coverage
+        .omitted
+        .iter()
+        .map(|omission| {
+            let reason = serde_json::to_value(omission.reason).ok();
+            format!(
+                "{} ({})",
+                omission.path,
+                reason.as_ref().and_then(|r| r.as_str()).unwrap_or_default()
+            )
+        })
+        .collect();
+    Some(redact_text(&lines.join("\n")))
+}

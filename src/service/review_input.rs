@@ -1,0 +1,217 @@
+//! The change that a review looks at: read from git, redacted, counted and rendered.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::diff::count::coverage;
+use crate::diff::largest::{LargeFile, largest};
+use crate::diff::render::{LEGEND, render};
+use crate::diff::sent::SentPatch;
+use crate::domain::coverage::Coverage;
+use crate::domain::envelope::Target;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::request::Untracked;
+use crate::domain::scope::Scope;
+use crate::git::{self, Change, Elsewhere, Git, GitError};
+use crate::redact::{Redacted, redact_patch};
+use crate::run::conclude::mask;
+use crate::service::context::Service;
+use crate::service::git_fault::git_fault;
+use crate::state::record::EgressFile;
+use crate::state::store::Store;
+
+/// Files named when a change is too large.
+const LARGEST: usize = 5;
+
+/// A change, ready for a prompt.
+#[derive(Debug)]
+pub struct ReviewInput {
+    /// The repository's root.
+    pub repo_root: PathBuf,
+    /// What was looked at.
+    pub target: Target,
+    /// The name a branch was compared with.
+    pub base_name: Option<String>,
+    /// The rendered change.
+    pub diff: Redacted<String>,
+    /// How to read it.
+    pub legend: &'static str,
+    /// The change as sent, for anchoring.
+    pub sent: SentPatch,
+    /// What of it is sent.
+    pub coverage: Coverage,
+    /// The files that are sent.
+    pub files: Vec<EgressFile>,
+    /// The largest files, for a fault.
+    pub largest: Vec<LargeFile>,
+}
+
+/// What to read.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The folder it is read from.
+    pub directory: PathBuf,
+    /// Which change.
+    pub scope: Scope,
+    /// Only these paths, relative to the folder.
+    pub paths: Vec<String>,
+    /// What to do with untracked files.
+    pub untracked: Untracked,
+}
+
+/// Reads a change. An empty one is a fault that says where changes are instead.
+pub async fn gather(service: &Service, store: &Store, wanted: Wanted) -> Result<ReviewInput, Fault> {
+    let environment = service.environment().clone();
+    let scratch = store.folder("scratch")?;
+    let gathering = move || {
+        let variables = environment
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let git = Git::locate(git::Environment::new(variables)).map_err(|error| git_fault(&error))?;
+        let repository = git
+            .discover(&wanted.directory)
+            .map_err(|error| git_fault(&error))?;
+        let untracked = match wanted.untracked {
+            Untracked::Include => git::Untracked::Read,
+            Untracked::Exclude => git::Untracked::Exclude,
+        };
+        let change = repository.read_change(&wanted.scope, &wanted.paths, untracked, &scratch);
+        let change = change.map_err(|error| read_fault(&error, &wanted))?;
+        if change.is_empty() {
+            return Err(nothing(&change, &wanted));
+        }
+        Ok(input(repository.top_level().to_owned(), change))
+    };
+    tokio::task::spawn_blocking(gathering).await.unwrap_or_else(|_| {
+        Err(Fault::new(
+            FaultCode::Internal,
+            "reading the change stopped unexpectedly",
+        ))
+    })
+}
+
+fn read_fault(error: &GitError, wanted: &Wanted) -> Fault {
+    let fault = git_fault(error);
+    match error {
+        GitError::DiffTooLarge { largest, .. } => match largest.last() {
+            Some(smallest) => fault.call(
+                "review",
+                json!({"scope": wanted.scope.as_str(), "paths": [smallest.path]}),
+            ),
+            None => fault,
+        },
+        _ => fault,
+    }
+}
+
+fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
+    let largest = largest(&change.patch, LARGEST);
+    let redacted = redact_patch(change.patch.clone());
+    let withheld: Vec<(Vec<u8>, Vec<u8>)> = redacted
+        .withheld
+        .iter()
+        .map(|held| {
+            let file = &change.patch.files[held.file];
+            (file.old_path.clone(), file.new_path.clone())
+        })
+        .collect();
+    let is_withheld = |file: &crate::diff::patch::FilePatch| {
+        withheld
+            .iter()
+            .any(|(old, new)| *old == file.old_path && *new == file.new_path)
+    };
+    let mut coverage = coverage(&change.patch, &change.left_out, &is_withheld, redacted.report);
+    // Counted on the change as it was read, told with names as they may be shown.
+    coverage
+        .omitted
+        .iter_mut()
+        .for_each(|omission| omission.path = mask(&omission.path));
+    let files = redacted
+        .patch
+        .get()
+        .files
+        .iter()
+        .filter(|file| crate::diff::count::omission(file).is_none());
+    let files = files
+        .map(|file| EgressFile {
+            path: crate::diff::text::shown_path(&file.new_path),
+            bytes: file.shown_bytes(),
+        })
+        .collect();
+    ReviewInput {
+        repo_root,
+        target: Target {
+            scope: change.scope.as_str().to_owned(),
+            base_oid: change.base.as_ref().map(|oid| oid.as_str().to_owned()),
+            head_oid: change.head.as_ref().map(|oid| oid.as_str().to_owned()),
+            paths: change.paths,
+            files: coverage.files,
+        },
+        base_name: change.base_name,
+        diff: redacted.patch.derive(|patch| render(patch).text),
+        legend: LEGEND,
+        sent: SentPatch::from(redacted.patch.get()),
+        coverage,
+        files,
+        largest,
+    }
+}
+
+/// The fault of an empty change: where changes are, and the call that reviews them.
+fn nothing(change: &Change, wanted: &Wanted) -> Fault {
+    let scope = change.scope.as_str();
+    let narrowed = if wanted.paths.is_empty() {
+        ""
+    } else {
+        " in these paths"
+    };
+    let message = format!(
+        "there is nothing to review in {scope}{narrowed}: the change is empty, so the review was not run"
+    );
+    let fault = Fault::new(FaultCode::NothingToReview, message);
+    let Some(elsewhere) = &change.elsewhere else {
+        return fault;
+    };
+    let (places, call) = places(elsewhere, scope, !wanted.paths.is_empty());
+    if places.is_empty() {
+        return fault
+            .hint("the working tree, the index and the branch have no changes; name a commit or a base");
+    }
+    let fault = fault.hint(format!("there are changes elsewhere: {}", places.join("; ")));
+    match call {
+        Some(arguments) => fault.call("review", arguments),
+        None => fault,
+    }
+}
+
+fn places(elsewhere: &Elsewhere, scope: &str, narrowed: bool) -> (Vec<String>, Option<serde_json::Value>) {
+    let mut places = Vec::new();
+    let mut call = None;
+    let dirty = elsewhere.unstaged + elsewhere.untracked + elsewhere.staged;
+    if dirty > 0 && (scope != "working_tree" || narrowed) {
+        places.push(format!(
+            "the working tree has {} staged, {} unstaged and {} untracked files",
+            elsewhere.staged, elsewhere.unstaged, elsewhere.untracked
+        ));
+        call.get_or_insert(json!({"scope": "working_tree"}));
+    }
+    if let Some(ahead) = &elsewhere.ahead_of_base
+        && (scope != "branch" || narrowed)
+    {
+        places.push(format!(
+            "the branch is {} commits ahead of {}",
+            ahead.commits, ahead.base
+        ));
+        call.get_or_insert(json!({"scope": "branch", "base": ahead.base}));
+    }
+    for other in &elsewhere.worktrees {
+        places.push(format!(
+            "the worktree {} has {} changed files",
+            other.path.display(),
+            other.changed
+        ));
+        call.get_or_insert(json!({"scope": "working_tree", "workspace": other.path.display().to_string()}));
+    }
+    (places, call)
+}

@@ -1,0 +1,385 @@
+//! The state of things, for free: ready or not, and why.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::domain::envelope::Meta;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::request::{StatusRequest, Topic};
+use crate::domain::tier::Tools;
+use crate::git::{self, Git};
+use crate::peer::codex::account::{Login, Quota};
+use crate::peer::codex::version::{self, Support};
+use crate::run::probe::Probe;
+use crate::run::program::Program;
+use crate::service::context::{PEER, Service};
+use crate::service::deliver::object;
+use crate::service::git_fault::git_fault;
+use crate::service::models;
+use crate::service::options;
+use crate::service::reply::{Outcome, Reply};
+use crate::service::workspace::Workspace;
+use crate::state::store::Store;
+use crate::sys::files;
+
+/// How long the overview waits for the allowance: it must feel instant also without a network.
+const QUOTA_WAIT: Duration = Duration::from_secs(3);
+/// How long a question about the allowance or the models alone may take.
+const ASK_WAIT: Duration = Duration::from_secs(15);
+/// Active jobs counted one by one.
+const ACTIVE: usize = 200;
+
+/// Tells.
+pub async fn run(service: &Service, request: &StatusRequest) -> Outcome {
+    match request.topic {
+        Topic::Errors => Ok(errors()),
+        Topic::Options => Ok(knobs()),
+        Topic::Overview => overview(service, request.workspace.as_deref()).await,
+        Topic::Policy => policy(service, request.workspace.as_deref()),
+        Topic::Quota => quota(service).await,
+        Topic::Models => models::run(service, ASK_WAIT).await,
+    }
+}
+
+/// One fact of the overview, and whether it stands in the way.
+struct Check {
+    name: &'static str,
+    blocks: bool,
+    fields: Value,
+    fix: Option<String>,
+}
+
+async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
+    let config = match service.config() {
+        Ok(config) => config,
+        Err(fault) => return Ok(broken_config(&fault)),
+    };
+    let store = service.store()?;
+    let place = Workspace::resolve(service, workspace, &config);
+    let (peer, git) = tokio::join!(peer(service, &config, &store), git(service, place.as_ref().ok()));
+    let state = state(&store);
+    let (mut body, mut fixes, mut blocked) = (Map::new(), Vec::new(), Vec::new());
+    for check in [peer.check, git, state] {
+        if check.blocks {
+            blocked.push(check.name);
+        }
+        fixes.extend(check.fix);
+        body.insert(check.name.to_owned(), check.fields);
+    }
+    if let Err(fault) = &place {
+        fixes.push(format!("{}: {}", fault.message, fault.repair.hint));
+    }
+    let changed = changed_settings(&config);
+    body.insert("config".to_owned(), json!({"changed": changed}));
+    let ready = blocked.is_empty();
+    body.insert("ready".to_owned(), ready.into());
+    body.insert("blocked_by".to_owned(), json!(blocked));
+    let summary = if ready {
+        let notes = if fixes.is_empty() { "" } else { ", with notes" };
+        format!(
+            "Ready{notes}: codex {}.",
+            peer.version.as_deref().unwrap_or("of unknown version")
+        )
+    } else {
+        format!(
+            "Not ready: {} needs attention. {}",
+            blocked.join(" and "),
+            fixes.first().cloned().unwrap_or_default()
+        )
+    };
+    let place = place.ok();
+    Ok(Reply {
+        summary,
+        body,
+        next_steps: fixes,
+        meta: Meta {
+            workspace: place.as_ref().map(|place| place.root.display().to_string()),
+            workspace_source: place.as_ref().map(|place| place.source),
+            peer_version: peer.version,
+            ..Meta::default()
+        },
+        ..Reply::default()
+    })
+}
+
+fn broken_config(fault: &Fault) -> Reply {
+    Reply {
+        summary: format!("Not ready: {}.", fault.message),
+        body: object(
+            json!({"ready": false, "blocked_by": ["config"], "config": {"valid": false, "error": fault.message}}),
+        ),
+        next_steps: vec![fault.repair.hint.clone()],
+        ..Reply::default()
+    }
+}
+
+struct PeerFacts {
+    check: Check,
+    version: Option<String>,
+}
+
+async fn peer(service: &Service, config: &Config, store: &Store) -> PeerFacts {
+    let program = match Program::find(config, service.environment(), store).await {
+        Ok(program) => program,
+        Err(fault) => {
+            let fields = json!({"found": false, "error": fault.message});
+            let fix = Some(fault.repair.hint);
+            return PeerFacts {
+                check: Check {
+                    name: PEER,
+                    blocks: true,
+                    fields,
+                    fix,
+                },
+                version: None,
+            };
+        }
+    };
+    let probe = Probe {
+        program: &program,
+        config,
+        environment: service.environment(),
+        store,
+    };
+    let (sandbox, (login, quota)) = tokio::join!(probe.sandbox(), login_and_quota(&probe));
+    let support = version::support(&program.version, config.codex_versions.value.as_ref());
+    let range = config
+        .codex_versions
+        .value
+        .as_ref()
+        .map_or_else(version::range, ToString::to_string);
+    let fix = match (&support, login, sandbox.tools) {
+        (Support::TooOld, _, _) => Some(FaultCode::PeerVersionUnsupported.hint().to_owned()),
+        (Support::Untested, _, _) => {
+            Some("this codex is newer than any tested version; `crosscheck contract` checks it for free".to_owned())
+        }
+        // A key or a provider of one's own may do without a login, so this is a note and never an obstacle.
+        (_, Login::LoggedOut, _) => Some(
+            "codex says that it is not logged in: run `codex login`, unless a key or a provider of your own is used".to_owned(),
+        ),
+        (_, _, Tools::None) => Some(FaultCode::SandboxUnavailable.hint().to_owned()),
+        _ => None,
+    };
+    let fields = json!({
+        "found": true,
+        "path": program.path.display().to_string(),
+        "version": program.version.to_string(),
+        "supported": match support {
+            Support::Supported => "yes",
+            Support::TooOld => "no",
+            Support::Untested => "untested",
+        },
+        "range": range,
+        "login": login,
+        "sandbox": match (&sandbox.tools, &sandbox.reason) {
+            (Tools::Sandboxed, _) => json!("works"),
+            (Tools::None, reason) => json!({"broken": reason}),
+        },
+        "quota": quota.map_or_else(|why| json!({"unknown": why}), |quota| json!(quota)),
+    });
+    let check = Check {
+        name: PEER,
+        blocks: support == Support::TooOld,
+        fields,
+        fix,
+    };
+    PeerFacts {
+        check,
+        version: Some(program.version.to_string()),
+    }
+}
+
+/// The allowance is only asked for where there is an account that has one.
+async fn login_and_quota(probe: &Probe<'_>) -> (Login, Result<Quota, String>) {
+    let login = probe.login().await;
+    let quota = match login {
+        Login::ChatGpt => probe.quota(QUOTA_WAIT).await,
+        Login::ApiKey => Err("an API key has no allowance that codex could tell".to_owned()),
+        Login::LoggedOut => Err("codex is not logged in".to_owned()),
+        Login::Unknown => Err("it cannot be told how codex is logged in".to_owned()),
+    };
+    (login, quota)
+}
+
+async fn git(service: &Service, workspace: Option<&Workspace>) -> Check {
+    let environment = service.environment().clone();
+    let directory = workspace.map(|workspace| workspace.root.clone());
+    let look = move || {
+        let variables = environment
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let git = Git::locate(git::Environment::new(variables)).map_err(|error| git_fault(&error))?;
+        let repository =
+            directory.map(|directory| git.discover(&directory).map_err(|error| git_fault(&error)));
+        Ok::<_, Fault>((git, repository))
+    };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(Ok((git, repository))) => {
+            let root = match &repository {
+                Some(Ok(repository)) => json!(repository.top_level().display().to_string()),
+                Some(Err(fault)) => json!({"none": fault.message}),
+                None => Value::Null,
+            };
+            let fields = json!({
+                "path": git.program().display().to_string(),
+                "version": git.version().to_string(),
+                "repository": root,
+            });
+            Check {
+                name: "git",
+                blocks: false,
+                fields,
+                fix: None,
+            }
+        }
+        Ok(Err(fault)) => Check {
+            name: "git",
+            blocks: true,
+            fields: json!({"error": fault.message}),
+            fix: Some(fault.repair.hint),
+        },
+        Err(_) => Check {
+            name: "git",
+            blocks: true,
+            fields: json!({"error": "the look at git stopped"}),
+            fix: None,
+        },
+    }
+}
+
+/// Looks at the state directory without making it.
+fn state(store: &Store) -> Check {
+    let exists = store
+        .root()
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"));
+    let free = files::available_bytes(exists).ok();
+    let active = store.list_active(ACTIVE);
+    let low = free.is_some_and(|free| free < crate::domain::limits::FREE_BYTES);
+    let fix = match (&active, low) {
+        (Err(error), _) => Some(format!(
+            "{error}: set CROSSCHECK_STATE_DIR to a folder that you can write to"
+        )),
+        (Ok(_), true) => Some(FaultCode::DiskFull.hint().to_owned()),
+        (Ok(_), false) => None,
+    };
+    Check {
+        name: "state",
+        blocks: fix.is_some(),
+        fields: json!({
+            "directory": store.root().display().to_string(),
+            "free_bytes": free,
+            "active_jobs": active.map_or(0, |jobs| jobs.len()),
+        }),
+        fix,
+    }
+}
+
+fn changed_settings(config: &Config) -> Vec<Value> {
+    config
+        .rows()
+        .into_iter()
+        .filter(|row| row["origin"] != "default")
+        .collect()
+}
+
+fn policy(service: &Service, workspace: Option<&Path>) -> Outcome {
+    let config = service.config()?;
+    let place = Workspace::resolve(service, workspace, &config);
+    let file = Config::path_from(service.environment()).map(|path| path.display().to_string());
+    let readable = match &place {
+        Ok(place) => place.danger.map_or(json!(true), |why| json!({"no": why})),
+        Err(fault) => json!({"no": fault.message}),
+    };
+    Ok(Reply {
+        summary: "The configuration in force, and where each value comes from.".to_owned(),
+        body: object(json!({
+            "file": file,
+            "settings": config.rows(),
+            "workspace_readable": readable,
+            "never": [
+                "read or write the peer's credentials",
+                "change the workspace",
+                "read configuration of ours from a repository",
+                "start the user's MCP servers, hooks, plugins or apps in a run",
+            ],
+        })),
+        ..Reply::default()
+    })
+}
+
+async fn quota(service: &Service) -> Outcome {
+    let config = service.config()?;
+    let store = service.store()?;
+    let program = Program::find(&config, service.environment(), &store).await?;
+    let probe = Probe {
+        program: &program,
+        config: &config,
+        environment: service.environment(),
+        store: &store,
+    };
+    let quota = probe.fresh_quota(ASK_WAIT).await;
+    let summary = match &quota {
+        Ok(quota) => match quota.windows.first() {
+            Some(window) => format!(
+                "{} percent of the current allowance is used.",
+                window.used_percent
+            ),
+            None => "codex tells no allowance.".to_owned(),
+        },
+        Err(why) => format!("The allowance is unknown: {}.", crate::run::conclude::mask(why)),
+    };
+    let known = quota.is_ok();
+    let resets_at = quota.as_ref().ok().and_then(Quota::resets_at);
+    Ok(Reply {
+        summary,
+        body: object(json!({
+            "known": known,
+            "quota": quota.ok(),
+            "usable_again_at": resets_at.map(|at| crate::domain::time::rfc3339(at.saturating_mul(1000))),
+        })),
+        meta: Meta {
+            peer_version: Some(program.version.to_string()),
+            ..Meta::default()
+        },
+        ..Reply::default()
+    })
+}
+
+fn errors() -> Reply {
+    let rows: Vec<Value> = FaultCode::ALL
+        .iter()
+        .map(|code| {
+            json!({
+                "code": code.as_str(),
+                "meaning": code.explanation(),
+                "retryable": code.retryable(),
+                "exit_code": code.exit_code(),
+                "hint": code.hint(),
+            })
+        })
+        .collect();
+    Reply {
+        summary: format!("{} error codes.", rows.len()),
+        body: object(json!({"errors": rows})),
+        ..Reply::default()
+    }
+}
+
+fn knobs() -> Reply {
+    let rows: Vec<Value> = options::TABLE
+        .iter()
+        .map(
+            |row| json!({"name": row.name, "type": row.kind, "default": row.default, "meaning": row.meaning}),
+        )
+        .collect();
+    Reply {
+        summary: format!("{} keys of `options`.", rows.len()),
+        body: object(json!({"options": rows})),
+        ..Reply::default()
+    }
+}

@@ -1,0 +1,260 @@
+//! Starts a paid run as a job and waits for it as long as the call allows.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::domain::environment::Environment;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobId;
+use crate::domain::limits;
+use crate::domain::request::{Common, Wait};
+use crate::run::start::start_worker;
+use crate::run::wait::{Follower, Waited};
+use crate::service::call::{Call, CancelReason};
+use crate::service::context::Service;
+use crate::service::deliver;
+use crate::service::host_wait::wait_of;
+use crate::service::plan::Plan;
+use crate::service::preflight::Preflight;
+use crate::service::reply::Outcome;
+use crate::service::resume::Continued;
+use crate::state::directory::JobDirectory;
+use crate::state::error::StateError;
+use crate::state::keys::LockedKey;
+use crate::state::record::{PeerSpec, Spec, VERSION};
+use crate::state::store::{NewJob, Store};
+use crate::sys::clock;
+use crate::sys::lock::SharedLock;
+
+/// A host that is being closed says first that the person cancelled, and is gone this much later at the latest.
+/// Seen with Claude Code 2.1.197: 10 to 40 ms.
+const CLOSING_GRACE: Duration = Duration::from_secs(1);
+/// How long a call waits for the end of a job that it cancelled.
+const CANCEL_WAIT: Duration = Duration::from_secs(10);
+
+/// A plan with everything that is needed to start it.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    /// The plan.
+    pub plan: Plan,
+    /// The peer.
+    pub preflight: Preflight,
+    /// The thread to continue.
+    pub continued: Option<Continued>,
+    /// The call's common parameters.
+    pub common: &'a Common,
+    /// The arguments as a caller's retry would repeat them, for idempotency.
+    pub arguments: String,
+}
+
+/// Starts the job, or finds the one that an earlier identical call started, and waits.
+pub async fn submit(
+    service: &Service,
+    config: &Config,
+    store: &Store,
+    ready: Ready<'_>,
+    call: &Call,
+) -> Outcome {
+    let wait = ready.common.wait;
+    let keys = keys(&ready, call);
+    let mut locked = Vec::new();
+    for key in keys {
+        match LockedKey::take(store, &key.text, ready.arguments.as_bytes()) {
+            Ok(held) => match held.job() {
+                Some(id) => {
+                    let directory = store.directory(id);
+                    drop(locked);
+                    return wait_and_deliver(service, store, &directory, false, wait, call).await;
+                }
+                None => locked.push(held),
+            },
+            // A host that uses one id for two calls means two calls; a caller who uses one key for two is mistaken.
+            Err(StateError::KeyConflict) if !key.explicit => {}
+            Err(error) => return Err(Fault::from(error).into()),
+        }
+    }
+    let id = new_job_id(&ready)?;
+    check_queue(store)?;
+    let spec = spec(&ready, config, &id, call);
+    let new = NewJob {
+        spec: &spec,
+        prompt: ready.plan.prompt.as_str(),
+        schema: ready.plan.schema.as_ref(),
+        change: ready.plan.change.as_ref(),
+    };
+    let (directory, lock) = store.create(&new).map_err(Fault::from)?;
+    for key in locked {
+        key.store(&id).map_err(Fault::from)?;
+    }
+    if let Err(fault) = start_worker(service.program(), service.environment(), config, &directory, lock) {
+        // Nothing ran and nothing was paid; a record of it would only look like a lost job.
+        let _ = store.delete(&id);
+        return Err(fault.into());
+    }
+    tracing::info!(job = %id, "job started");
+    wait_and_deliver(service, store, &directory, true, wait, call).await
+}
+
+struct Key {
+    text: String,
+    explicit: bool,
+}
+
+fn keys(ready: &Ready<'_>, call: &Call) -> Vec<Key> {
+    let scope = format!(
+        "{} {}",
+        ready.plan.kind.as_str(),
+        ready.plan.workspace.root.display()
+    );
+    let explicit = ready.common.options.idempotency_key.as_ref();
+    let explicit = explicit.map(|key| Key {
+        text: format!("key {scope} {key}"),
+        explicit: true,
+    });
+    let host = call.tool_use_id.as_ref().map(|id| Key {
+        text: format!("use {scope} {id}"),
+        explicit: false,
+    });
+    explicit.into_iter().chain(host).collect()
+}
+
+fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
+    let random = getrandom::u64().map_err(|error| {
+        Fault::new(
+            FaultCode::Internal,
+            format!("no random numbers from the system: {error}"),
+        )
+    })?;
+    Ok(JobId::new(clock::now_ms(), ready.plan.workspace.hash(), random))
+}
+
+fn check_queue(store: &Store) -> Result<(), Fault> {
+    let active = store.list_active(limits::QUEUE_MAX + 1)?.len();
+    if active > limits::QUEUE_MAX {
+        return Err(StateError::QueueFull { waiting: active }.into());
+    }
+    Ok(())
+}
+
+fn spec(ready: &Ready<'_>, config: &Config, id: &JobId, call: &Call) -> Spec {
+    let (plan, common) = (&ready.plan, ready.common);
+    let timeout = common.options.timeout.unwrap_or(config.timeout.value);
+    let mut warnings = plan.warnings.clone();
+    warnings.extend(ready.preflight.warnings.iter().cloned());
+    if ready
+        .continued
+        .as_ref()
+        .is_some_and(|continued| continued.usage_before.is_none())
+    {
+        warnings.push(
+            "the tokens of the resumed thread are not known, so those of this run are not either".to_owned(),
+        );
+    }
+    Spec {
+        version: VERSION,
+        id: id.clone(),
+        kind: plan.kind,
+        label: plan.label.clone(),
+        created_ms: id.created_ms(),
+        workspace: plan.workspace.root.clone(),
+        workspace_source: plan.workspace.source.to_owned(),
+        repo_root: plan.repo_root.clone(),
+        directory: plan.directory.clone(),
+        tier: plan.tier,
+        isolation: common.options.isolation.unwrap_or_default(),
+        tools: ready.preflight.tools,
+        web_search: common.options.web_search,
+        ephemeral: common.options.ephemeral,
+        model: common.model.clone(),
+        effort: common.effort.clone(),
+        timeout_ms: clock::millis(timeout),
+        resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
+        usage_before: ready
+            .continued
+            .as_ref()
+            .and_then(|continued| continued.usage_before),
+        expects: plan.expects.clone(),
+        peer: PeerSpec {
+            program: ready.preflight.program.path.clone(),
+            version: ready.preflight.program.version.to_string(),
+            servers: ready.preflight.servers.clone(),
+        },
+        host: call
+            .host
+            .as_ref()
+            .map(|host| format!("{} {}", host.name, host.version)),
+        request_id: call.request_id.clone(),
+        warnings,
+        egress: plan.egress.clone(),
+    }
+}
+
+async fn wait_and_deliver(
+    service: &Service,
+    store: &Store,
+    directory: &JobDirectory,
+    started_here: bool,
+    wait: Wait,
+    call: &Call,
+) -> Outcome {
+    let time = wait_of(wait, call.host.as_deref(), tool_timeout(service.environment()));
+    wait_for_job(directory, time, started_here, call).await?;
+    deliver::job(store, directory).await
+}
+
+fn tool_timeout(environment: &Environment) -> Option<u64> {
+    environment.text("MCP_TOOL_TIMEOUT")?.parse().ok()
+}
+
+/// Waits for a job within a call: tells progress, and obeys the host's cancel and its closing.
+pub async fn wait_for_job(
+    directory: &JobDirectory,
+    time: Duration,
+    started_here: bool,
+    call: &Call,
+) -> Result<Waited, Fault> {
+    // Held while this call waits, so that another one can see that it is not alone.
+    let waiting = SharedLock::take(&directory.waiting_path());
+    let mut follower = Follower::new(directory);
+    let progress = call.progress.clone();
+    let mut phase = String::from("queued");
+    let mut heartbeat = tokio::time::interval(limits::PROGRESS_EVERY);
+    heartbeat.tick().await;
+    let begun = tokio::time::Instant::now();
+    let deadline = begun + time;
+    let reason = loop {
+        let mut told = |new: &str| {
+            phase = new.to_owned();
+            if let Some(progress) = &progress {
+                progress.send(new);
+            }
+        };
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        tokio::select! {
+            waited = follower.wait(left, &mut told) => return Ok(waited?),
+            reason = call.cancelled.wait() => break reason,
+            () = call.closing.cancelled() => return Ok(Waited::TimeUp),
+            _ = heartbeat.tick() => {}
+        }
+        if let Some(progress) = &progress {
+            progress.send(format!(
+                "{phase} ({} so far)",
+                crate::domain::time::spoken(clock::millis(begun.elapsed()))
+            ));
+        }
+    };
+    // The wait ends; the job goes on, unless the person who started it with this very call gave it up.
+    if reason != CancelReason::User || !started_here {
+        return Ok(Waited::TimeUp);
+    }
+    tokio::select! {
+        () = call.closing.cancelled() => return Ok(Waited::TimeUp),
+        () = tokio::time::sleep(CLOSING_GRACE) => {}
+    }
+    drop(waiting);
+    if SharedLock::others_hold(&directory.waiting_path()) {
+        return Ok(Waited::TimeUp);
+    }
+    directory.request_cancel()?;
+    Ok(follower.wait(CANCEL_WAIT, &mut |_| {}).await?)
+}

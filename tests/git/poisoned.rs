@@ -1,0 +1,245 @@
+//! A repository that names programs wherever git lets it: none of them runs.
+
+use crate::setup::{Setup, branch, commit, revision, with_a_commit};
+use crosscheck::domain::scope::Scope;
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+
+/// Programs that a repository can name. Each leaves a file of its name when it runs.
+struct Poison<'a> {
+    setup: &'a Setup,
+}
+
+impl Poison<'_> {
+    fn markers(&self) -> std::path::PathBuf {
+        self.setup.folder().join("markers")
+    }
+
+    /// Writes a program that leaves a marker and passes its input on.
+    fn program(&self, name: &str) -> String {
+        let path = self.setup.folder().join(format!("poison-{name}"));
+        let marker = self.markers().join(name);
+        let script = format!(
+            "#!/bin/sh\n: > '{}'\ncat 2>/dev/null </dev/null\nexit 0\n",
+            marker.display()
+        );
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn left(&self) -> BTreeSet<String> {
+        std::fs::read_dir(self.markers())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    fn clear(&self) {
+        let _ = std::fs::remove_dir_all(self.markers());
+        std::fs::create_dir(self.markers()).unwrap();
+    }
+
+    /// Poisons a repository that has commits and changes.
+    fn spread(&self) {
+        let setup = self.setup;
+        let config = |key: &str, value: &str| {
+            setup.run(&["config", "--local", key, value]);
+        };
+        let hooks = setup.folder().join("hooks");
+        std::fs::create_dir(&hooks).unwrap();
+        for hook in [
+            "post-index-change",
+            "reference-transaction",
+            "post-checkout",
+            "pre-commit",
+            "fsmonitor-watchman",
+        ] {
+            let program = self.program(&format!("hook-{hook}"));
+            for folder in [&hooks, &setup.top().join(".git/hooks")] {
+                std::fs::create_dir_all(folder).unwrap();
+                std::fs::copy(&program, folder.join(hook)).unwrap();
+            }
+        }
+        config("core.hooksPath", hooks.to_str().unwrap());
+        for driver in ["d", "a=b", "x y"] {
+            let safe: String = driver.chars().filter(char::is_ascii_alphabetic).collect();
+            for key in ["textconv", "command"] {
+                config(
+                    &format!("diff.{driver}.{key}"),
+                    &self.program(&format!("diff-{safe}-{key}")),
+                );
+            }
+            for key in ["clean", "smudge"] {
+                config(
+                    &format!("filter.{driver}.{key}"),
+                    &self.program(&format!("filter-{safe}-{key}")),
+                );
+            }
+            config(&format!("filter.{driver}.required"), "true");
+            config(
+                &format!("merge.{driver}.driver"),
+                &self.program(&format!("merge-{safe}")),
+            );
+        }
+        config("filter.p.process", &self.program("filter-process"));
+        config("filter.p.required", "true");
+        for key in [
+            "core.pager",
+            "core.sshCommand",
+            "core.editor",
+            "core.askPass",
+            "core.alternateRefsCommand",
+            "sequence.editor",
+            "pager.diff",
+        ] {
+            config(key, &self.program(&key.replace('.', "-")));
+        }
+        for (key, name) in [
+            ("alias.rev-parse", "alias"),
+            ("alias.diff", "alias"),
+            ("alias.ls-files", "alias"),
+        ] {
+            config(key, &format!("!{}", self.program(name)));
+        }
+        let included = setup.folder().join("included");
+        let credential = self.program("included-credential");
+        std::fs::write(
+            &included,
+            format!(
+                "[diff]\n\texternal = {}\n[credential]\n\thelper = !{credential}\n",
+                self.program("diff-external")
+            ),
+        )
+        .unwrap();
+        config("include.path", included.to_str().unwrap());
+        config("core.fsmonitor", &self.program("fsmonitor"));
+        config("extensions.partialClone", "evil");
+        config("core.repositoryFormatVersion", "1");
+        config("remote.evil.promisor", "true");
+        config("remote.evil.url", &format!("ext::{}", self.program("promisor")));
+        config("remote.evil.uploadpack", &self.program("uploadpack"));
+        config("protocol.allow", "always");
+        config("gpg.program", &self.program("gpg"));
+        config("log.showSignature", "true");
+        config("submodule.recurse", "true");
+        config("diff.submodule", "log");
+        config("status.submoduleSummary", "true");
+        let attributes = "*.d diff=d filter=d merge=d\n*.ab diff=a=b filter=a=b merge=a=b\n*.p filter=p\n";
+        std::fs::write(setup.top().join(".git/info/attributes"), attributes).unwrap();
+        std::fs::write(setup.top().join(".gitattributes"), attributes).unwrap();
+    }
+}
+
+#[test]
+fn a_poisoned_repository_runs_nothing() {
+    with_a_commit(|setup| {
+        let poison = Poison { setup };
+        poison.clear();
+        for name in ["a.d", "b.ab", "c.p"] {
+            setup.write(name, "1\n2\n3\n");
+        }
+        setup.commit("second");
+        setup.run(&["checkout", "-q", "-b", "topic"]);
+        for name in ["a.d", "b.ab", "c.p"] {
+            setup.write(name, "1\ntwo\n3\n");
+        }
+        setup.write("f", "third\n");
+        setup.commit("third");
+        setup.write("a.d", "1\nzwei\n3\n");
+        setup.run(&["add", "a.d"]);
+        setup.write("b.ab", "1\nzwei\n3\n");
+        setup.write("new.d", "new\n");
+        let linked = setup.folder().join("linked");
+        setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+        std::fs::write(linked.join("a.d"), "linked\n").unwrap();
+        poison.spread();
+
+        // The user's own git is the control: it does run them. One program that fails ends it, so it is asked often.
+        for arguments in [
+            &["status"][..],
+            &["diff", "--", "a.d"],
+            &["diff", "--", "b.ab"],
+            &["diff", "HEAD~1", "HEAD", "--", "a.d"],
+            &["diff", "HEAD~1", "HEAD", "--", "f"],
+            &["diff", "--no-ext-diff", "HEAD~1", "HEAD", "--", "a.d"],
+            &["diff", "--no-ext-diff", "HEAD~1", "HEAD", "--", "b.ab"],
+        ] {
+            setup.try_run_in(&setup.top(), arguments);
+        }
+        // Only a written index calls this hook, and the broken filter would end git before it writes.
+        let blob = setup.oid("HEAD:f");
+        for change in [
+            &["--add", "--cacheinfo", "100644", &blob, "g"][..],
+            &["--force-remove", "g"],
+        ] {
+            let quiet = [
+                "-c",
+                "filter.p.process=",
+                "-c",
+                "filter.p.required=false",
+                "update-index",
+            ];
+            setup.run(&[&quiet, change].concat());
+        }
+        let control = poison.left();
+        for name in [
+            "diff-ab-command",
+            "diff-ab-textconv",
+            "diff-d-command",
+            "diff-d-textconv",
+            "diff-external",
+            "filter-ab-clean",
+            "filter-d-clean",
+            "filter-process",
+            "fsmonitor",
+            "hook-post-index-change",
+        ] {
+            assert!(control.contains(name), "{name} is missing in {control:?}");
+        }
+
+        poison.clear();
+        let scopes = [
+            Scope::Auto,
+            Scope::WorkingTree,
+            Scope::Staged,
+            branch(),
+            commit("HEAD"),
+            Scope::Range {
+                from: revision("HEAD~1"),
+                to: revision("HEAD"),
+            },
+            Scope::Range {
+                from: revision("HEAD"),
+                to: revision("HEAD"),
+            },
+        ];
+        for scope in &scopes {
+            let change = setup.read(scope);
+            assert_eq!(poison.left(), BTreeSet::new(), "{}", scope.as_str());
+            assert!(change.is_empty() == change.elsewhere.is_some());
+        }
+        let working_tree = setup.read(&Scope::WorkingTree);
+        let read: Vec<String> = crate::setup::names(&working_tree);
+        assert!(
+            ["a.d", "b.ab", "new.d"]
+                .iter()
+                .all(|name| read.iter().any(|read| read == name)),
+            "{read:?}"
+        );
+        for text in ["HEAD", "main", "absent", ":/third", "HEAD@{upstream}"] {
+            let _ = setup.repository().resolve(&revision(text));
+        }
+
+        // An object that only the promised remote has is not asked for.
+        let blob = setup.oid("HEAD~1:a.d");
+        std::fs::remove_file(setup.top().join(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
+        poison.clear();
+        for scope in &scopes {
+            let _ = setup.try_read(scope);
+        }
+        assert_eq!(poison.left(), BTreeSet::new());
+        setup.try_run_in(&setup.top(), &["cat-file", "-p", &blob]);
+        assert!(poison.left().contains("promisor"), "the control did not fetch");
+    });
+}

@@ -1,0 +1,71 @@
+//! Reading leaves no trace in the repository.
+
+use crate::setup::{branch, commit, revision, with_a_commit};
+use crosscheck::domain::scope::Scope;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Content and time of every file below a folder.
+fn snapshot(folder: &Path, files: &mut BTreeMap<PathBuf, (Vec<u8>, SystemTime)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            snapshot(&path, files);
+        } else {
+            let modified = path.metadata().unwrap().modified().unwrap();
+            files.insert(path.clone(), (std::fs::read(&path).unwrap(), modified));
+        }
+    }
+}
+
+#[test]
+fn nothing_changes_in_the_repository() {
+    with_a_commit(|setup| {
+        setup.run(&["checkout", "-q", "-b", "topic"]);
+        setup.write("g", "g\n");
+        setup.commit("second");
+        setup.write("staged", "s\n");
+        setup.run(&["add", "staged"]);
+        setup.write("f", "changed\n");
+        setup.write("untracked", "u\n");
+        // Stale times in the index tempt git to refresh it.
+        let now = SystemTime::now();
+        let file = std::fs::File::options()
+            .append(true)
+            .open(setup.top().join("g"))
+            .unwrap();
+        file.set_modified(now - std::time::Duration::from_secs(100))
+            .unwrap();
+        let linked = setup.folder().join("linked");
+        setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+        let status = |setup: &crate::setup::Setup| {
+            setup.run(&["--no-optional-locks", "status", "--porcelain=v2", "--branch"])
+        };
+        let before_status = status(setup);
+        let mut before = BTreeMap::new();
+        snapshot(&setup.top(), &mut before);
+        for scope in [
+            Scope::Auto,
+            Scope::WorkingTree,
+            Scope::Staged,
+            branch(),
+            commit("HEAD"),
+            Scope::Range {
+                from: revision("HEAD~1"),
+                to: revision("HEAD"),
+            },
+            // Empty, so everything else is looked at too.
+            Scope::Range {
+                from: revision("HEAD"),
+                to: revision("HEAD"),
+            },
+        ] {
+            setup.read(&scope);
+            let mut after = BTreeMap::new();
+            snapshot(&setup.top(), &mut after);
+            assert!(before == after, "{}", scope.as_str());
+            assert_eq!(before_status, status(setup), "{}", scope.as_str());
+        }
+    });
+}
