@@ -1,10 +1,12 @@
 //! `bin/crosscheck`, the launcher: it finds the program, becomes it, and says one useful line when there is none.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Folders with a space and a quote in their names, since people have them.
@@ -108,6 +110,25 @@ fn shells() -> Vec<&'static str> {
         .collect()
 }
 
+/// Sends `lines` to the launcher, closes its input, and returns its answers, each a line of JSON.
+fn converse(mut command: Command, lines: &str) -> Vec<Value> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the shell starts");
+    let mut input = child.stdin.take().expect("stdin is piped");
+    writeln!(input, "{lines}").expect("the launcher reads");
+    drop(input);
+    let output = child.wait_with_output().expect("the launcher ends");
+    assert_eq!(output.status.code(), Some(127), "{output:?}");
+    stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
 fn set_mode(file: &Path, mode: u32) {
     fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("the file is ours");
 }
@@ -127,6 +148,85 @@ fn a_missing_program_is_one_line_that_says_what_to_do() {
             world.path("plugin").display()
         ),
     );
+}
+
+#[test]
+fn a_host_is_told_what_to_do_since_it_hides_what_a_failed_server_prints() {
+    let world = World::new();
+    let launcher = world.install_launcher("a \"plug\\in\"");
+    let lines = [
+        r#"{"jsonrpc":"2.0","id":"probe-1","method":"server/discover","params":{"_meta":{"v":"2026-07-28"}}}"#,
+        r#"{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}},"jsonrpc":"2.0","id":0}"#,
+        r#"{"method":"notifications/initialized","jsonrpc":"2.0"}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":0,"id":9}}"#,
+        "",
+        "no message",
+        r#"{"jsonrpc": "2.0", "id": 1, "method": "ping"}"#,
+        r#"{"method":"tools/list","jsonrpc":"2.0","id":2}"#,
+        r#"{"method":"tools/call","params":{"name":"status","arguments":{"id":"x"}},"jsonrpc":"2.0","id":"3"}"#,
+        r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"status","arguments":{"id":"x"}}}"#,
+    ];
+    for shell in shells() {
+        let mut command = Command::new(shell);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .args([launcher.as_os_str(), "serve".as_ref()]);
+        let answers = converse(command, &lines.join("\n"));
+        let ids: Vec<&Value> = answers.iter().map(|answer| &answer["id"]).collect();
+        assert_eq!(
+            ids,
+            [
+                &json!("probe-1"),
+                &json!(0),
+                &json!(1),
+                &json!(2),
+                &json!("3"),
+                &json!(4)
+            ],
+            "{shell}"
+        );
+        assert_eq!(answers[0]["error"]["code"], -32601, "{shell}");
+        assert_eq!(answers[1]["result"]["protocolVersion"], "2025-11-25", "{shell}");
+        assert_eq!(answers[3]["result"]["tools"][0]["name"], "status", "{shell}");
+        for answer in &answers[4..] {
+            let shown = &answer["result"]["structuredContent"];
+            assert_eq!(shown["ready"], false, "{shell}: {shown}");
+            let step = shown["next_steps"][0].as_str().unwrap();
+            let root = world.path("a \"plug\\in\"");
+            assert!(
+                step.contains(&format!("--path \"{}\"", root.display())),
+                "{shell}: {step}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_program_that_comes_later_is_for_the_next_start() {
+    let world = World::new();
+    let call = r#"{"method":"tools/call","params":{"name":"status"},"jsonrpc":"2.0","id":1}"#;
+    let mut command = world.launch("/bin/sh");
+    command.arg("serve").env("CARGO_HOME", world.path("cargo"));
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut ask = || {
+        writeln!(input, "{call}").unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        line
+    };
+    assert!(ask().contains("cargo install"), "the program is not there yet");
+    world.install_program("cargo/bin/crosscheck");
+    assert!(ask().contains("the program is there now"), "it is there now");
+    // It has ended by itself, although its input is still open.
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

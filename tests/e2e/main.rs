@@ -18,6 +18,7 @@ mod outliving;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;
+mod unbuilt;
 mod world;
 
 /// The files of the demo's defects.

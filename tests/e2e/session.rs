@@ -30,27 +30,42 @@ pub(crate) struct Session {
 impl Session {
     /// Types `command`; the model calls our tool `tool` with `input`, and loads it first where it is deferred.
     pub(crate) fn run(world: &World, command: &str, tool: &str, input: &Value) -> Self {
-        let tool = format!("mcp__plugin_codex_codex__{tool}");
-        let api = FakeMessages::start({
-            let (tool, input) = (tool.clone(), input.clone());
-            move |request| next(request, &tool, &input)
-        });
+        let input = input.clone();
+        let full = full_name(tool);
+        let session = Self::run_script(world, command, tool, move |request| next(request, &full, &input));
+        let count = session.requests.len();
+        assert!(count <= MESSAGES, "{count} messages: {:#?}", session.finished);
+        session
+    }
+
+    /// Types `command`; the model, which is to call `tool`, does what `script` says.
+    pub(crate) fn run_script(
+        world: &World,
+        command: &str,
+        tool: &str,
+        script: impl Fn(&Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let api = FakeMessages::start(script);
         let finished = world.claude(
             &api.url(),
             &["-p", command, "--output-format", "stream-json", "--verbose"],
         );
-        let requests = api.requests();
-        assert!(
-            requests.len() <= MESSAGES,
-            "{} messages: {finished:#?}",
-            requests.len()
-        );
         Self {
             command: command.to_owned(),
-            tool,
+            tool: full_name(tool),
             finished,
-            requests,
+            requests: api.requests(),
         }
+    }
+
+    /// Returns everything that the model was shown by the tool, in its order.
+    pub(crate) fn all_shown(&self) -> Vec<String> {
+        let last = self
+            .requests
+            .last()
+            .unwrap_or_else(|| panic!("{:#?}", self.finished));
+        let results = results_of(last, &self.tool).into_iter();
+        results.map(|result| messages::flat(&result["content"])).collect()
     }
 
     /// Asserts that the server is connected, that all commands are there, and that the typed one reached the model.
@@ -129,6 +144,11 @@ impl Session {
     }
 }
 
+/// Returns the name that Claude Code gives to one of our tools.
+pub(crate) fn full_name(tool: &str) -> String {
+    format!("mcp__plugin_codex_codex__{tool}")
+}
+
 /// What the model does next: it loads the tool if it cannot see it, calls it, and concludes.
 fn next(request: &Value, tool: &str, input: &Value) -> Answer {
     let loaded = !results_of(request, "ToolSearch").is_empty();
@@ -143,7 +163,7 @@ fn next(request: &Value, tool: &str, input: &Value) -> Answer {
 }
 
 /// Returns the results in `request` of calls of `tool`.
-fn results_of<'a>(request: &'a Value, tool: &str) -> Vec<&'a Value> {
+pub(crate) fn results_of<'a>(request: &'a Value, tool: &str) -> Vec<&'a Value> {
     let blocks = list(&request["messages"])
         .iter()
         .flat_map(|message| list(&message["content"]));

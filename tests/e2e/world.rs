@@ -36,14 +36,18 @@ pub(crate) struct World {
 impl World {
     /// Makes a world whose codex talks to the model at `base_url`, with the demo's repository and the plugin.
     pub(crate) fn new(base_url: &str, claude: &Path, way: Way) -> Self {
-        let home = Home::new(base_url)
-            .with_variable(
-                "CROSSCHECK_BIN",
-                std::env::var("E2E_STUB").unwrap_or(env!("CARGO_BIN_EXE_crosscheck").into()),
-            )
-            .with_variable("CROSSCHECK_CODEX_BIN", peers::codex());
+        let home = Home::new(base_url).with_variable("CROSSCHECK_BIN", env!("CARGO_BIN_EXE_crosscheck"));
+        Self::with_home(home, claude, way)
+    }
+
+    /// Like [`Self::new`], before the program was built: [`Self::place_of_the_program`] is still empty.
+    pub(crate) fn without_program(base_url: &str, claude: &Path, way: Way) -> Self {
+        Self::with_home(Home::new(base_url), claude, way)
+    }
+
+    fn with_home(home: Home, claude: &Path, way: Way) -> Self {
         let world = Self {
-            home,
+            home: home.with_variable("CROSSCHECK_CODEX_BIN", peers::codex()),
             claude: claude.to_owned(),
             way,
         };
@@ -73,6 +77,11 @@ impl World {
     /// Returns the root of the repository that is reviewed.
     pub(crate) fn repository(&self) -> PathBuf {
         self.home.work().join("shop")
+    }
+
+    /// Returns where cargo would install the program.
+    pub(crate) fn place_of_the_program(&self) -> PathBuf {
+        self.home.home().join(".cargo/bin/crosscheck")
     }
 
     fn plugin(&self) -> PathBuf {
