@@ -1,4 +1,4 @@
-//! Before the program is built, the person learns in Claude Code what to do, and goes on in the same session after it.
+//! Before the program is built, the person learns in Claude Code what to do, and the session finds the program after it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -34,16 +34,17 @@ fn check(claude: &Path) {
     let shown = session.all_shown();
     assert!(shown[0].contains("cargo install --locked --path"), "{shown:#?}");
     assert!(shown[1].contains("the program is there now"), "{shown:#?}");
+    assert!(shown[1].contains("/mcp"), "{shown:#?}");
     assert!(shown[2].contains("0.169.0"), "{shown:#?}");
     session.assert_ended_well();
 }
 
 #[test]
-fn the_oldest_claude_code_tells_what_to_do_and_goes_on_after_it() {
+fn the_oldest_claude_code_tells_what_to_do_and_finds_the_program_after_it() {
     check(&peers::claude_197());
 }
 
 #[test]
-fn the_newest_claude_code_tells_what_to_do_and_goes_on_after_it() {
+fn the_newest_claude_code_tells_what_to_do_and_finds_the_program_after_it() {
     check(&peers::claude_newest());
 }
