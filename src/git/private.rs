@@ -9,6 +9,7 @@ use crate::git::{Environment, GitError, Head, ObjectFormat, Oid, Repository};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,11 +22,25 @@ pub(super) const BIG_FILE_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of a pattern file (ignore, attributes, sparse) that are copied; people write these by hand.
 const PATTERN_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What a diff compares with a commit. It decides what git can see, because git takes the bytes of a file that is like its
+/// index entry from the working tree, and those of a filtered file are not what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// The working tree.
+    WorkingTree,
+    /// The index; the working tree is an empty folder, and attributes are those in the index.
+    Index,
+    /// Another commit; there is no index, and attributes are those in the working tree.
+    Commits,
+}
+
 /// A private git directory, deleted when it is dropped.
 #[derive(Debug)]
 pub(super) struct Private {
     folder: TempDir,
     environment: Environment,
+    index_environment: Environment,
+    commits_environment: Environment,
     program: PathBuf,
     work_tree: PathBuf,
     /// Whether the repository is a partial clone.
@@ -44,7 +59,8 @@ impl Private {
             .tempdir_in(scratch)
             .map_err(GitError::file("create", scratch))?;
         let directory = folder.path();
-        for name in ["refs", "info", "objects/info"] {
+        let empty = directory.join("empty");
+        for name in ["refs", "info", "objects/info", "empty"] {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(GitError::file("create", &path))?;
         }
@@ -67,6 +83,8 @@ impl Private {
             ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
         ]);
         Ok(Self {
+            index_environment: environment.with([("GIT_WORK_TREE", empty.into())]),
+            commits_environment: environment.with([("GIT_INDEX_FILE", directory.join("absent").into())]),
             environment,
             program: repository.git.program().to_owned(),
             work_tree: repository.top_level().to_owned(),
@@ -76,9 +94,19 @@ impl Private {
         })
     }
 
-    /// Makes a git command that runs here, at the top of the working tree.
+    /// Makes a git command that runs at the top of the working tree and sees all of it.
     pub(super) fn command(&self, name: &'static str) -> Command<'_> {
         Command::new(&self.program, name, &self.work_tree, &self.environment)
+    }
+
+    /// Makes a `git diff` that sees what the view has.
+    pub(super) fn diff(&self, view: View) -> Command<'_> {
+        let (directory, environment) = match view {
+            View::WorkingTree => (self.work_tree.as_path(), &self.environment),
+            View::Index => (self.folder.path(), &self.index_environment),
+            View::Commits => (self.work_tree.as_path(), &self.commits_environment),
+        };
+        Command::new(&self.program, "diff", directory, environment)
     }
 
     /// Returns the best common ancestor of two commits.
@@ -115,7 +143,7 @@ impl Private {
 
 /// Reads the object id at the beginning of git's output.
 pub(super) fn first_oid(bytes: &[u8]) -> Option<Oid> {
-    let word = bytes.split(|byte| byte.is_ascii_whitespace()).next()?;
+    let word = bytes.split(u8::is_ascii_whitespace).next()?;
     Oid::parse(std::str::from_utf8(word).ok()?)
 }
 
@@ -156,7 +184,7 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
     text.push_str(
         "[core]\n\tbare = false\n\tfsmonitor = false\n\thooksPath = /dev/null\n\tsafecrlf = false\n",
     );
-    text.push_str(&format!("\tbigFileThreshold = {BIG_FILE_BYTES}\n"));
+    let _ = writeln!(text, "\tbigFileThreshold = {BIG_FILE_BYTES}");
     text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n");
     let home = repository.git.environment().get("HOME").map(Path::new);
     for (key, value, name) in [
@@ -171,7 +199,7 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
         if let Some(source) = expand(value, home) {
             copy_file(&repository.top_level().join(source), &copy)?;
         }
-        text.push_str(&format!("[core]\n\t{key} = {}\n", quoted(&copy)));
+        let _ = writeln!(text, "[core]\n\t{key} = {}", quoted(&copy));
     }
     Ok(text)
 }
@@ -224,11 +252,11 @@ fn copy_patterns(
 ) -> Result<BTreeSet<String>, GitError> {
     let common = repository.common_directory();
     copy_file(&common.join("info/exclude"), &directory.join("info/exclude"))?;
-    let mut attributes = read_regular(&common.join("info/attributes"))?.unwrap_or_default();
-    // No filter has a program here, because the configuration names none. This says it once more: the last line of this
-    // file outranks every other attribute.
-    attributes.extend(b"\n* -filter\n");
-    write(&directory.join("info/attributes"), &attributes)?;
+    // Attributes may name drivers; the configuration here has none of them, so the names mean nothing.
+    copy_file(
+        &common.join("info/attributes"),
+        &directory.join("info/attributes"),
+    )?;
     if settings.is_sparse {
         copy_file(
             &repository.git_directory().join("info/sparse-checkout"),

@@ -67,9 +67,9 @@ pub(super) fn read_untracked(
             read.files.push(untracked_file(nested, None, Content::Submodule));
             continue;
         }
-        let room = UNTRACKED_TOTAL_BYTES - total_bytes;
+        let left_bytes = UNTRACKED_TOTAL_BYTES - total_bytes;
         let file = match look(&root, path) {
-            Found::Bytes { bytes, .. } if bytes.len() as u64 > room => {
+            Found::Bytes { bytes, .. } if bytes.len() as u64 > left_bytes => {
                 read.left_out.push(leave_out(OmissionReason::UntrackedLimit));
                 continue;
             }

@@ -131,28 +131,33 @@ impl Poison<'_> {
     }
 }
 
+/// Leaves committed, staged, unstaged and untracked changes, and some in another worktree.
+fn make_changes(setup: &Setup) {
+    for name in ["a.d", "b.ab", "c.p"] {
+        setup.write(name, "1\n2\n3\n");
+    }
+    setup.commit("second");
+    setup.run(&["checkout", "-q", "-b", "topic"]);
+    for name in ["a.d", "b.ab", "c.p"] {
+        setup.write(name, "1\ntwo\n3\n");
+    }
+    setup.write("f", "third\n");
+    setup.commit("third");
+    setup.write("a.d", "1\nzwei\n3\n");
+    setup.run(&["add", "a.d"]);
+    setup.write("b.ab", "1\nzwei\n3\n");
+    setup.write("new.d", "new\n");
+    let linked = setup.folder().join("linked");
+    setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+    std::fs::write(linked.join("a.d"), "linked\n").unwrap();
+}
+
 #[test]
 fn a_poisoned_repository_runs_nothing() {
     with_a_commit(|setup| {
         let poison = Poison { setup };
         poison.clear();
-        for name in ["a.d", "b.ab", "c.p"] {
-            setup.write(name, "1\n2\n3\n");
-        }
-        setup.commit("second");
-        setup.run(&["checkout", "-q", "-b", "topic"]);
-        for name in ["a.d", "b.ab", "c.p"] {
-            setup.write(name, "1\ntwo\n3\n");
-        }
-        setup.write("f", "third\n");
-        setup.commit("third");
-        setup.write("a.d", "1\nzwei\n3\n");
-        setup.run(&["add", "a.d"]);
-        setup.write("b.ab", "1\nzwei\n3\n");
-        setup.write("new.d", "new\n");
-        let linked = setup.folder().join("linked");
-        setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
-        std::fs::write(linked.join("a.d"), "linked\n").unwrap();
+        make_changes(setup);
         poison.spread();
 
         // The user's own git is the control: it does run them. One program that fails ends it, so it is asked often.
