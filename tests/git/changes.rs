@@ -207,14 +207,26 @@ fn a_conflict_is_shown_as_it_lies_in_the_working_tree() {
 #[test]
 fn an_edit_in_the_same_tick_as_the_index_is_seen() {
     with_a_commit(|setup| {
-        for round in 0..10 {
-            // Same size, same second: only the time of the index tells git to look again.
-            setup.write("f", format!("{round}a\n"));
-            setup.run(&["add", "f"]);
-            setup.write("f", format!("{round}b\n"));
-            let change = setup.read(&Scope::WorkingTree);
-            assert_eq!(lines(file(&change, "f")).last().unwrap(), &format!("+{round}b"));
-        }
+        // An edit that keeps the size and happens in the second in which the index was written: only the time of the
+        // index tells git to look again. Here that second is long ago.
+        let tick = std::time::SystemTime::now() - std::time::Duration::from_secs(100);
+        let set_time = |path: &str| {
+            let file = std::fs::File::options()
+                .append(true)
+                .open(setup.top().join(path))
+                .unwrap();
+            file.set_modified(tick).unwrap();
+        };
+        setup.run(&["config", "core.trustctime", "false"]);
+        setup.write("f", "before\n");
+        set_time("f");
+        setup.run(&["add", "f"]);
+        setup.run(&["commit", "-q", "-m", "second"]);
+        set_time(".git/index");
+        setup.write("f", "after!\n");
+        set_time("f");
+        let change = setup.read(&Scope::WorkingTree);
+        assert_eq!(lines(file(&change, "f")), ["-before", "+after!"]);
     });
 }
 
