@@ -9,7 +9,7 @@ use crate::git::command::QUERY;
 use crate::git::paths::pathspecs;
 use crate::git::private::Private;
 use crate::git::tracked::{Diff, End};
-use crate::git::untracked::read_untracked;
+use crate::git::untracked::{list_untracked, read_untracked};
 use crate::git::{Elsewhere, GitError, Head, Oid, Repository, RevisionRole, Untracked};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -142,7 +142,7 @@ impl Reader<'_> {
         let head = self.repository.head_tree();
         let mut change = self.change(ResolvedScope::WorkingTree, self.diff(&head, End::WorkingTree)?);
         change.base = self.head_commit();
-        let listed = self.private.list_untracked(self.pathspecs)?;
+        let listed = list_untracked(self.private, self.pathspecs)?;
         let read = read_untracked(self.repository.top_level(), &listed, self.untracked)?;
         change.patch.files.extend(read.files);
         change.left_out = read.left_out;

@@ -4,7 +4,7 @@ use crate::diff::text::shown_path;
 use crate::git::{Environment, GitError};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -158,7 +158,7 @@ impl<'a> Command<'a> {
             Ok(((stdout, stderr), status)) => Ok(Output {
                 stdout,
                 stderr,
-                exit_code: status.code().or_else(|| status.signal().and(None)),
+                exit_code: status.code(),
             }),
             Err(stop) => {
                 kill(&mut child, &events);

@@ -132,3 +132,26 @@ fn the_users_own_ignore_file_counts() {
         assert_eq!(setup.read(&Scope::WorkingTree).patch.files.len(), 3);
     });
 }
+
+#[test]
+fn more_names_than_are_listed_leave_their_folder_out() {
+    with_a_commit(|setup| {
+        // Names of 3,000 bytes: six thousand of them are more than 16 MiB.
+        let folder: std::path::PathBuf = std::iter::repeat_n("d".repeat(249), 12).collect();
+        let folder = std::path::Path::new("many").join(folder);
+        std::fs::create_dir_all(setup.top().join(&folder)).unwrap();
+        for at in 0..6000 {
+            std::fs::File::create(setup.top().join(&folder).join(at.to_string())).unwrap();
+        }
+        setup.write("new", "n\n");
+        let change = setup.read(&Scope::WorkingTree);
+        assert_eq!(names(&change), ["new"]);
+        assert_eq!(
+            change.left_out,
+            [Omission {
+                path: "many/".to_owned(),
+                reason: OmissionReason::UntrackedLimit
+            }]
+        );
+    });
+}
