@@ -96,7 +96,6 @@ impl Repository {
         if change.is_empty() {
             change.elsewhere = Some(self.elsewhere(&private, scratch)?);
         }
-        private.close()?;
         Ok(change)
     }
 }

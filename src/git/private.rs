@@ -34,7 +34,11 @@ pub(super) enum View {
     Commits,
 }
 
-/// A private git directory, deleted when it is dropped.
+/// Bytes of an index that are copied: some ten million files.
+const INDEX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// A private git directory, deleted when it is dropped. What cannot be deleted stays in the caller's scratch folder and
+/// holds no content of the repository but its index and pattern files.
 #[derive(Debug)]
 pub(super) struct Private {
     folder: TempDir,
@@ -132,12 +136,6 @@ impl Private {
             };
         }
         crate::git::command::failure(command, output)
-    }
-
-    /// Deletes it now and says when that fails; dropping it deletes it silently.
-    pub(super) fn close(self) -> Result<(), GitError> {
-        let path = self.folder.path().to_owned();
-        self.folder.close().map_err(GitError::file("delete", path))
     }
 }
 
@@ -276,32 +274,35 @@ fn copy_patterns(
 /// Copies the index with its time of change. Git compares that time with those of the files to find edits made within
 /// the same tick of the clock; with a newer time such an edit is lost.
 fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
-    copy_with_time(&from.join("index"), &to.join("index"))?;
+    let mut left_bytes = INDEX_BYTES;
+    copy_with_time(&from.join("index"), &to.join("index"), &mut left_bytes)?;
     // A split index has its larger half in files of their own.
     let entries = fs::read_dir(from).map_err(GitError::file("read", from))?;
     for entry in entries {
         let name = entry.map_err(GitError::file("read", from))?.file_name();
         if name.as_bytes().starts_with(b"sharedindex.") {
-            copy_with_time(&from.join(&name), &to.join(&name))?;
+            copy_with_time(&from.join(&name), &to.join(&name), &mut left_bytes)?;
         }
     }
     Ok(())
 }
 
-fn copy_with_time(from: &Path, to: &Path) -> Result<(), GitError> {
-    let mut source = match File::open(from) {
-        Ok(source) => source,
-        // No index yet: nothing was ever added.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(GitError::file("read", from)(error)),
+fn copy_with_time(from: &Path, to: &Path, left_bytes: &mut u64) -> Result<(), GitError> {
+    // No index yet: nothing was ever added.
+    let Some(mut source) = open_regular(from)? else {
+        return Ok(());
     };
-    let copy = || -> std::io::Result<()> {
-        let modified = source.metadata()?.modified()?;
+    let found = source.metadata().map_err(GitError::file("read", from))?;
+    let Some(left) = left_bytes.checked_sub(found.len()) else {
+        return Err(too_large(from));
+    };
+    *left_bytes = left;
+    let mut copy = || -> std::io::Result<()> {
         let mut target = File::create_new(to)?;
+        // Git replaces its index by another file, so this one does not grow.
         std::io::copy(&mut source, &mut target)?;
-        target.set_modified(modified)
+        target.set_modified(found.modified()?)
     };
-    let mut copy = copy;
     copy().map_err(GitError::file("copy", from))
 }
 
@@ -315,25 +316,34 @@ fn copy_file(from: &Path, to: &Path) -> Result<bool, GitError> {
 
 /// Reads a regular file; anything else at its place, or nothing, is none. Git too ignores patterns it cannot read.
 fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, GitError> {
-    // Not blocking, because a FIFO would wait for a writer.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let Ok(descriptor) = rustix::fs::open(path, flags, Mode::empty()) else {
+    let Ok(Some(file)) = open_regular(path) else {
         return Ok(None);
     };
-    let file = File::from(descriptor);
-    let found = file.metadata().map_err(GitError::file("read", path))?;
-    if !found.is_file() {
-        return Ok(None);
-    }
     let mut bytes = Vec::new();
     file.take(PATTERN_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(GitError::file("read", path))?;
     if bytes.len() as u64 > PATTERN_FILE_BYTES {
-        let source = std::io::Error::from(std::io::ErrorKind::FileTooLarge);
-        return Err(GitError::file("read", path)(source));
+        return Err(too_large(path));
     }
     Ok(Some(bytes))
+}
+
+/// Opens a regular file; anything else at its place, or nothing, is none.
+fn open_regular(path: &Path) -> Result<Option<File>, GitError> {
+    // Not blocking, because a FIFO would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+        Err(error) => return Err(GitError::file("read", path)(error.into())),
+    };
+    let found = file.metadata().map_err(GitError::file("read", path))?;
+    Ok(found.is_file().then_some(file))
+}
+
+fn too_large(path: &Path) -> GitError {
+    GitError::file("read", path)(std::io::ErrorKind::FileTooLarge.into())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), GitError> {

@@ -130,6 +130,9 @@ fn the_users_own_ignore_file_counts() {
         std::fs::remove_file(home.join("patterns")).unwrap();
         make_fifo(&home.join("patterns"));
         assert_eq!(setup.read(&Scope::WorkingTree).patch.files.len(), 3);
+        std::fs::remove_file(setup.top().join(".git/index")).unwrap();
+        make_fifo(&setup.top().join(".git/index"));
+        assert_eq!(setup.read(&Scope::WorkingTree).patch.files.len(), 5);
     });
 }
 
