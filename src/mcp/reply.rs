@@ -24,12 +24,24 @@ pub(super) enum ReplyError {
     NotJson(#[source] serde_json::Error),
 }
 
+/// The key that follows the body of a success. With bare quotes it can only be a key: those inside a text are escaped.
+/// A body's own nested `next_steps` would come first, so nothing but the place among the body's fields would change.
+const AFTER_BODY: &str = ",\"next_steps\":";
+
 /// Turns an envelope into a result.
 ///
 /// Claude Code shows the model only `structuredContent` of a success and only the text of a failure, so a success has a
 /// short text and a failure the whole envelope as text. Seen with 2.1.197 and 2.1.329.
-pub(super) fn pack(envelope: &Envelope) -> Result<CallToolResult, ReplyError> {
-    let structured = serde_json::to_string(envelope).map_err(ReplyError::NotJson)?;
+///
+/// `constant` are fields of a success's body that are JSON already, see [`crate::mcp::Backend::constant_fields`].
+pub(super) fn pack(envelope: &Envelope, constant: Option<&str>) -> Result<CallToolResult, ReplyError> {
+    let mut structured = serde_json::to_string(envelope).map_err(ReplyError::NotJson)?;
+    if let (Envelope::Success(_), Some(constant)) = (envelope, constant)
+        && let Some(place) = structured.find(AFTER_BODY)
+    {
+        structured.insert_str(place, constant);
+        structured.insert(place, ',');
+    }
     if structured.len() > RESULT_BYTES {
         return Err(ReplyError::TooLarge {
             bytes: structured.len(),
@@ -82,4 +94,38 @@ pub(super) fn line(id: &RequestId, result: &CallToolResult) -> Result<Vec<u8>, s
 
 fn json_string(text: &str) -> String {
     serde_json::to_string(text).expect("a string is always JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{Meta, Success};
+    use serde_json::{Map, Value, json};
+
+    #[test]
+    fn constant_fields_stand_in_the_body() {
+        let mut body = Map::new();
+        body.insert("own".to_owned(), json!("a \",\"next_steps\":\""));
+        let envelope = Envelope::Success(Box::new(Success {
+            ok: true,
+            tool: "status",
+            summary: ",\"next_steps\":".to_owned(),
+            job: None,
+            body,
+            next_steps: vec!["go".to_owned()],
+            warnings: Vec::new(),
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }));
+        let result = pack(&envelope, Some("\"codes\":[1],\"more\":{}")).unwrap();
+        let line = line(&RequestId::Number(7), &result).unwrap();
+        let read: Value = serde_json::from_slice(&line).unwrap();
+        let structured = &read["result"]["structuredContent"];
+        assert_eq!(structured["codes"], json!([1]));
+        assert_eq!(structured["next_steps"], json!(["go"]));
+        assert_eq!(structured["own"], "a \",\"next_steps\":\"");
+        let keys: Vec<&String> = structured.as_object().unwrap().keys().take(6).collect();
+        assert_eq!(keys, ["ok", "tool", "summary", "own", "codes", "more"]);
+        assert_eq!(read["result"]["content"][0]["text"], envelope.summary());
+    }
 }
