@@ -202,33 +202,6 @@ fn the_skill_is_small_and_its_references_exist() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
-    let link = Regex::new(r"\]\(([^)#\s]+)(?:#[^)]*)?\)").unwrap();
-    let mut documents = [markdown("commands"), markdown("skills")].concat();
-    documents.extend(
-        [
-            "README.md",
-            "COMPATIBILITY.md",
-            "SECURITY.md",
-            "CONTRIBUTING.md",
-            "CHANGELOG.md",
-        ]
-        .map(|name| root().join(name)),
-    );
-    let mut links = 0;
-    for document in documents {
-        let text =
-            fs::read_to_string(&document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
-        for found in link.captures_iter(&text).filter(|found| !found[1].contains(':')) {
-            let target = document.parent().unwrap().join(&found[1]);
-            assert!(target.exists(), "{}: {}", document.display(), &found[1]);
-            links += 1;
-        }
-    }
-    assert!(links > 0, "the pattern finds links");
-}
-
-#[test]
 fn what_a_marketplace_clones_stays_small() {
     let listed = Command::new("git")
         .args(["ls-files", "-z"])
