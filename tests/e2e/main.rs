@@ -15,6 +15,7 @@ use support::scripts::Scripted;
 use world::{Way, World};
 
 mod outliving;
+mod permissions;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;

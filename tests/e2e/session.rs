@@ -46,10 +46,7 @@ impl Session {
         script: impl Fn(&Value) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let api = FakeMessages::start(script);
-        let finished = world.claude(
-            &api.url(),
-            &["-p", command, "--output-format", "stream-json", "--verbose"],
-        );
+        let finished = world.session(&api.url(), command);
         Self {
             command: command.to_owned(),
             tool: full_name(tool),
@@ -132,6 +129,22 @@ impl Session {
         let text = messages::flat(&results[0]["content"]);
         let object = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         (object, results[0]["is_error"] == json!(true))
+    }
+
+    /// Asserts that the only call of the tool was refused by Claude Code itself.
+    pub(crate) fn assert_refused(&self) {
+        let last = self
+            .requests
+            .last()
+            .unwrap_or_else(|| panic!("{:#?}", self.finished));
+        let results = results_of(last, &self.tool);
+        assert_eq!(results.len(), 1, "{:#?}", self.finished);
+        assert_eq!(results[0]["is_error"], json!(true), "{:#}", results[0]);
+        let text = messages::flat(&results[0]["content"]);
+        assert!(
+            serde_json::from_str::<Value>(&text).is_err(),
+            "our server answered: {text}"
+        );
     }
 
     /// Asserts that the session ended as it should, and that nobody had to be asked for permission.

@@ -31,6 +31,7 @@ pub(crate) struct World {
     home: Home,
     claude: PathBuf,
     way: Way,
+    mode: Option<&'static str>,
 }
 
 impl World {
@@ -50,6 +51,7 @@ impl World {
             home: home.with_variable("CROSSCHECK_CODEX_BIN", peers::codex()),
             claude: claude.to_owned(),
             way,
+            mode: None,
         };
         // The fake provider has a key under a name that no real one uses, so it is passed on like any other.
         let config = world.home.config().join("crosscheck");
@@ -74,6 +76,13 @@ impl World {
         world
     }
 
+    /// Lets every session run in this permission mode.
+    #[must_use]
+    pub(crate) fn with_mode(mut self, mode: &'static str) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
     /// Returns the root of the repository that is reviewed.
     pub(crate) fn repository(&self) -> PathBuf {
         self.home.work().join("shop")
@@ -89,7 +98,7 @@ impl World {
     }
 
     /// Runs Claude Code in the repository.
-    pub(crate) fn claude(&self, messages_url: &str, arguments: &[&str]) -> Finished {
+    fn claude(&self, messages_url: &str, arguments: &[&str]) -> Finished {
         let mut command = self.home.claude_command(&self.claude, messages_url);
         command
             .current_dir(self.repository())
@@ -99,6 +108,15 @@ impl World {
             command.arg("--plugin-dir").arg(self.plugin());
         }
         finish(command, "")
+    }
+
+    /// Runs a headless session in which a person types `text`.
+    pub(crate) fn session(&self, messages_url: &str, text: &str) -> Finished {
+        let mut arguments = vec!["-p", text, "--output-format", "stream-json", "--verbose"];
+        if let Some(mode) = self.mode {
+            arguments.extend(["--permission-mode", mode]);
+        }
+        self.claude(messages_url, &arguments)
     }
 
     /// Returns where Claude Code says that the installed plugin lies.
