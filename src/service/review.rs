@@ -217,20 +217,17 @@ pub fn plan(
 
 /// The fault of a change that fits no single prompt: its largest files, and a call that is narrow enough.
 fn narrower(message: String, input: &ReviewInput, config: &Config) -> Fault {
-    let limit = config.prompt_bytes.value as u64 / 2;
     let files = &input.largest;
     let fault = too_large(message, files);
-    let paths: Vec<&str> = input
-        .files
-        .iter()
-        .scan(0, |sum, file| {
-            *sum += file.bytes as u64;
-            Some((*sum, file))
-        })
-        .take_while(|(sum, _)| *sum <= limit)
-        .map(|(_, file)| file.path.as_str())
-        .take(crate::domain::limits::REVIEW_PATHS)
-        .collect();
+    let mut room = config.prompt_bytes.value as u64 / 2;
+    let mut paths = Vec::new();
+    for file in &input.files {
+        let bytes = file.bytes as u64;
+        if bytes <= room && paths.len() < crate::domain::limits::REVIEW_PATHS {
+            room -= bytes;
+            paths.push(file.path.as_str());
+        }
+    }
     if paths.is_empty() {
         return fault;
     }
