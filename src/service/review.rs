@@ -1,5 +1,7 @@
 //! A review of a change or of a snippet.
 
+use std::fmt::Write;
+
 use crate::config::Config;
 use crate::diff::added::added_file;
 use crate::diff::count::{self, total_hunks};
@@ -207,8 +209,8 @@ pub fn plan(
         egress: egress(&prompt, input.files, redaction.withheld.clone(), redaction.count),
         change: Some(input.sent),
         expects: Expects::Review {
-            target: input.target,
-            coverage: input.coverage,
+            target: Box::new(input.target),
+            coverage: Box::new(input.coverage),
         },
         prompt,
         warnings,
@@ -287,13 +289,13 @@ fn describe(input: &ReviewInput) -> String {
         .iter()
         .filter_map(|(word, oid)| oid.as_ref().map(|oid| (word, oid)))
     {
-        text.push_str(&format!(", {word} {oid}"));
+        let _ = write!(text, ", {word} {oid}");
     }
     if let Some(base) = &input.base_name {
-        text.push_str(&format!(", compared with {base}"));
+        let _ = write!(text, ", compared with {base}");
     }
     if !target.paths.is_empty() {
-        text.push_str(&format!(", only {} paths", target.paths.len()));
+        let _ = write!(text, ", only {} paths", target.paths.len());
     }
     text
 }

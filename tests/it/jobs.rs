@@ -117,7 +117,9 @@ fn the_person_who_gives_up_their_own_call_ends_the_run() {
     server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
         "params": {"requestId": id, "reason": "AbortError: user-cancel"}}));
     // Looking does not wait: somebody who waits for the job would keep it alive.
-    wait_until("the end of the run", || server.call("job", &json!({"id": "latest"}))["job"]["state"] == "cancelled");
+    wait_until("the end of the run", || {
+        server.call("job", &json!({"id": "latest"}))["job"]["state"] == "cancelled"
+    });
     assert!(!is_alive(peer));
 }
 
