@@ -1,3 +1,5 @@
+//! Tests of the anchors: places that a reviewer named, found again in the change.
+
 use super::*;
 use crate::diff::parse::parse_patch;
 use crate::diff::patch::{Content, LineKind};

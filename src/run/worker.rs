@@ -201,9 +201,7 @@ impl Job<'_> {
     async fn attempt(&mut self, remains: &mut Remains) -> Result<Answer, (JobState, Fault)> {
         let failed = |fault: Fault| (JobState::Failed, fault);
         let state_failed = |error: StateError| failed(error.into());
-        let prompt = self
-            .read_text(&self.directory.prompt_path())
-            .map_err(state_failed)?;
+        let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
         let change = self.read_change().map_err(state_failed)?;
         let deadline = Instant::now() + Duration::from_millis(self.spec.timeout_ms);
         let control = Control::new(self.directory, deadline, self.ended.clone());
@@ -416,7 +414,7 @@ impl Job<'_> {
         }
     }
 
-    fn read_text(&self, path: &Path) -> Result<String, StateError> {
+    fn read_text(path: &Path) -> Result<String, StateError> {
         let bytes = files::read_bounded(path, STORED_BYTES).map_err(StateError::io("read", path))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -426,7 +424,7 @@ impl Job<'_> {
         if !path.exists() {
             return Ok(None);
         }
-        let text = self.read_text(&path)?;
+        let text = Self::read_text(&path)?;
         let sent: SentPatch =
             serde_json::from_str(&text).map_err(|source| StateError::Damaged { path, source })?;
         Ok(Some(sent.into()))

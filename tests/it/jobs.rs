@@ -116,9 +116,23 @@ fn the_person_who_gives_up_their_own_call_ends_the_run() {
     let peer = peers_of(&world.jobs()[0])[0];
     server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
         "params": {"requestId": id, "reason": "AbortError: user-cancel"}}));
-    let fault = server.fault("job", &json!({"id": "latest", "wait_s": 60}), "cancelled");
-    assert_eq!(fault["job"]["state"], "cancelled");
+    // Looking does not wait: somebody who waits for the job would keep it alive.
+    wait_until("the end of the run", || {
+        server.call("job", &json!({"id": "latest"}))["job"]["state"] == "cancelled"
+    });
     assert!(!is_alive(peer));
+}
+
+#[test]
+fn a_job_that_somebody_else_waits_for_goes_on() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let id = server.start_call("consult", &json!({"prompt": "[[fake:slow ms=3000]]"}));
+    world.model.wait_for_turns(1);
+    let other = server.start_call("job", &json!({"id": "latest", "wait_s": 60}));
+    server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": {"requestId": id, "reason": "AbortError: user-cancel"}}));
+    assert_eq!(server.envelope(other)["job"]["state"], "succeeded");
 }
 
 #[test]
