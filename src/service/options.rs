@@ -28,6 +28,9 @@ pub struct OptionRow {
     pub meaning: &'static str,
 }
 
+/// The kind of a knob that is on or off.
+pub const SWITCH: &str = "true or false";
+
 /// Every knob there is, in the order in which people look for them. Any other key is refused.
 pub const TABLE: &[OptionRow] = &[
     OptionRow {
@@ -44,13 +47,13 @@ pub const TABLE: &[OptionRow] = &[
     },
     OptionRow {
         name: "web_search",
-        kind: "true or false",
+        kind: SWITCH,
         default: "false",
         meaning: "Lets the model search the web; the user's configuration must allow it.",
     },
     OptionRow {
         name: "ephemeral",
-        kind: "true or false",
+        kind: SWITCH,
         default: "false",
         meaning: "Keeps no thread at the peer, so the run can be neither resumed nor repaired.",
     },
