@@ -12,3 +12,6 @@ pub(super) mod output;
 pub(super) mod paid;
 pub(super) mod review;
 pub(super) mod status;
+
+#[cfg(test)]
+mod tests;

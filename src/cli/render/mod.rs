@@ -125,3 +125,6 @@ fn truncated(body: &Map<String, Value>, page: &mut Page) {
         page.labelled("shortened:", Style::Yellow, &format!("all of it is in {file}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

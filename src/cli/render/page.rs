@@ -216,7 +216,7 @@ mod tests {
         );
         assert_eq!(
             text(&page),
-            "    risk: the second reader waits for the\n          first one for ever\n"
+            "    risk: the second reader waits for\n          the first one for ever\n"
         );
     }
 
