@@ -103,8 +103,8 @@ pub(super) struct Evidence {
     pub(super) bare_recorded: bool,
     /// The names of the marks that appeared.
     pub(super) marks: Vec<String>,
-    /// The files that commands wrote, of those that they must not write, by run.
-    pub(super) written: Vec<(&'static str, String)>,
+    /// The places where commands wrote, with the run that did.
+    pub(super) written: Vec<(&'static str, &'static str)>,
     /// Every request that reached the model server.
     pub(super) requests: Vec<RecordedRequest>,
     /// The key that no command may see.

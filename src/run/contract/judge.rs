@@ -62,14 +62,18 @@ impl Judge<'_> {
 
     /// Adds a check that also needs commands to run.
     fn of_commands(&mut self, name: &str, guarantee: &str, judge: impl FnOnce(&RunSeen) -> CheckOutcome) {
-        let outcome = match &self.seen.sandbox {
+        match self.without_commands() {
+            Some(outcome) => self.add(name, guarantee, outcome),
+            None => self.of_first(name, guarantee, judge),
+        }
+    }
+
+    /// Returns what comes of every check of commands where none can run.
+    fn without_commands(&self) -> Option<CheckOutcome> {
+        match &self.seen.sandbox {
             SandboxSeen::Works => None,
             SandboxSeen::BrokenHere(_) => Some(not_checked("the sandbox does not work on this machine")),
             SandboxSeen::NotUnderstood(_) => Some(not_checked("whether the sandbox works is not known")),
-        };
-        match outcome {
-            Some(outcome) => self.add(name, guarantee, outcome),
-            None => self.of_first(name, guarantee, judge),
         }
     }
 
@@ -334,11 +338,12 @@ impl Judge<'_> {
                 )
             },
         );
-        if seen.sandbox == SandboxSeen::Works {
-            self.of_resumed(
-                "resume_read_only",
-                "a resumed run is as read-only as the first",
-                |run| {
+        let unknown = self.without_commands();
+        self.of_resumed(
+            "resume_read_only",
+            "a resumed run is as read-only as the first",
+            |run| {
+                unknown.unwrap_or_else(|| {
                     needs(run, "ran", || {
                         let outcomes = [
                             unwritten(seen, run),
@@ -350,9 +355,9 @@ impl Judge<'_> {
                             .find(|outcome| *outcome != CheckOutcome::Held);
                         worst.unwrap_or(CheckOutcome::Held)
                     })
-                },
-            );
-        }
+                })
+            },
+        );
     }
 
     /// Variants of a run.
@@ -431,10 +436,10 @@ fn unwritten(seen: &Evidence, run: &RunSeen) -> CheckOutcome {
         .written
         .iter()
         .filter(|(by, _)| *by == run.run)
-        .map(|(_, file)| file.as_str())
+        .map(|(_, place)| *place)
         .collect();
     held_if(written.is_empty(), || {
-        format!("a command wrote {}", written.join(", "))
+        format!("a command wrote into {}", written.join(", "))
     })
 }
 

@@ -84,7 +84,7 @@ fn probe(world: &World, run: &str, address: &str) -> String {
     let writes: Vec<String> = world
         .forbidden_files(run)
         .iter()
-        .map(|file| format!("echo x > {}", shell_quoted(file)))
+        .map(|(_, file)| format!("echo x > {}", shell_quoted(file)))
         .collect();
     let call = format!(
         "exec 3<>/dev/tcp/{address} && printf \"GET {SOCKET_PATH}{run} HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n\" >&3 && \

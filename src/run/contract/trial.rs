@@ -279,13 +279,13 @@ impl Trial<'_> {
         names
     }
 
-    fn written(&self) -> Vec<(&'static str, String)> {
+    fn written(&self) -> Vec<(&'static str, &'static str)> {
         let files = [FIRST, RESUMED].map(|run| (run, self.world.forbidden_files(run)));
         files
             .into_iter()
-            .flat_map(|(run, files)| files.map(|file| (run, file)))
-            .filter(|(_, file)| file.exists())
-            .map(|(run, file)| (run, file.display().to_string()))
+            .flat_map(|(run, files)| files.map(|(place, file)| (run, place, file)))
+            .filter(|(_, _, file)| file.exists())
+            .map(|(run, place, _)| (run, place))
             .collect()
     }
 }

@@ -139,13 +139,14 @@ impl World {
         PathBuf::from(format!("/tmp/crosscheck-contract-{}-{run}", self.nonce))
     }
 
-    /// Returns the files that a command of a run tries to write.
-    pub(super) fn forbidden_files(&self, run: &str) -> [PathBuf; 4] {
+    /// Returns the files that a command of a run tries to write, each with the name of its place.
+    pub(super) fn forbidden_files(&self, run: &str) -> [(&'static str, PathBuf); 4] {
+        let name = format!("written-{run}");
         [
-            self.work().join(format!("written-{run}")),
-            self.temp().join(format!("written-{run}")),
-            self.mark(&format!("written-{run}")),
-            self.shared_temp_file(run),
+            ("the workspace", self.work().join(&name)),
+            ("the temporary folder", self.temp().join(&name)),
+            ("another folder", self.mark(&name)),
+            ("/tmp", self.shared_temp_file(run)),
         ]
     }
 
