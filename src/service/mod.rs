@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod cancel;
+pub(crate) mod choice;
 pub mod consult;
 pub mod context;
 pub mod deliver;
@@ -24,4 +25,6 @@ pub mod review;
 pub mod review_input;
 pub mod status;
 pub mod submit;
+pub(crate) mod target;
+pub(crate) mod whole;
 pub mod workspace;

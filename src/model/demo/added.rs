@@ -1,5 +1,4 @@
-//! The lines that a change adds, found anywhere in a prompt: in a unified diff, and in the form that our own prompts
-//! have, where `File: PATH (KIND)` begins a file and a line's number and a bar stand behind its mark.
+//! The lines that a unified diff adds, found anywhere in a prompt.
 
 /// One added line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,23 +11,18 @@ pub(super) struct AddedLine<'a> {
     pub(super) text: &'a str,
 }
 
-/// Returns the added lines of every change in `prompt`, in their order.
+/// Returns the added lines of every diff in `prompt`, in their order.
 ///
 /// Whatever stands around a diff is skipped: a hunk ends when its header's counts are used up, so that code which
 /// looks like a header, and prose which looks like code, are not mistaken for one another.
 pub(super) fn parse_added(prompt: &str) -> Vec<AddedLine<'_>> {
     let mut added = Vec::new();
     let mut file = None;
-    let mut is_numbered = false;
     let mut hunk = Hunk::default();
     for line in prompt.lines() {
         if hunk.old_left == 0 && hunk.new_left == 0 {
             if let Some(path) = line.strip_prefix("+++ ") {
                 file = new_side(path);
-                is_numbered = false;
-            } else if let Some(named) = line.strip_prefix("File: ") {
-                file = named.rsplit_once(" (").map(|(path, _)| path);
-                is_numbered = true;
             } else if let Some(header) = line.strip_prefix("@@ -") {
                 hunk = Hunk::parse(header).unwrap_or_default();
             }
@@ -40,7 +34,7 @@ pub(super) fn parse_added(prompt: &str) -> Vec<AddedLine<'_>> {
                     added.push(AddedLine {
                         file,
                         line: hunk.line,
-                        text: if is_numbered { behind_bar(line) } else { &line[1..] },
+                        text: &line[1..],
                     });
                 }
                 hunk.take(0, 1);
@@ -89,11 +83,6 @@ impl Hunk {
     }
 }
 
-/// Returns what stands behind the number and the bar.
-fn behind_bar(line: &str) -> &str {
-    line.split_once('|').map_or("", |(_, text)| text)
-}
-
 /// Returns the path of a `+++` line; nothing for a deleted file.
 fn new_side(path: &str) -> Option<&str> {
     let path = path.trim_end();
@@ -105,8 +94,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::diff::parse::parse_patch;
-    use crate::diff::render::render;
 
     #[test]
     fn added_lines_carry_their_file_and_number() {
@@ -127,22 +114,6 @@ mod tests {
                 ("x.py", 12, "eleven"),
                 ("new.py", 1, "new")
             ]
-        );
-    }
-
-    #[test]
-    fn the_form_of_our_own_prompts_is_read_too() {
-        let patch = "diff --git a/x.py b/x.py\nindex 1..2 100644\n--- a/x.py\n+++ b/x.py\n@@ -9,3 +9,4 @@ def f\n one\n\
-                     -two\n+zwei | 2\n+drei\n three\n";
-        let prompt = render(&parse_patch(patch.as_bytes()).unwrap()).text;
-        let added: Vec<_> = parse_added(&prompt)
-            .into_iter()
-            .map(|line| (line.file, line.line, line.text))
-            .collect();
-        assert_eq!(
-            added,
-            [("x.py", 10, "zwei | 2"), ("x.py", 11, "drei")],
-            "{prompt}"
         );
     }
 
