@@ -364,7 +364,7 @@ fn tell(signal: Signal, streams: &mut Streams<'_>) -> io::Result<()> {
 
 fn note(text: &str, streams: &mut Streams<'_>) -> io::Result<()> {
     let mut page = Page::new(streams.width, streams.colours_stderr());
-    page.labelled("", Style::Plain, text);
+    page.wrapped(Style::Plain, text);
     streams.stderr.write_all(page.as_bytes())
 }
 
@@ -404,5 +404,87 @@ fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
         (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
         (FailOn::Fail, Some(_)) => 0,
         (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{ErrorView, Failure, JobView, Meta};
+    use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+    use crate::service::deliver::object;
+    use serde_json::json;
+
+    fn success(state: JobState, body: Value) -> Envelope {
+        Envelope::Success(Box::new(Success {
+            ok: true,
+            tool: "review",
+            summary: String::new(),
+            job: Some(JobView {
+                id: JobId::new(1, WorkspaceHash::of(b"w"), 1),
+                kind: JobKind::Review,
+                label: String::new(),
+                state,
+                elapsed_ms: 0,
+                deadline_at: None,
+                expires_at: None,
+                poll_after_ms: None,
+                phase: None,
+                next: None,
+            }),
+            body: object(body),
+            next_steps: Vec::new(),
+            warnings: Vec::new(),
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    fn failure(code: FaultCode) -> Envelope {
+        Envelope::Failure(Box::new(Failure {
+            ok: false,
+            tool: "review",
+            error: ErrorView::from(Fault::new(code, "m")),
+            job: None,
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    #[test]
+    fn a_script_learns_from_the_exit_code_what_happened() {
+        let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
+            let code = exit_code(envelope, fail_on, signal);
+            assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
+        };
+        let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
+        for word in ["pass", "concerns", "unknown", "fail"] {
+            check(&verdict(word), FailOn::Never, None, 0);
+        }
+        check(&verdict("fail"), FailOn::Fail, None, 8);
+        check(&verdict("concerns"), FailOn::Fail, None, 0);
+        check(&verdict("pass"), FailOn::Concerns, None, 0);
+        check(&verdict("unknown"), FailOn::Concerns, None, 8);
+        check(&verdict("concerns"), FailOn::Concerns, None, 8);
+        let running = success(JobState::Running, json!({}));
+        check(&running, FailOn::Never, None, 0);
+        check(&running, FailOn::Fail, None, 4);
+        check(&running, FailOn::Never, Some(Signal::Terminate), 143);
+        check(&running, FailOn::Never, Some(Signal::Hangup), 129);
+        check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
+        check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
+        check(
+            &failure(FaultCode::Cancelled),
+            FailOn::Never,
+            Some(Signal::Interrupt),
+            130,
+        );
+        check(
+            &failure(FaultCode::PeerUsageLimit),
+            FailOn::Fail,
+            Some(Signal::Interrupt),
+            3,
+        );
+        check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
     }
 }

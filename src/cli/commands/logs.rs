@@ -20,7 +20,7 @@ use crate::sys::watch::DirectoryWatch;
 
 /// Print what a job did, one line per event (free)
 ///
-/// `crosscheck job ID --detail log --json` has the same as data.
+/// Times are UTC. `crosscheck job ID --detail log --json` has the same as data.
 #[derive(Debug, Args)]
 pub(crate) struct LogsFlags {
     /// Its id, the beginning of one, or `latest` of this project

@@ -22,7 +22,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
         super::truncated(body, page);
         return;
     }
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     if let Some(job) = &success.job {
         facts(
             page,
@@ -153,7 +153,7 @@ pub(super) fn steps_after_list(success: &Success) -> Vec<String> {
 
 /// Writes how a job was ended.
 pub(super) fn cancelled(success: &Success, page: &mut Page) {
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     let leaked = success.body.get("leaked").and_then(Value::as_array);
     if let Some(leaked) = leaked.filter(|leaked| !leaked.is_empty()) {
         let numbers: Vec<String> = leaked.iter().map(tree::plain).collect();

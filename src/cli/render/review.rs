@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::next_call::quoted;
-use crate::cli::render::page::{Page, Style};
+use crate::cli::render::page::{Page, Style, counted};
 use crate::cli::render::{consult, tree, truncated};
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::{ReviewAnswer, Success};
@@ -13,10 +13,10 @@ use crate::domain::verdict::{ReviewStatus, Verdict};
 
 /// Writes the review.
 pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) {
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     if !answer.overview.trim().is_empty() {
         page.blank();
-        page.labelled("", Style::Plain, &answer.overview);
+        page.wrapped(Style::Plain, &answer.overview);
     }
     let mut findings: Vec<&Finding> = answer.findings.iter().collect();
     findings.sort_by_key(|finding| finding.severity);
@@ -99,8 +99,8 @@ pub(super) fn coverage(coverage: &Coverage, page: &mut Page) {
     if coverage.redaction.count > 0 {
         page.blank();
         let text = format!(
-            "{} values that look like secrets were masked",
-            coverage.redaction.count
+            "{} that may be secrets",
+            counted(u64::from(coverage.redaction.count), "value")
         );
         page.labelled("masked:", Style::Yellow, &text);
     }
