@@ -141,6 +141,7 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> io::Result<u8> {
 }
 
 /// What a command comes to.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 enum Work {
     /// A call of the service.
     Ask {
@@ -204,8 +205,10 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
 /// What a first signal does to a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnSignal {
-    /// It may wait for a job, so it is told and ends by itself.
-    Tell,
+    /// It starts a job and waits for it: Ctrl-C ends both.
+    EndRun,
+    /// It waits for a job that somebody else started: the wait ends.
+    EndWait,
     /// It is left at once.
     Leave,
 }
@@ -213,7 +216,8 @@ enum OnSignal {
 impl OnSignal {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Consult(_) | Request::Review(_) | Request::Job(JobRequest::Show { .. }) => Self::Tell,
+            Request::Consult(_) | Request::Review(_) => Self::EndRun,
+            Request::Job(JobRequest::Show { .. }) => Self::EndWait,
             Request::Status(_)
             | Request::DryRun(_)
             | Request::Job(JobRequest::List { .. })
@@ -254,7 +258,7 @@ impl Session<'_, '_> {
             }
             Work::Demo(flags) => {
                 let work = demo::run(service, &flags, &call);
-                let envelope = self.wait(OnSignal::Tell, &call, &progress, work).await?;
+                let envelope = self.wait(OnSignal::EndRun, &call, &progress, work).await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Contract(flags) => {
@@ -303,7 +307,7 @@ impl Session<'_, '_> {
         let mut told = Ok(());
         let left = tokio::select! {
             envelope = work => return Ok(Ok(envelope)),
-            signal = signals.pass_on(call, |signal| told = progress.suspend(|| tell(signal, streams))) => signal,
+            signal = signals.pass_on(call, |signal| told = progress.suspend(|| tell(signal, on_signal, streams))) => signal,
         };
         told?;
         let text = "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
@@ -327,7 +331,7 @@ impl Session<'_, '_> {
             Err(LogsError::Output(error)) => Err(error),
             Err(LogsError::Fault(fault)) => {
                 let code = fault.code.exit_code();
-                self.print(&self.service.refuse("job", fault, call), OutputFlags::HUMAN)?;
+                self.print(&self.service.refuse("job", *fault, call), OutputFlags::HUMAN)?;
                 Ok(code)
             }
         }
@@ -354,11 +358,13 @@ impl Session<'_, '_> {
     }
 }
 
-/// Says what the first signal does.
-fn tell(signal: Signal, streams: &mut Streams<'_>) -> io::Result<()> {
-    match signal {
-        Signal::Interrupt => note("ending; press Ctrl-C again to leave at once", streams),
-        Signal::Terminate | Signal::Hangup => Ok(()),
+/// Says what the first signal does, where that takes a moment.
+fn tell(signal: Signal, on_signal: OnSignal, streams: &mut Streams<'_>) -> io::Result<()> {
+    match (signal, on_signal) {
+        (Signal::Interrupt, OnSignal::EndRun) => {
+            note("ending the run; press Ctrl-C again to leave at once", streams)
+        }
+        _ => Ok(()),
     }
 }
 

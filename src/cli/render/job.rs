@@ -7,7 +7,7 @@ use crate::cli::render::page::{Page, Style, cut};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
 use crate::domain::envelope::Success;
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobKind};
 use crate::domain::time::spoken;
 use crate::peer::event::Event;
 
@@ -110,7 +110,7 @@ fn line(row: &Value, now_ms: u64, room: usize) -> Vec<String> {
         .unwrap_or_default();
     let mark = if is_unread(row) { "*" } else { "" };
     let about = match text("code") {
-        "" => text("label").to_owned(),
+        code if code.is_empty() || code == text("state") => text("label").to_owned(),
         code => format!("{code}: {}", text("label")),
     };
     vec![
@@ -174,11 +174,10 @@ pub(super) fn cancelled(success: &Success, page: &mut Page) {
 pub(super) fn steps_after_cancel(success: &Success) -> Vec<String> {
     let forgotten = success.body.contains_key("record");
     match &success.job {
-        Some(job) if success.meta.thread.is_some() && !forgotten => vec![format!(
-            "`crosscheck {} --resume {}` continues it",
-            job.kind.as_str(),
-            job.id
-        )],
+        Some(job) if success.meta.thread.is_some() && !forgotten => vec![match job.kind {
+            JobKind::Consult => format!("`crosscheck consult --resume {} \"Go on.\"` continues it", job.id),
+            JobKind::Review => format!("`crosscheck review --resume {}` continues it", job.id),
+        }],
         _ => Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! Rows in columns. The last column gets the rest of the line and is wrapped.
 
+use std::fmt::Write as _;
+
 use crate::cli::render::page::{Page, Style, one_line, wrap};
 
 /// Between two columns.
@@ -38,7 +40,7 @@ pub(super) fn table(page: &mut Page, heading: &[&str], rows: &[Vec<String>]) {
 fn write(page: &mut Page, style: Style, row: &[String], widths: &[usize], room: usize) {
     let mut line = String::new();
     for (cell, width) in row.iter().zip(widths) {
-        line.push_str(&format!("{cell:<width$}{GAP}"));
+        let _ = write!(line, "{cell:<width$}{GAP}");
     }
     let before = line.chars().count();
     let last = row.get(widths.len()).map_or("", String::as_str);
