@@ -33,7 +33,7 @@ impl Progress {
     pub(super) fn sink(&self) -> Option<ProgressSink> {
         let bar = self.0.clone()?;
         Some(ProgressSink::new(move |text| {
-            bar.set_message(one_line(phase(text)))
+            bar.set_message(one_line(phase(text)));
         }))
     }
 
