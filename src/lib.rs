@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod diff;
 pub mod domain;
+pub mod entry;
 pub mod git;
 pub mod mcp;
 pub mod model;

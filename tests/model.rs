@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
+use crosscheck::diff::parse::parse_patch;
+use crosscheck::diff::render::render;
 use crosscheck::model::Quota;
 use crosscheck::model::demo::{DemoScript, files};
 use serde_json::{Value, json};
@@ -358,7 +360,8 @@ fn the_demo_finds_its_defects_in_a_real_diff_through_the_real_codex() {
             "findings": {"type": "array", "items": finding}}});
     let schema_file = home.private().join("schema.json");
     fs::write(&schema_file, schema.to_string()).unwrap();
-    let prompt = format!("Review this change.\n<diff>\n{diff}</diff>\nBe brief.");
+    let rendered = render(&parse_patch(diff.as_bytes()).unwrap()).text;
+    let prompt = format!("Review this change.\n<diff>\n{rendered}</diff>\nBe brief.");
     let finished = exec(
         &home,
         &["--output-schema", schema_file.to_str().unwrap(), "-"],

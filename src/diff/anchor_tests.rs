@@ -1,3 +1,5 @@
+//! Tests of the anchors: places that a reviewer named, found again in the change.
+
 use super::*;
 use crate::diff::parse::parse_patch;
 use crate::diff::patch::{Content, LineKind};
@@ -183,7 +185,7 @@ fn patch_of(kinds: &[LineKind], start: u32) -> Patch {
             LineKind::Added => '+',
             LineKind::Removed => '-',
         };
-        text.push_str(&format!("{marker}\tstatement_number_{at}_end(x);\n"));
+        let _ = writeln!(text, "{marker}\tstatement_number_{at}_end(x);");
     }
     let count = |without| kinds.iter().filter(|&&kind| kind != without).count();
     let header = format!(

@@ -65,3 +65,54 @@ pub fn coverage(
     omitted.extend_from_slice(left_out);
     Coverage::count(files, sent, not_sent, omitted, redaction)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::added::{added_file, untracked_file};
+    use crate::domain::coverage::CoverageStatus;
+    use proptest::prelude::*;
+
+    fn any_content() -> impl Strategy<Value = Content> {
+        prop_oneof![
+            (0_usize..4).prop_map(|count| {
+                let Content::Text(hunks) = added_file(b"f", 0o100_644, b"1\n").content else {
+                    return Content::Unchanged;
+                };
+                Content::Text(std::iter::repeat_n(hunks, count).flatten().collect())
+            }),
+            Just(Content::Binary),
+            Just(Content::Submodule),
+            Just(Content::TooLarge { bytes: 1 }),
+            Just(Content::Special),
+            Just(Content::Unreadable),
+            Just(Content::Unchanged),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_hunk_is_sent_or_omitted(
+            contents in prop::collection::vec((any_content(), any::<bool>()), 0..20),
+            left_out in 0_usize..5,
+        ) {
+            let files = contents.iter().enumerate().map(|(at, (content, is_secret))| {
+                let name = format!("{}{at}", if *is_secret { "secret" } else { "plain" });
+                untracked_file(name.as_bytes(), None, content.clone())
+            });
+            let patch = Patch { files: files.collect() };
+            let left_out = vec![
+                Omission { path: "left".to_owned(), reason: OmissionReason::UntrackedLimit };
+                left_out
+            ];
+            let is_secret = |file: &FilePatch| file.new_path.starts_with(b"secret");
+            let account = coverage(&patch, &left_out, &is_secret, RedactionReport::default());
+            let total = total_hunks(&patch) + u32::try_from(left_out.len()).unwrap();
+            prop_assert_eq!(account.hunks.total, total);
+            prop_assert_eq!(account.hunks.sent + account.hunks.omitted, total);
+            prop_assert_eq!(account.files as usize, patch.files.len() + left_out.len());
+            prop_assert_eq!(account.omitted.is_empty(), account.hunks.omitted == 0);
+            prop_assert_eq!(account.status == CoverageStatus::None, account.hunks.sent == 0);
+        }
+    }
+}

@@ -45,3 +45,31 @@ pub fn largest(patch: &Patch, count: usize) -> Vec<LargeFile> {
     files.truncate(count);
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::added::added_file;
+
+    #[test]
+    fn the_largest_come_first() {
+        let patch = Patch {
+            files: vec![
+                added_file(b"small", 0o100_644, b"1\n"),
+                added_file(b"large", 0o100_644, b"123456\n123\n"),
+                added_file(b"binary", 0o100_644, b"\0"),
+            ],
+        };
+        let found = largest(&patch, 2);
+        assert_eq!(
+            found[0],
+            LargeFile {
+                path: "large".to_owned(),
+                bytes: 13,
+                added: 2,
+                removed: 0
+            }
+        );
+        assert_eq!((found.len(), found[1].path.as_str()), (2, "small"));
+    }
+}

@@ -1,3 +1,5 @@
+//! Tests of the parser of diffs.
+
 use super::*;
 use crate::diff::added::added_file;
 use crate::diff::render::render;

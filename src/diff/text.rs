@@ -46,7 +46,8 @@ fn is_invisible(character: char) -> bool {
         '\t' => false,
         _ if character.is_control() => true,
         // Soft hyphen, Arabic letter mark, zero-width and directional marks, line and paragraph separators, directional
-        // embeddings and isolates, invisible operators, byte order mark, interlinear annotations, fillers.
+        // embeddings and isolates, invisible operators, byte order mark, interlinear annotations, fillers,
+        // and the tags and variation selectors that can carry a whole hidden text.
         '\u{00ad}'
         | '\u{034f}'
         | '\u{061c}'
@@ -62,9 +63,8 @@ fn is_invisible(character: char) -> bool {
         | '\u{fe00}'..='\u{fe0e}'
         | '\u{feff}'
         | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' => true,
-        // Tags and variation selectors, which can carry a whole hidden text.
-        '\u{e0000}'..='\u{e0fff}' => true,
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
         _ => false,
     }
 }

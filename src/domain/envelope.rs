@@ -188,7 +188,7 @@ pub struct Meta {
     /// The workspace used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
-    /// Where it was taken from: argument, project_dir, cwd, scratch, job.
+    /// Where it was taken from: `argument`, `project_dir`, `cwd` or `job`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_source: Option<&'static str>,
     /// The repository around it; finding paths are relative to it.

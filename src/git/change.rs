@@ -8,8 +8,8 @@ use crate::domain::scope::Scope;
 use crate::git::command::QUERY;
 use crate::git::paths::pathspecs;
 use crate::git::private::Private;
-use crate::git::tracked::read_diff;
-use crate::git::untracked::read_untracked;
+use crate::git::tracked::{Diff, End};
+use crate::git::untracked::{list_untracked, read_untracked};
 use crate::git::{Elsewhere, GitError, Head, Oid, Repository, RevisionRole, Untracked};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -96,7 +96,6 @@ impl Repository {
         if change.is_empty() {
             change.elsewhere = Some(self.elsewhere(&private, scratch)?);
         }
-        private.close()?;
         Ok(change)
     }
 }
@@ -140,9 +139,9 @@ impl Reader<'_> {
 
     fn read_working_tree(&self) -> Result<Change, GitError> {
         let head = self.repository.head_tree();
-        let mut change = self.change(ResolvedScope::WorkingTree, self.diff(&[&head])?);
+        let mut change = self.change(ResolvedScope::WorkingTree, self.diff(&head, End::WorkingTree)?);
         change.base = self.head_commit();
-        let listed = self.private.list_untracked(self.pathspecs)?;
+        let listed = list_untracked(self.private, self.pathspecs)?;
         let read = read_untracked(self.repository.top_level(), &listed, self.untracked)?;
         change.patch.files.extend(read.files);
         change.left_out = read.left_out;
@@ -151,7 +150,7 @@ impl Reader<'_> {
 
     fn read_staged(&self) -> Result<Change, GitError> {
         let head = self.repository.head_tree();
-        let patch = self.diff(&[OsStr::new("--cached"), &head])?;
+        let patch = self.diff(&head, End::Index)?;
         let mut change = self.change(ResolvedScope::Staged, patch);
         change.base = self.head_commit();
         Ok(change)
@@ -185,7 +184,7 @@ impl Reader<'_> {
 
     fn read_commits(&self, scope: ResolvedScope, from: Option<Oid>, to: Oid) -> Result<Change, GitError> {
         let from_tree = from.as_ref().map_or(self.empty_tree(), Oid::as_str);
-        let patch = self.diff(&[OsStr::new(from_tree), OsStr::new(to.as_str())])?;
+        let patch = self.diff(OsStr::new(from_tree), End::Commit(OsStr::new(to.as_str())))?;
         let mut change = self.change(scope, patch);
         change.base = from;
         change.head = Some(to);
@@ -220,7 +219,14 @@ impl Reader<'_> {
         self.repository.object_format().empty_tree()
     }
 
-    fn diff(&self, ends: &[&OsStr]) -> Result<Patch, GitError> {
-        read_diff(self.private, self.repository.top_level(), ends, self.pathspecs)
+    fn diff(&self, from: &OsStr, to: End<'_>) -> Result<Patch, GitError> {
+        let diff = Diff {
+            private: self.private,
+            top_level: self.repository.top_level(),
+            from,
+            to,
+            pathspecs: self.pathspecs,
+        };
+        diff.read()
     }
 }

@@ -4,7 +4,7 @@ use crate::diff::text::shown_path;
 use crate::git::{Environment, GitError};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -158,7 +158,7 @@ impl<'a> Command<'a> {
             Ok(((stdout, stderr), status)) => Ok(Output {
                 stdout,
                 stderr,
-                exit_code: status.code().or_else(|| status.signal().and(None)),
+                exit_code: status.code(),
             }),
             Err(stop) => {
                 kill(&mut child, &events);
@@ -318,4 +318,119 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 pub(super) fn path_line(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     PathBuf::from(OsStr::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// Runs a script in git's place; its arguments are those that git would get.
+    fn run(script: &str, stdin: Option<&[u8]>, bounds: Bounds) -> Result<Output, GitError> {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("git");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let environment = Environment::new([("PATH".into(), "/usr/bin:/bin".into())]);
+        let mut command = Command::new(&program, "diff", folder.path(), &environment).args(["a b"]);
+        if let Some(bytes) = stdin {
+            command = command.stdin(bytes.to_vec());
+        }
+        command.run(&bounds)
+    }
+
+    fn bounds(milliseconds: u64, stdout_bytes: usize) -> Bounds {
+        Bounds {
+            deadline: Duration::from_millis(milliseconds),
+            stdout_bytes,
+        }
+    }
+
+    #[test]
+    fn what_it_wrote_and_how_it_ended_is_kept() {
+        let output = run(
+            "printf '%s|' \"$@\"; cat; echo no >&2; exit 3",
+            Some(b"in"),
+            QUERY,
+        )
+        .unwrap();
+        assert_eq!(output.stdout, b"--no-pager|diff|a b|in");
+        assert_eq!(
+            (output.stderr.as_slice(), output.exit_code),
+            (&b"no\n"[..], Some(3))
+        );
+        let killed = run("kill -9 $$", None, QUERY).unwrap();
+        assert_eq!(killed.exit_code, None);
+    }
+
+    #[test]
+    fn both_pipes_are_read_at_once_and_standard_error_is_cut() {
+        let script = "dd if=/dev/zero bs=1024 count=512 >&2 2>/dev/null; dd if=/dev/zero bs=1024 count=512 2>/dev/null";
+        let script = script.replace(">&2 2>/dev/null", "2>/dev/null >&2");
+        let output = run(&script, None, QUERY).unwrap();
+        assert_eq!(output.stdout.len(), 512 * 1024);
+        assert!(output.stderr.len() <= STDERR_BYTES);
+    }
+
+    #[test]
+    fn output_beyond_the_limit_is_an_error() {
+        assert_eq!(run("printf 123", None, bounds(30_000, 3)).unwrap().stdout, b"123");
+        let start = Instant::now();
+        let outcome = run("printf 1234; sleep 30", None, bounds(30_000, 3));
+        assert!(matches!(
+            outcome,
+            Err(GitError::OutputTooLarge {
+                command: "diff",
+                limit: 3
+            })
+        ));
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_deadline_ends_the_whole_group() {
+        let marker = tempfile::NamedTempFile::new().unwrap();
+        // The grandchild holds the pipes, and writes its own pid so that it can be asked for.
+        let script = format!(
+            "sh -c 'echo $$ > {}; exec sleep 30' & wait",
+            marker.path().display()
+        );
+        let start = Instant::now();
+        let outcome = run(&script, None, bounds(1500, 100));
+        assert!(matches!(outcome, Err(GitError::Deadline { .. })));
+        assert!(start.elapsed() < Duration::from_secs(10));
+        let pid: i32 = std::fs::read_to_string(marker.path())
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        // A killed grandchild stays a zombie where nobody inherits it; its state tells.
+        while !is_gone(pid) {
+            assert!(Instant::now() < end, "the grandchild lives on");
+            std::thread::yield_now();
+        }
+    }
+
+    fn is_gone(pid: rustix::process::Pid) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        stat.map_or_else(
+            |_| rustix::process::test_kill_process(pid).is_err(),
+            |stat| stat.contains(") Z"),
+        )
+    }
+
+    #[test]
+    fn an_error_repeats_one_short_visible_line() {
+        let output = Output {
+            stdout: Vec::new(),
+            stderr: [&b"fatal: \x1b[31mno\nmore"[..]].concat(),
+            exit_code: Some(128),
+        };
+        assert_eq!(
+            failure("diff", &output).to_string(),
+            "`git diff` failed: fatal: <U+001B>[31mno"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::git::command::{DIFF, LIST};
 use crate::git::private::Private;
+use crate::git::untracked::{list_untracked, names};
 use crate::git::{GitError, Head, Repository};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -56,7 +57,7 @@ impl Repository {
         Ok(Elsewhere {
             staged: private.count_changed(&[OsStr::new("--cached"), &self.head_tree()])?,
             unstaged: private.count_changed(&[])?,
-            untracked: count(private.list_untracked(&[])?.len()),
+            untracked: count(list_untracked(private, &[])?.paths.len()),
             ahead_of_base: self.ahead(private)?,
             worktrees: self.other_worktrees(scratch),
         })
@@ -122,7 +123,7 @@ impl Repository {
         }
         let private = Private::create(&other, scratch).ok()?;
         let tracked = private.count_changed(&[&other.head_tree()]).ok()?;
-        let untracked = count(private.list_untracked(&[]).ok()?.len());
+        let untracked = count(list_untracked(&private, &[]).ok()?.paths.len());
         let changed = tracked.saturating_add(untracked);
         let branch = match other.head() {
             Head::Born { branch, .. } | Head::Unborn { branch } => branch.clone(),
@@ -151,27 +152,6 @@ impl Private {
             Err(self.explain("diff", &output))
         }
     }
-
-    /// Lists files that are neither tracked nor ignored, below the given pathspecs.
-    pub(super) fn list_untracked(&self, pathspecs: &[OsString]) -> Result<Vec<Vec<u8>>, GitError> {
-        let output = self
-            .command("ls-files")
-            .args(["--others", "--exclude-standard", "-z", "--"])
-            .args(pathspecs)
-            .run(&LIST)?;
-        if output.is_success() {
-            Ok(names(&output.stdout).iter().map(|name| name.to_vec()).collect())
-        } else {
-            Err(self.explain("ls-files", &output))
-        }
-    }
-}
-
-fn names(bytes: &[u8]) -> Vec<&[u8]> {
-    bytes
-        .split(|&byte| byte == 0)
-        .filter(|name| !name.is_empty())
-        .collect()
 }
 
 fn count(length: usize) -> u32 {

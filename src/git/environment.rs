@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 /// Variables that git or its look at the user's configuration needs. Nothing that names a program is among them, and
 /// no `GIT_*`: those of the caller belong to another repository or another purpose.
-const PASSED: [&str; 9] = [
+const PASSED: [&str; 8] = [
     "PATH",
     "HOME",
     "USER",
@@ -15,8 +15,6 @@ const PASSED: [&str; 9] = [
     "XDG_CONFIG_HOME",
     // Root under sudo owns what the person owns; git asks this variable before it distrusts a repository.
     "SUDO_UID",
-    // Lets a git that is a wrapper of Nix or Homebrew find its own parts.
-    "LOCALE_ARCHIVE",
 ];
 
 /// The cleared environment of every git child.

@@ -56,8 +56,8 @@ pub enum GitError {
         /// The oldest that will do.
         minimum: semver::Version,
     },
-    /// The program could not be started.
-    #[error("`git {command}` cannot be started")]
+    /// The program could not be started, or not be waited for.
+    #[error("`git {command}` cannot be run")]
     Spawn {
         /// The git command.
         command: &'static str,

@@ -32,6 +32,8 @@ mod paths;
 
 mod tracked;
 
+mod filtered;
+
 mod untracked;
 pub use untracked::Untracked;
 

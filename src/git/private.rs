@@ -9,6 +9,7 @@ use crate::git::{Environment, GitError, Head, ObjectFormat, Oid, Repository};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,11 +22,29 @@ pub(super) const BIG_FILE_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes of a pattern file (ignore, attributes, sparse) that are copied; people write these by hand.
 const PATTERN_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A private git directory, deleted when it is dropped.
+/// What a diff compares with a commit. It decides what git can see, because git takes the bytes of a file that is like its
+/// index entry from the working tree, and those of a filtered file are not what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// The working tree.
+    WorkingTree,
+    /// The index; the working tree is an empty folder, and attributes are those in the index.
+    Index,
+    /// Another commit; there is no index, and attributes are those in the working tree.
+    Commits,
+}
+
+/// Bytes of an index that are copied: some ten million files.
+const INDEX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// A private git directory, deleted when it is dropped. What cannot be deleted stays in the caller's scratch folder and
+/// holds no content of the repository but its index and pattern files.
 #[derive(Debug)]
 pub(super) struct Private {
     folder: TempDir,
     environment: Environment,
+    index_environment: Environment,
+    commits_environment: Environment,
     program: PathBuf,
     work_tree: PathBuf,
     /// Whether the repository is a partial clone.
@@ -44,7 +63,8 @@ impl Private {
             .tempdir_in(scratch)
             .map_err(GitError::file("create", scratch))?;
         let directory = folder.path();
-        for name in ["refs", "info", "objects/info"] {
+        let empty = directory.join("empty");
+        for name in ["refs", "info", "objects/info", "empty"] {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(GitError::file("create", &path))?;
         }
@@ -67,6 +87,8 @@ impl Private {
             ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
         ]);
         Ok(Self {
+            index_environment: environment.with([("GIT_WORK_TREE", empty.into())]),
+            commits_environment: environment.with([("GIT_INDEX_FILE", directory.join("absent").into())]),
             environment,
             program: repository.git.program().to_owned(),
             work_tree: repository.top_level().to_owned(),
@@ -76,9 +98,19 @@ impl Private {
         })
     }
 
-    /// Makes a git command that runs here, at the top of the working tree.
+    /// Makes a git command that runs at the top of the working tree and sees all of it.
     pub(super) fn command(&self, name: &'static str) -> Command<'_> {
         Command::new(&self.program, name, &self.work_tree, &self.environment)
+    }
+
+    /// Makes a `git diff` that sees what the view has.
+    pub(super) fn diff(&self, view: View) -> Command<'_> {
+        let (directory, environment) = match view {
+            View::WorkingTree => (self.work_tree.as_path(), &self.environment),
+            View::Index => (self.folder.path(), &self.index_environment),
+            View::Commits => (self.work_tree.as_path(), &self.commits_environment),
+        };
+        Command::new(&self.program, "diff", directory, environment)
     }
 
     /// Returns the best common ancestor of two commits.
@@ -105,17 +137,11 @@ impl Private {
         }
         crate::git::command::failure(command, output)
     }
-
-    /// Deletes it now and says when that fails; dropping it deletes it silently.
-    pub(super) fn close(self) -> Result<(), GitError> {
-        let path = self.folder.path().to_owned();
-        self.folder.close().map_err(GitError::file("delete", path))
-    }
 }
 
 /// Reads the object id at the beginning of git's output.
 pub(super) fn first_oid(bytes: &[u8]) -> Option<Oid> {
-    let word = bytes.split(|byte| byte.is_ascii_whitespace()).next()?;
+    let word = bytes.split(u8::is_ascii_whitespace).next()?;
     Oid::parse(std::str::from_utf8(word).ok()?)
 }
 
@@ -156,7 +182,7 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
     text.push_str(
         "[core]\n\tbare = false\n\tfsmonitor = false\n\thooksPath = /dev/null\n\tsafecrlf = false\n",
     );
-    text.push_str(&format!("\tbigFileThreshold = {BIG_FILE_BYTES}\n"));
+    let _ = writeln!(text, "\tbigFileThreshold = {BIG_FILE_BYTES}");
     text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n");
     let home = repository.git.environment().get("HOME").map(Path::new);
     for (key, value, name) in [
@@ -171,7 +197,7 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
         if let Some(source) = expand(value, home) {
             copy_file(&repository.top_level().join(source), &copy)?;
         }
-        text.push_str(&format!("[core]\n\t{key} = {}\n", quoted(&copy)));
+        let _ = writeln!(text, "[core]\n\t{key} = {}", quoted(&copy));
     }
     Ok(text)
 }
@@ -224,11 +250,11 @@ fn copy_patterns(
 ) -> Result<BTreeSet<String>, GitError> {
     let common = repository.common_directory();
     copy_file(&common.join("info/exclude"), &directory.join("info/exclude"))?;
-    let mut attributes = read_regular(&common.join("info/attributes"))?.unwrap_or_default();
-    // No filter has a program here, because the configuration names none. This says it once more: the last line of this
-    // file outranks every other attribute.
-    attributes.extend(b"\n* -filter\n");
-    write(&directory.join("info/attributes"), &attributes)?;
+    // Attributes may name drivers; the configuration here has none of them, so the names mean nothing.
+    copy_file(
+        &common.join("info/attributes"),
+        &directory.join("info/attributes"),
+    )?;
     if settings.is_sparse {
         copy_file(
             &repository.git_directory().join("info/sparse-checkout"),
@@ -248,32 +274,35 @@ fn copy_patterns(
 /// Copies the index with its time of change. Git compares that time with those of the files to find edits made within
 /// the same tick of the clock; with a newer time such an edit is lost.
 fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
-    copy_with_time(&from.join("index"), &to.join("index"))?;
+    let mut left_bytes = INDEX_BYTES;
+    copy_with_time(&from.join("index"), &to.join("index"), &mut left_bytes)?;
     // A split index has its larger half in files of their own.
     let entries = fs::read_dir(from).map_err(GitError::file("read", from))?;
     for entry in entries {
         let name = entry.map_err(GitError::file("read", from))?.file_name();
         if name.as_bytes().starts_with(b"sharedindex.") {
-            copy_with_time(&from.join(&name), &to.join(&name))?;
+            copy_with_time(&from.join(&name), &to.join(&name), &mut left_bytes)?;
         }
     }
     Ok(())
 }
 
-fn copy_with_time(from: &Path, to: &Path) -> Result<(), GitError> {
-    let mut source = match File::open(from) {
-        Ok(source) => source,
-        // No index yet: nothing was ever added.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(GitError::file("read", from)(error)),
+fn copy_with_time(from: &Path, to: &Path, left_bytes: &mut u64) -> Result<(), GitError> {
+    // No index yet: nothing was ever added.
+    let Some(mut source) = open_regular(from)? else {
+        return Ok(());
     };
-    let copy = || -> std::io::Result<()> {
-        let modified = source.metadata()?.modified()?;
+    let found = source.metadata().map_err(GitError::file("read", from))?;
+    let Some(left) = left_bytes.checked_sub(found.len()) else {
+        return Err(too_large(from));
+    };
+    *left_bytes = left;
+    let mut copy = || -> std::io::Result<()> {
         let mut target = File::create_new(to)?;
+        // Git replaces its index by another file, so this one does not grow.
         std::io::copy(&mut source, &mut target)?;
-        target.set_modified(modified)
+        target.set_modified(found.modified()?)
     };
-    let mut copy = copy;
     copy().map_err(GitError::file("copy", from))
 }
 
@@ -287,25 +316,34 @@ fn copy_file(from: &Path, to: &Path) -> Result<bool, GitError> {
 
 /// Reads a regular file; anything else at its place, or nothing, is none. Git too ignores patterns it cannot read.
 fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, GitError> {
-    // Not blocking, because a FIFO would wait for a writer.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let Ok(descriptor) = rustix::fs::open(path, flags, Mode::empty()) else {
+    let Ok(Some(file)) = open_regular(path) else {
         return Ok(None);
     };
-    let file = File::from(descriptor);
-    let found = file.metadata().map_err(GitError::file("read", path))?;
-    if !found.is_file() {
-        return Ok(None);
-    }
     let mut bytes = Vec::new();
     file.take(PATTERN_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(GitError::file("read", path))?;
     if bytes.len() as u64 > PATTERN_FILE_BYTES {
-        let source = std::io::Error::from(std::io::ErrorKind::FileTooLarge);
-        return Err(GitError::file("read", path)(source));
+        return Err(too_large(path));
     }
     Ok(Some(bytes))
+}
+
+/// Opens a regular file; anything else at its place, or nothing, is none.
+fn open_regular(path: &Path) -> Result<Option<File>, GitError> {
+    // Not blocking, because a FIFO would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+        Err(error) => return Err(GitError::file("read", path)(error.into())),
+    };
+    let found = file.metadata().map_err(GitError::file("read", path))?;
+    Ok(found.is_file().then_some(file))
+}
+
+fn too_large(path: &Path) -> GitError {
+    GitError::file("read", path)(std::io::ErrorKind::FileTooLarge.into())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), GitError> {

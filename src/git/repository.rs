@@ -152,13 +152,17 @@ fn refusal(directory: PathBuf, output: &Output) -> GitError {
     }
 }
 
+/// Bytes of a `.git` file, which holds one path.
+const GIT_FILE_BYTES: u64 = 8192;
+
 /// Follows a working tree's `.git`, a folder or a file that names one.
 fn linked_git_directory(top_level: &Path) -> Option<PathBuf> {
     let entry = top_level.join(".git");
     if entry.metadata().ok()?.is_dir() {
         return entry.canonicalize().ok();
     }
-    let bytes = fs::read(&entry).ok()?;
+    let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+    let bytes = fs::read(&entry).ok().filter(|_| found.len() <= GIT_FILE_BYTES)?;
     let line = bytes.strip_prefix(b"gitdir: ")?;
     top_level.join(path_line(line)).canonicalize().ok()
 }

@@ -5,8 +5,9 @@ use crate::diff::parse::{Entry, parse_raw_and_patch};
 use crate::diff::patch::{ChangeKind, Content, Patch};
 use crate::diff::text::shown_path;
 use crate::git::GitError;
-use crate::git::command::{DIFF, LIST};
-use crate::git::private::{BIG_FILE_BYTES, Private};
+use crate::git::command::{Command, DIFF, LIST};
+use crate::git::filtered::correct;
+use crate::git::private::{BIG_FILE_BYTES, Private, View};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -32,37 +33,96 @@ const ARGUMENTS: [&str; 14] = [
     "--no-relative",
 ];
 
-/// Reads the diff between two ends, which are `git diff`'s own: a commit against the working tree, `--cached` and a
-/// commit against the index, or two commits.
-pub(super) fn read_diff(
-    private: &Private,
-    top_level: &Path,
-    ends: &[&OsStr],
-    pathspecs: &[OsString],
-) -> Result<Patch, GitError> {
-    let output = private
-        .command("diff")
-        .args(ARGUMENTS)
-        .args(ends)
-        .args(["--"])
-        .args(pathspecs)
-        .run(&DIFF);
-    let output = match output {
-        Err(GitError::OutputTooLarge { limit, .. }) => {
-            let largest = read_largest(private, ends, pathspecs)?;
-            return Err(GitError::DiffTooLarge { limit, largest });
+/// What is asked when a diff is too large: lines per file.
+const COUNT_ARGUMENTS: [&str; 7] = [
+    "--numstat",
+    "-z",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--ignore-submodules=dirty",
+    "--no-relative",
+];
+
+/// A diff to read.
+#[derive(Clone, Copy)]
+pub(super) struct Diff<'a> {
+    /// Where to run it.
+    pub private: &'a Private,
+    /// The top of the working tree.
+    pub top_level: &'a Path,
+    /// The commit or tree before.
+    pub from: &'a OsStr,
+    /// The other end.
+    pub to: End<'a>,
+    /// Literal paths to narrow it to.
+    pub pathspecs: &'a [OsString],
+}
+
+/// What a commit is compared with.
+#[derive(Clone, Copy)]
+pub(super) enum End<'a> {
+    /// The working tree.
+    WorkingTree,
+    /// The index.
+    Index,
+    /// Another commit.
+    Commit(&'a OsStr),
+}
+
+impl<'a> Diff<'a> {
+    /// Reads it.
+    pub(super) fn read(self) -> Result<Patch, GitError> {
+        let mut entries = self.read_entries()?;
+        if matches!(self.to, End::WorkingTree) {
+            let staged = Diff {
+                to: End::Index,
+                ..self
+            };
+            entries = correct(self.private, self.top_level, entries, || staged.read_entries())?;
         }
-        other => other?,
-    };
-    if !output.is_success() {
-        return Err(private.explain("diff", &output));
+        mark_large_files(self.private, self.top_level, &mut entries)?;
+        Ok(Patch {
+            files: entries.into_iter().map(|entry| entry.file).collect(),
+        })
     }
-    let mut entries = parse_raw_and_patch(&output.stdout)?;
-    drop(output);
-    mark_large_files(private, top_level, &mut entries)?;
-    Ok(Patch {
-        files: entries.into_iter().map(|entry| entry.file).collect(),
-    })
+
+    fn read_entries(self) -> Result<Vec<Entry>, GitError> {
+        let output = match self.command(&ARGUMENTS).run(&DIFF) {
+            Err(GitError::OutputTooLarge { limit, .. }) => {
+                let largest = self.read_largest()?;
+                return Err(GitError::DiffTooLarge { limit, largest });
+            }
+            other => other?,
+        };
+        if !output.is_success() {
+            return Err(self.private.explain("diff", &output));
+        }
+        Ok(parse_raw_and_patch(&output.stdout)?)
+    }
+
+    /// Asks which files make it large, without its lines.
+    fn read_largest(self) -> Result<Vec<LargeFile>, GitError> {
+        let output = self.command(&COUNT_ARGUMENTS).run_ok(&DIFF)?;
+        let mut files: Vec<LargeFile> = output.split(|&byte| byte == 0).filter_map(read_numstat).collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.added + file.removed));
+        files.truncate(LARGEST);
+        Ok(files)
+    }
+
+    fn command(self, arguments: &[&str]) -> Command<'a> {
+        let (view, ends) = match self.to {
+            End::WorkingTree => (View::WorkingTree, vec![self.from]),
+            End::Index => (View::Index, vec![OsStr::new("--cached"), self.from]),
+            End::Commit(to) => (View::Commits, vec![self.from, to]),
+        };
+        self.private
+            .diff(view)
+            .args(arguments)
+            .args(ends)
+            .args(["--"])
+            .args(self.pathspecs)
+    }
 }
 
 /// Tells files that are too large for a diff from those that are no text: git calls both binary.
@@ -90,7 +150,8 @@ fn mark_large_files(private: &Private, top_level: &Path, entries: &mut [Entry]) 
     if asked.is_empty() {
         return Ok(());
     }
-    let question: String = asked.iter().map(|(_, oid)| format!("{oid}\n")).collect();
+    let oids: Vec<&str> = asked.iter().map(|(_, oid)| oid.as_str()).collect();
+    let question = format!("{}\n", oids.join("\n"));
     let answer = private
         .command("cat-file")
         .args(["--batch-check=%(objectsize)"])
@@ -114,32 +175,6 @@ fn mark(entry: &mut Entry, bytes: u64) {
     if bytes > BIG_FILE_BYTES {
         entry.file.content = Content::TooLarge { bytes };
     }
-}
-
-/// Asks which files make a diff large, without its lines.
-fn read_largest(
-    private: &Private,
-    ends: &[&OsStr],
-    pathspecs: &[OsString],
-) -> Result<Vec<LargeFile>, GitError> {
-    let output = private
-        .command("diff")
-        .args([
-            "--numstat",
-            "-z",
-            "--no-renames",
-            "--no-ext-diff",
-            "--no-textconv",
-        ])
-        .args(["--ignore-submodules=dirty", "--no-relative"])
-        .args(ends)
-        .args(["--"])
-        .args(pathspecs)
-        .run_ok(&DIFF)?;
-    let mut files: Vec<LargeFile> = output.split(|&byte| byte == 0).filter_map(read_numstat).collect();
-    files.sort_by_key(|file| std::cmp::Reverse(file.added + file.removed));
-    files.truncate(LARGEST);
-    Ok(files)
 }
 
 /// Reads `added<TAB>removed<TAB>path`; a binary file has `-` for both and no lines.

@@ -6,9 +6,11 @@ use crate::diff::text::shown_path;
 use crate::domain::coverage::{Omission, OmissionReason};
 use crate::domain::limits::{UNTRACKED_FILE_BYTES, UNTRACKED_FILES, UNTRACKED_TOTAL_BYTES};
 use crate::git::GitError;
+use crate::git::command::LIST;
+use crate::git::private::Private;
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -32,6 +34,50 @@ pub(super) struct UntrackedFiles {
     pub left_out: Vec<Omission>,
 }
 
+/// The names of untracked files.
+#[derive(Debug)]
+pub(super) struct UntrackedList {
+    /// Relative to the top of the working tree.
+    pub paths: Vec<Vec<u8>>,
+    /// Whether folders without a tracked file stand for their files, because those are too many to list.
+    is_collapsed: bool,
+}
+
+/// Lists files that are neither tracked nor ignored, below the given pathspecs.
+pub(super) fn list_untracked(private: &Private, pathspecs: &[OsString]) -> Result<UntrackedList, GitError> {
+    let list = |more: &[&str]| {
+        private
+            .command("ls-files")
+            .args(["--others", "--exclude-standard", "-z"])
+            .args(more)
+            .args(["--"])
+            .args(pathspecs)
+            .run(&LIST)
+    };
+    let mut is_collapsed = false;
+    let mut output = list(&[]);
+    if matches!(output, Err(GitError::OutputTooLarge { .. })) {
+        is_collapsed = true;
+        output = list(&["--directory", "--no-empty-directory"]);
+    }
+    let output = output?;
+    if !output.is_success() {
+        return Err(private.explain("ls-files", &output));
+    }
+    Ok(UntrackedList {
+        paths: names(&output.stdout).iter().map(|name| name.to_vec()).collect(),
+        is_collapsed,
+    })
+}
+
+/// Splits names that end in NULs.
+pub(super) fn names(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
 /// What is at an untracked path.
 enum Found {
     Bytes { mode: u32, bytes: Vec<u8> },
@@ -43,13 +89,13 @@ enum Found {
 /// Reads untracked files below `top`, in order, until a limit is reached; what is beyond it is left out.
 pub(super) fn read_untracked(
     top: &Path,
-    paths: &[Vec<u8>],
+    listed: &UntrackedList,
     untracked: Untracked,
 ) -> Result<UntrackedFiles, GitError> {
     let mut read = UntrackedFiles::default();
     let root = File::open(top).map_err(GitError::file("read", top))?;
     let mut total_bytes = 0_u64;
-    for path in paths {
+    for path in &listed.paths {
         let leave_out = |reason| Omission {
             path: shown_path(path),
             reason,
@@ -58,7 +104,8 @@ pub(super) fn read_untracked(
             read.left_out.push(leave_out(OmissionReason::UntrackedExcluded));
             continue;
         }
-        if read.files.len() >= UNTRACKED_FILES {
+        let is_folder_of_many = listed.is_collapsed && path.ends_with(b"/");
+        if is_folder_of_many || read.files.len() >= UNTRACKED_FILES {
             read.left_out.push(leave_out(OmissionReason::UntrackedLimit));
             continue;
         }
@@ -67,9 +114,9 @@ pub(super) fn read_untracked(
             read.files.push(untracked_file(nested, None, Content::Submodule));
             continue;
         }
-        let room = UNTRACKED_TOTAL_BYTES - total_bytes;
+        let left_bytes = UNTRACKED_TOTAL_BYTES - total_bytes;
         let file = match look(&root, path) {
-            Found::Bytes { bytes, .. } if bytes.len() as u64 > room => {
+            Found::Bytes { bytes, .. } if bytes.len() as u64 > left_bytes => {
                 read.left_out.push(leave_out(OmissionReason::UntrackedLimit));
                 continue;
             }

@@ -12,6 +12,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Answers a call. May take as long as the job it waits for; must return soon after `call.closing` fires.
     fn call(&self, request: Request, call: Call) -> Pin<Box<dyn Future<Output = Envelope> + Send + '_>>;
 
+    /// Returns fields of the answer to a request that never change, written once as the inside of a JSON object, such as
+    /// `"codes":[...]`.
+    ///
+    /// They are put into the body of a success, where [`Backend::call`] then leaves them out. A large constant answer so
+    /// costs a copy instead of a tree of values for each call.
+    fn constant_fields(&self, request: &Request) -> Option<&str> {
+        let _ = request;
+        None
+    }
+
     /// Wraps a fault that was found before the use case began, mostly an argument that does not fit.
     fn refuse(&self, tool: &'static str, fault: Fault, call: &Call) -> Envelope;
 

@@ -12,7 +12,7 @@ use crate::service::call::Host;
 const TOOL_USE_ID: &str = "claudecode/toolUseId";
 /// How codex names its conversation. Seen with codex-cli 0.169.0.
 const THREAD_ID: &str = "threadId";
-/// How codex names one use of a tool inside a conversation.
+/// How codex names one use of a tool inside a conversation. Seen with codex-cli 0.169.0.
 const CALL_ID: &str = "callId";
 /// The name under which codex calls.
 const CODEX: &str = "codex-mcp-client";

@@ -2,7 +2,11 @@
 //!
 //! rmcp drops what it cannot decode, and its sender waits for ever. Here every line that may be a request is answered.
 
-use rmcp::model::ClientJsonRpcMessage;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, ClientJsonRpcMessage, ClientRequest, GetMeta, JsonObject,
+    RequestId, RequestMetaObject,
+};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::mcp::bounds::{BATCH_ANSWERS, LINE_BYTES};
@@ -33,6 +37,9 @@ pub(super) fn decode(line: &Line<'_>) -> Decoded {
             return refused(ids::of_ends(head, tail), INVALID_REQUEST, &message);
         }
     };
+    if let Some(message) = tool_call(line) {
+        return Decoded::Message(Box::new(message));
+    }
     if let Ok(message) = serde_json::from_slice(line) {
         return Decoded::Message(Box::new(message));
     }
@@ -54,6 +61,43 @@ pub(super) fn decode(line: &Line<'_>) -> Decoded {
             refused(ids::of_line(line), PARSE_ERROR, message)
         }
     }
+}
+
+/// Decodes the one message that comes often, without rmcp's detour: that reads every line into a buffer of its own and
+/// tries each kind of message on it. Whatever is unusual about a line is left to rmcp.
+fn tool_call(line: &[u8]) -> Option<ClientJsonRpcMessage> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wire<'a> {
+        jsonrpc: &'a str,
+        id: RequestId,
+        method: &'a str,
+        params: Params,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Params {
+        #[serde(rename = "_meta")]
+        meta: Option<RequestMetaObject>,
+        name: String,
+        arguments: Option<JsonObject>,
+    }
+    let Wire {
+        jsonrpc,
+        id,
+        method,
+        params,
+    } = serde_json::from_slice(line).ok()?;
+    if jsonrpc != "2.0" || method != "tools/call" {
+        return None;
+    }
+    let mut call = CallToolRequestParams::new(params.name);
+    call.arguments = params.arguments;
+    let mut request = ClientRequest::CallToolRequest(CallToolRequest::new(call));
+    if let Some(meta) = params.meta {
+        *request.get_meta_mut() = meta;
+    }
+    Some(ClientJsonRpcMessage::request(request, id))
 }
 
 /// Decides what to do with JSON that is no message.
@@ -149,6 +193,60 @@ mod tests {
         let answers = answers(line).unwrap();
         assert_eq!(answers.len(), 2);
         assert!(answers[0].contains("\"id\":1,") && answers[1].contains("\"id\":\"b\","));
+    }
+
+    #[test]
+    fn the_short_way_and_rmcps_own_read_the_same() {
+        let read_shortly = |line: &str, expected: bool| {
+            let short = tool_call(line.as_bytes());
+            assert_eq!(short.is_some(), expected, "{line}");
+            if let Some(short) = short {
+                let own: ClientJsonRpcMessage = serde_json::from_str(line).unwrap();
+                assert_eq!(
+                    serde_json::to_value(&short).unwrap(),
+                    serde_json::to_value(&own).unwrap(),
+                    "{line}"
+                );
+                let (ClientJsonRpcMessage::Request(short), ClientJsonRpcMessage::Request(own)) = (short, own)
+                else {
+                    panic!("{line}");
+                };
+                assert_eq!(short.request.get_meta(), own.request.get_meta(), "{line}");
+            }
+        };
+        read_shortly(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#,
+            true,
+        );
+        read_shortly(
+            r#"{"method":"tools/call","params":{"arguments":{"x":[1.0,null]},"name":"a","_meta":{"progressToken":"p",
+                "claudecode/toolUseId":"t"}},"jsonrpc":"2.0","id":"q"}"#,
+            true,
+        );
+        read_shortly(
+            r#"{"jsonrpc":"2.0","id":9.0,"method":"tools/call","params":{"name":"a","arguments":null}}"#,
+            true,
+        );
+        read_shortly(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","task":{}}}"#,
+            false,
+        );
+        read_shortly(
+            r#"{"jsonrpc":"1.0","id":1,"method":"tools/call","params":{"name":"a"}}"#,
+            false,
+        );
+        read_shortly(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"name":"a"}}"#,
+            false,
+        );
+        read_shortly(
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"tools/call","params":{"name":"a"}}"#,
+            false,
+        );
+        read_shortly(
+            r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"tools/call","params":{"name":"a"}}"#,
+            false,
+        );
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Ring 5: the door for hosts that speak MCP, and the only place that knows rmcp.
 //!
-//! A line from the host is read and decoded in one thread ([`lines`], [`decode`]), becomes a message for rmcp
-//! ([`transport`]), which calls the [`server`], which parses the arguments and asks the [`backend`]. The envelope goes
-//! back as finished JSON ([`reply`]) through the writer's thread ([`writer`]).
+//! A line from the host is read and decoded in one thread (`lines`, `decode`), becomes a message for rmcp
+//! (`transport`), which calls the `server`, which parses the arguments and asks the [`Backend`]. The envelope goes back
+//! as finished JSON (`reply`) through the writer's thread (`writer`).
 //!
 //! Nothing here touches a file or starts a process: a host may start a server only to ask for its version.
 
@@ -18,6 +18,7 @@ mod lines;
 mod reply;
 mod serve;
 mod server;
+mod service;
 mod signals;
 mod stdio;
 mod surrogates;

@@ -6,22 +6,22 @@ use std::sync::{Arc, OnceLock};
 
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, ErrorData,
-    Implementation, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-    ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorCode,
+    ErrorData, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+    ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::envelope::Envelope;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::mcp::arguments::{self, TOOLS};
 use crate::mcp::backend::Backend;
 use crate::mcp::bounds::{QUICK_CALLS, TOOL_NAME_CHARS, WAITING_CALLS};
 use crate::mcp::calls::OpenCall;
 use crate::mcp::isolate::{Panicked, isolate};
+use crate::mcp::reply::ReplyError;
 use crate::mcp::{caller, reply, tools};
 use crate::service::call::{Call, Host};
 
@@ -130,28 +130,37 @@ impl Server {
         Some(self.host.get_or_init(|| host).clone())
     }
 
-    /// Runs one call to its envelope, whatever happens in it.
+    /// Runs one call to its result, whatever happens in it.
     async fn answer(
         &self,
         tool: &'static str,
-        params: CallToolRequestParams,
+        arguments: Option<JsonObject>,
         open: &OpenCall,
-        call: Call,
-    ) -> Envelope {
-        let asked = call.clone();
+        call: &Call,
+    ) -> Result<CallToolResult, ReplyError> {
         let work = async {
             if let Err(fault) = self.admit(tool, open).await {
-                return self.backend.refuse(tool, fault, &call);
+                return reply::pack(&self.backend.refuse(tool, fault, call), None);
             }
-            match arguments::parse(tool, params.arguments) {
-                Ok(request) => self.backend.call(request, call).await,
-                Err(fault) => self.backend.refuse(tool, fault, &call),
+            match arguments::parse(tool, arguments) {
+                Ok(request) => {
+                    let constant = self.backend.constant_fields(&request);
+                    let envelope = self.backend.call(request, call.clone()).await;
+                    reply::pack(&envelope, constant)
+                }
+                Err(fault) => reply::pack(&self.backend.refuse(tool, fault, call), None),
             }
         };
         let answered = isolate(work).await;
-        answered.unwrap_or_else(|Panicked| {
-            tracing::error!(request_id = asked.request_id, tool, "a call panicked");
-            self.backend.internal(tool, &asked)
+        let result = answered.unwrap_or_else(|Panicked| {
+            tracing::error!(request_id = call.request_id, tool, "a call panicked");
+            reply::pack(&self.backend.internal(tool, call), None)
+        });
+        result.or_else(|error| {
+            tracing::error!(request_id = call.request_id, tool, %error, "a result cannot be sent");
+            let fault = Fault::new(FaultCode::Internal, error.to_string())
+                .hint("ask for less: job with another detail, or a smaller tail or limit");
+            reply::pack(&self.backend.refuse(tool, fault, call), None)
         })
     }
 
@@ -213,14 +222,8 @@ impl ServerHandler for Server {
             ));
         };
         let call = self.call(&open, &context);
-        let asked = call.clone();
-        let envelope = self.answer(tool, params, &open, call).await;
-        let result = reply::pack(&envelope).or_else(|error| {
-            tracing::error!(request_id = asked.request_id, tool, %error, "a result cannot be sent");
-            let fault = Fault::new(FaultCode::Internal, error.to_string())
-                .hint("ask for less: job with another detail, or a smaller tail or limit");
-            reply::pack(&self.backend.refuse(tool, fault, &asked))
-        });
+        // On the heap: rmcp moves the whole future of a request several times before it runs.
+        let result = Box::pin(self.answer(tool, params.arguments, &open, &call)).await;
         result
             .map(CallToolResponse::Complete)
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))

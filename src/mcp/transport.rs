@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, GetMeta, ProtocolVersion,
-    ServerJsonRpcMessage, ServerResult,
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, GetMeta, JsonRpcResponse,
+    ProtocolVersion, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::RoleServer;
 use rmcp::transport::Transport;
@@ -178,12 +178,13 @@ impl Transport<RoleServer> for HostTransport {
             _ => None,
         };
         let permits = id.map(|id| self.calls.answer(id));
-        let line = match &message {
-            ServerJsonRpcMessage::Response(response) => match &response.result {
-                ServerResult::CallToolResult(result) => reply::line(&response.id, result),
-                _ => serde_json::to_vec(&message),
-            },
-            _ => serde_json::to_vec(&message),
+        let line = match message {
+            ServerJsonRpcMessage::Response(JsonRpcResponse {
+                result: ServerResult::CallToolResult(result),
+                id,
+                ..
+            }) => reply::line(&id, result),
+            other => serde_json::to_vec(&other),
         };
         let lines = self.lines.clone();
         async move {

@@ -1,3 +1,5 @@
+//! Tests of reading answers.
+
 use proptest::prelude::*;
 use serde_json::json;
 

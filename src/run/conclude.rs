@@ -48,13 +48,13 @@ pub fn read_answer(
                 ));
             }
             let answer = ReviewAnswer {
-                target: target.clone(),
+                target: target.as_ref().clone(),
                 score: raw.score,
                 verdict,
                 confidence,
                 review_status: ReviewStatus::Completed,
                 findings: findings.into_iter().map(masked::<Finding>).collect(),
-                coverage: coverage.clone(),
+                coverage: coverage.as_ref().clone(),
                 overview: raw.summary,
                 questions: raw.questions,
                 assumptions: raw.assumptions,
@@ -111,24 +111,25 @@ impl Remains {
     /// Writes the result of a job that has an answer.
     pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
         let raw = self.transcript.last_message.as_deref().map(mask);
-        self.record(spec, JobState::Succeeded, Some(answer), None, None, raw)
+        ResultRecord {
+            answer: Some(answer),
+            raw,
+            ..self.record(spec, JobState::Succeeded)
+        }
     }
 
     /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
     pub fn failed(self, spec: &Spec, state: JobState, fault: Fault) -> ResultRecord {
         let partial = self.transcript.last_message.as_deref().map(mask);
-        self.record(spec, state, None, Some(fault), partial, None)
+        ResultRecord {
+            fault: Some(fault),
+            partial,
+            ..self.record(spec, state)
+        }
     }
 
-    fn record(
-        mut self,
-        spec: &Spec,
-        state: JobState,
-        answer: Option<Answer>,
-        fault: Option<Fault>,
-        partial: Option<String>,
-        raw: Option<String>,
-    ) -> ResultRecord {
+    /// Everything but the answer or the reason why there is none.
+    fn record(mut self, spec: &Spec, state: JobState) -> ResultRecord {
         self.warnings.extend(
             self.transcript
                 .warnings
@@ -148,10 +149,10 @@ impl Remains {
             state,
             ended_ms: clock::now_ms(),
             elapsed_ms: self.elapsed_ms,
-            answer,
-            fault,
-            partial,
-            raw,
+            answer: None,
+            fault: None,
+            partial: None,
+            raw: None,
             thread: self.transcript.thread.filter(|_| !spec.ephemeral),
             usage: own_usage(spec, thread_usage),
             thread_usage,

@@ -38,7 +38,9 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let leaked = end_all(orphans).await;
     let entries = events::read_all(&directory.events_path());
     let mut transcript = Transcript::default();
-    entries.iter().for_each(|entry| transcript.push(&entry.event));
+    for entry in &entries {
+        transcript.push(&entry.event);
+    }
     let started = directory.started_ms();
     let last = entries.last().map(|entry| entry.at_ms);
     let elapsed_ms = started

@@ -85,7 +85,7 @@ impl Supervision<'_> {
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
-                    self.take(&line, &mut transcript)?;
+                    self.take(&line, &mut transcript);
                     None
                 }
                 Woken::Line(Some(Line::TooLong)) => {
@@ -97,9 +97,10 @@ impl Supervision<'_> {
                 Woken::Line(None) => {
                     // The peer closed its output; it is over when it also ends, which it is given a moment for.
                     lines.close();
-                    match tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await {
-                        Ok(end) => ended = end.ok(),
-                        Err(_) => (ended, leaked) = running.terminate().await,
+                    if let Ok(end) = tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await {
+                        ended = end.ok();
+                    } else {
+                        (ended, leaked) = running.terminate().await;
                     }
                     break;
                 }
@@ -134,10 +135,10 @@ impl Supervision<'_> {
     }
 
     /// Takes one line: into the transcript as it is, into the log with secrets masked.
-    fn take(&mut self, line: &[u8], transcript: &mut Transcript) -> Result<(), Fault> {
+    fn take(&mut self, line: &[u8], transcript: &mut Transcript) {
         let Some(mut event) = parse_line(line) else {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
-            return Ok(());
+            return;
         };
         transcript.push(&event);
         event.map_texts(&mut |text| {
@@ -152,7 +153,6 @@ impl Supervision<'_> {
         if let Event::ThreadStarted { thread } = &event {
             tracing::info!(%thread, "the peer opened its thread");
         }
-        Ok(())
     }
 }
 

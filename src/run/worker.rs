@@ -28,7 +28,7 @@ use crate::run::supervise::{Run, Supervision};
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events::EventLog;
-use crate::state::record::{ResultRecord, Spec};
+use crate::state::record::{Answer, ResultRecord, Spec};
 use crate::state::slots;
 use crate::state::store::Store;
 use crate::sys::clock::{self, Stopwatch};
@@ -39,6 +39,8 @@ use crate::sys::watch::DirectoryWatch;
 
 /// Bytes of a stored prompt or change, far above what is accepted.
 const STORED_BYTES: u64 = 256 * 1024 * 1024;
+/// Answers beyond this many bytes do not fit an envelope for sure and get a file of their own.
+const ANSWER_FILE_BYTES: usize = 16 * 1024;
 /// How long codex may take to tell when a used-up allowance is back.
 const QUOTA_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -118,6 +120,12 @@ async fn work(
         }
         Err(error) => Remains::default().failed(&spec, JobState::Failed, error.into()),
     };
+    if let Some(Answer::Consult(answer)) = &result.answer
+        && answer.answer.len() > ANSWER_FILE_BYTES
+    {
+        // For reading: the result below holds it too, so failing here loses nothing.
+        let _ = files::write_atomic(&directory.answer_path(), answer.answer.as_bytes());
+    }
     directory.write_result(&result)?;
     tracing::info!(state = result.state.as_str(), "the job ended");
     // The peer's temporary folder is of no use to anybody any more.
@@ -190,15 +198,10 @@ impl Job<'_> {
         }
     }
 
-    async fn attempt(
-        &mut self,
-        remains: &mut Remains,
-    ) -> Result<crate::state::record::Answer, (JobState, Fault)> {
+    async fn attempt(&mut self, remains: &mut Remains) -> Result<Answer, (JobState, Fault)> {
         let failed = |fault: Fault| (JobState::Failed, fault);
         let state_failed = |error: StateError| failed(error.into());
-        let prompt = self
-            .read_text(&self.directory.prompt_path())
-            .map_err(state_failed)?;
+        let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
         let change = self.read_change().map_err(state_failed)?;
         let deadline = Instant::now() + Duration::from_millis(self.spec.timeout_ms);
         let control = Control::new(self.directory, deadline, self.ended.clone());
@@ -411,7 +414,7 @@ impl Job<'_> {
         }
     }
 
-    fn read_text(&self, path: &Path) -> Result<String, StateError> {
+    fn read_text(path: &Path) -> Result<String, StateError> {
         let bytes = files::read_bounded(path, STORED_BYTES).map_err(StateError::io("read", path))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -421,7 +424,7 @@ impl Job<'_> {
         if !path.exists() {
             return Ok(None);
         }
-        let text = self.read_text(&path)?;
+        let text = Self::read_text(&path)?;
         let sent: SentPatch =
             serde_json::from_str(&text).map_err(|source| StateError::Damaged { path, source })?;
         Ok(Some(sent.into()))

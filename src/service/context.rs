@@ -117,6 +117,11 @@ impl Service {
         self.wrap(tool, outcome, &call, watch)
     }
 
+    /// Answers `status topic=errors` without its rows, for a door that keeps them serialised.
+    pub fn errors_head(&self, call: &Call) -> Envelope {
+        self.wrap("status", Ok(status::errors_head()), call, Stopwatch::start())
+    }
+
     /// Wraps a fault that was found before a use case began.
     pub fn refuse(&self, tool: &'static str, fault: Fault, call: &Call) -> Envelope {
         self.wrap(tool, Err(Refusal::from(fault).into()), call, Stopwatch::start())

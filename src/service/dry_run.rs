@@ -83,7 +83,7 @@ fn show(
     let tool = plan.kind.as_str();
     let timeout_ms = clock::millis(common.options.timeout.unwrap_or(config.timeout.value));
     let mut body = object(json!({
-        "tool": tool,
+        "would_call": tool,
         "would_send": {
             "prompt_bytes": plan.egress.prompt_bytes,
             "prompt_chars": plan.prompt.chars(),
@@ -103,14 +103,14 @@ fn show(
         "creates": ["one job record in the state directory"],
         "touches_workspace": false,
     }));
-    let mut what = format!("would send {} bytes", plan.egress.prompt_bytes);
+    let mut what = format!("{} bytes", plan.egress.prompt_bytes);
     let mut not_run = false;
     if let Expects::Review { target, coverage } = &plan.expects {
         body.insert("target".to_owned(), json!(target));
         body.insert("coverage".to_owned(), json!(coverage));
         not_run = coverage.status == CoverageStatus::None;
         what = format!(
-            "{} of {} hunks in {} files, {what}",
+            "{} of {} hunks in {} files, {what},",
             coverage.hunks.sent, coverage.hunks.total, coverage.files
         );
     }
@@ -118,7 +118,7 @@ fn show(
         format!("This {tool} would not be run: nothing of the change can be shown.")
     } else {
         format!(
-            "This {tool} {what} to codex {}, for at most {}. Nothing was sent.",
+            "This {tool} would send {what} to codex {}, which may take {} at most. Nothing was sent.",
             preflight.program.version,
             spoken(timeout_ms)
         )

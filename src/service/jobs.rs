@@ -1,5 +1,7 @@
 //! Looking at jobs: one, or a list.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
 use crate::diff::patch::Patch;
@@ -151,10 +153,8 @@ fn shorten(text: &mut String) {
     let whole = text.len();
     if whole > TEXT_BYTES {
         truncate(text, TEXT_BYTES);
-        text.push_str(&format!(
-            "\n[{} bytes left out; the file holds all of it]",
-            whole - text.len()
-        ));
+        let left = whole - text.len();
+        let _ = write!(text, "\n[{left} bytes left out; the file holds all of it]");
     }
 }
 

@@ -1,5 +1,7 @@
 //! A review of a change or of a snippet.
 
+use std::fmt::Write;
+
 use crate::config::Config;
 use crate::diff::added::added_file;
 use crate::diff::count::{self, total_hunks};
@@ -207,8 +209,8 @@ pub fn plan(
         egress: egress(&prompt, input.files, redaction.withheld.clone(), redaction.count),
         change: Some(input.sent),
         expects: Expects::Review {
-            target: input.target,
-            coverage: input.coverage,
+            target: Box::new(input.target),
+            coverage: Box::new(input.coverage),
         },
         prompt,
         warnings,
@@ -217,20 +219,17 @@ pub fn plan(
 
 /// The fault of a change that fits no single prompt: its largest files, and a call that is narrow enough.
 fn narrower(message: String, input: &ReviewInput, config: &Config) -> Fault {
-    let limit = config.prompt_bytes.value as u64 / 2;
     let files = &input.largest;
     let fault = too_large(message, files);
-    let paths: Vec<&str> = input
-        .files
-        .iter()
-        .scan(0, |sum, file| {
-            *sum += file.bytes as u64;
-            Some((*sum, file))
-        })
-        .take_while(|(sum, _)| *sum <= limit)
-        .map(|(_, file)| file.path.as_str())
-        .take(crate::domain::limits::REVIEW_PATHS)
-        .collect();
+    let mut room = config.prompt_bytes.value as u64 / 2;
+    let mut paths = Vec::new();
+    for file in &input.files {
+        let bytes = file.bytes as u64;
+        if bytes <= room && paths.len() < crate::domain::limits::REVIEW_PATHS {
+            room -= bytes;
+            paths.push(file.path.as_str());
+        }
+    }
     if paths.is_empty() {
         return fault;
     }
@@ -290,13 +289,13 @@ fn describe(input: &ReviewInput) -> String {
         .iter()
         .filter_map(|(word, oid)| oid.as_ref().map(|oid| (word, oid)))
     {
-        text.push_str(&format!(", {word} {oid}"));
+        let _ = write!(text, ", {word} {oid}");
     }
     if let Some(base) = &input.base_name {
-        text.push_str(&format!(", compared with {base}"));
+        let _ = write!(text, ", compared with {base}");
     }
     if !target.paths.is_empty() {
-        text.push_str(&format!(", only {} paths", target.paths.len()));
+        let _ = write!(text, ", only {} paths", target.paths.len());
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The state of things, for free: ready or not, and why.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -350,24 +351,38 @@ async fn quota(service: &Service) -> Outcome {
     })
 }
 
-fn errors() -> Reply {
-    let rows: Vec<Value> = FaultCode::ALL
-        .iter()
-        .map(|code| {
-            json!({
-                "code": code.as_str(),
-                "meaning": code.explanation(),
-                "retryable": code.retryable(),
-                "exit_code": code.exit_code(),
-                "hint": code.hint(),
-            })
-        })
-        .collect();
+/// The error codes without their rows, for a door that sends [`error_rows`] as they are.
+pub fn errors_head() -> Reply {
     Reply {
-        summary: format!("{} error codes.", rows.len()),
-        body: object(json!({"errors": rows})),
+        summary: format!("{} error codes.", FaultCode::ALL.len()),
         ..Reply::default()
     }
+}
+
+/// The field with the rows of all error codes, serialised once: they never change while the program runs.
+pub fn error_rows() -> &'static str {
+    static ROWS: OnceLock<String> = OnceLock::new();
+    ROWS.get_or_init(|| format!("\"errors\":{}", Value::from(rows_of_errors())))
+}
+
+fn errors() -> Reply {
+    Reply {
+        body: object(json!({"errors": rows_of_errors()})),
+        ..errors_head()
+    }
+}
+
+fn rows_of_errors() -> Vec<Value> {
+    let row = |code: &FaultCode| {
+        json!({
+            "code": code.as_str(),
+            "meaning": code.explanation(),
+            "retryable": code.retryable(),
+            "exit_code": code.exit_code(),
+            "hint": code.hint(),
+        })
+    };
+    FaultCode::ALL.iter().map(row).collect()
 }
 
 fn knobs() -> Reply {

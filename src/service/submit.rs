@@ -224,7 +224,7 @@ pub async fn wait_for_job(
     let deadline = begun + time;
     let reason = loop {
         let mut told = |new: &str| {
-            phase = new.to_owned();
+            new.clone_into(&mut phase);
             if let Some(progress) = &progress {
                 progress.send(new);
             }

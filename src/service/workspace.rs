@@ -18,7 +18,7 @@ const SYSTEM: [&str; 22] = [
 pub struct Workspace {
     /// Its canonical path.
     pub root: PathBuf,
-    /// Where it was taken from: argument, project_dir, cwd.
+    /// Where it was taken from: `argument`, `project_dir` or `cwd`.
     pub source: &'static str,
     /// Why it must not be read whole, if it must not.
     pub danger: Option<&'static str>,

@@ -87,9 +87,9 @@ pub enum Expects {
     /// The answer of a review.
     Review {
         /// What was looked at.
-        target: Target,
+        target: Box<Target>,
         /// What of it was sent.
-        coverage: Coverage,
+        coverage: Box<Coverage>,
     },
 }
 

@@ -88,7 +88,7 @@ impl Store {
         let jobs = self.folder("jobs")?;
         let final_path = jobs.join(new.spec.id.as_str());
         let draft = JobDirectory::at(jobs.join(format!(".new-{}", new.spec.id)));
-        let made = self.fill(&draft, new).and_then(|lock| {
+        let made = Self::fill(&draft, new).and_then(|lock| {
             fs::rename(draft.path(), &final_path).map_err(StateError::io("write", &final_path))?;
             files::sync_dir(&jobs).map_err(StateError::io("write", &jobs))?;
             Ok(lock)
@@ -99,7 +99,7 @@ impl Store {
         Ok((JobDirectory::at(final_path), made?))
     }
 
-    fn fill(&self, draft: &JobDirectory, new: &NewJob<'_>) -> Result<HeldLock, StateError> {
+    fn fill(draft: &JobDirectory, new: &NewJob<'_>) -> Result<HeldLock, StateError> {
         let path = draft.path();
         files::create_private_dir(path).map_err(StateError::io("make", path))?;
         files::create_private_dir(&draft.tmp_path()).map_err(StateError::io("make", draft.tmp_path()))?;

@@ -140,7 +140,9 @@ pub async fn end_all(below: Vec<ProcessIdentity>) -> Vec<u32> {
             return Vec::new();
         }
         if round >= 4 {
-            alive.iter().for_each(|process| process.signal(Signal::KILL));
+            for process in alive {
+                process.signal(Signal::KILL);
+            }
         }
         tokio::time::sleep(Duration::from_millis(10 + 5 * round.min(10))).await;
     }

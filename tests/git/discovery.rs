@@ -160,3 +160,39 @@ fn revisions_are_commits_or_errors() {
         }
     });
 }
+
+#[test]
+fn worktrees_of_bare_repositories_and_submodules_have_a_working_tree() {
+    with_a_commit(|setup| {
+        let bare = setup.folder().join("bare.git");
+        let linked = setup.folder().join("linked");
+        setup.run(&["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
+        setup.run_in(
+            &bare,
+            &["worktree", "add", "-q", linked.to_str().unwrap(), "main"],
+        );
+        setup.run(&[
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            bare.to_str().unwrap(),
+            "sub",
+        ]);
+        for top in [linked, setup.top().join("sub")] {
+            std::fs::write(top.join("f"), "changed\n").unwrap();
+            let found = setup.git.discover(&top).unwrap();
+            assert_eq!(found.top_level(), top);
+            let change = found
+                .read_change(
+                    &crosscheck::domain::scope::Scope::Auto,
+                    &[],
+                    crosscheck::git::Untracked::Read,
+                    &setup.scratch(),
+                )
+                .unwrap();
+            assert_eq!(crate::setup::names(&change), ["f"]);
+        }
+    });
+}

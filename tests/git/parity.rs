@@ -166,3 +166,64 @@ fn the_hunks_of_any_edit_lead_from_old_to_new() {
         result.unwrap();
     });
 }
+
+/// A filter that keeps large files elsewhere, as Git LFS does, in shell.
+fn configure_lfs(setup: &Setup) {
+    let clean = setup.folder().join("clean");
+    let script = "#!/bin/sh\ncat > \"$0.$$\"\nset -- $( (sha256sum || shasum -a 256) < \"$0.$$\") $(wc -c < \"$0.$$\") \"$0.$$\"\n\
+                  cp \"$4\" \"$0-$1\"\nrm \"$4\"\n\
+                  printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%s\\nsize %s\\n' \"$1\" \"$3\"\n";
+    std::fs::write(&clean, script).unwrap();
+    let smudge = setup.folder().join("smudge");
+    let script = format!(
+        "#!/bin/sh\nsed -n 's/oid sha256://p' | {{ read oid; cat '{}'-$oid; }}\n",
+        clean.display()
+    );
+    std::fs::write(&smudge, script).unwrap();
+    for (key, program) in [("filter.lfs.clean", &clean), ("filter.lfs.smudge", &smudge)] {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        setup.run(&["config", "--global", key, program.to_str().unwrap()]);
+    }
+    setup.run(&["config", "--global", "filter.lfs.required", "true"]);
+}
+
+#[test]
+fn files_of_lfs_are_their_pointers() {
+    with_each_git(|setup| {
+        configure_lfs(setup);
+        setup.write(".gitattributes", "*.big filter=lfs diff=lfs merge=lfs -text\n");
+        setup.write("a.big", "one\n");
+        setup.write("b.big", b"\0one");
+        setup.commit("first");
+        let touch = |name: &str| {
+            let file = std::fs::File::options()
+                .append(true)
+                .open(setup.top().join(name))
+                .unwrap();
+            let past = std::time::SystemTime::now() - std::time::Duration::from_secs(50);
+            file.set_modified(past).unwrap();
+        };
+        // Another time alone is no change, although the bytes are not those that are stored.
+        touch("a.big");
+        touch("b.big");
+        assert!(setup.read(&Scope::WorkingTree).is_empty());
+        setup.write("a.big", "two\n");
+        setup.write("b.big", b"\0and two");
+        touch("a.big");
+        touch("b.big");
+        assert_same(setup, &Scope::WorkingTree, &["HEAD"]);
+        // Added and like the index: git would take the bytes of the working tree, which are not stored.
+        setup.write("c.big", "new\n");
+        touch("c.big");
+        setup.run(&["add", "-A"]);
+        assert_same(setup, &Scope::WorkingTree, &["HEAD"]);
+        assert_same(setup, &Scope::Staged, &["--cached"]);
+        setup.commit("second");
+        let range = Scope::Range {
+            from: crate::setup::revision("HEAD~1"),
+            to: crate::setup::revision("HEAD"),
+        };
+        assert_same(setup, &range, &["HEAD~1", "HEAD"]);
+    });
+}

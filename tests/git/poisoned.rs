@@ -131,28 +131,33 @@ impl Poison<'_> {
     }
 }
 
+/// Leaves committed, staged, unstaged and untracked changes, and some in another worktree.
+fn make_changes(setup: &Setup) {
+    for name in ["a.d", "b.ab", "c.p"] {
+        setup.write(name, "1\n2\n3\n");
+    }
+    setup.commit("second");
+    setup.run(&["checkout", "-q", "-b", "topic"]);
+    for name in ["a.d", "b.ab", "c.p"] {
+        setup.write(name, "1\ntwo\n3\n");
+    }
+    setup.write("f", "third\n");
+    setup.commit("third");
+    setup.write("a.d", "1\nzwei\n3\n");
+    setup.run(&["add", "a.d"]);
+    setup.write("b.ab", "1\nzwei\n3\n");
+    setup.write("new.d", "new\n");
+    let linked = setup.folder().join("linked");
+    setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+    std::fs::write(linked.join("a.d"), "linked\n").unwrap();
+}
+
 #[test]
 fn a_poisoned_repository_runs_nothing() {
     with_a_commit(|setup| {
         let poison = Poison { setup };
         poison.clear();
-        for name in ["a.d", "b.ab", "c.p"] {
-            setup.write(name, "1\n2\n3\n");
-        }
-        setup.commit("second");
-        setup.run(&["checkout", "-q", "-b", "topic"]);
-        for name in ["a.d", "b.ab", "c.p"] {
-            setup.write(name, "1\ntwo\n3\n");
-        }
-        setup.write("f", "third\n");
-        setup.commit("third");
-        setup.write("a.d", "1\nzwei\n3\n");
-        setup.run(&["add", "a.d"]);
-        setup.write("b.ab", "1\nzwei\n3\n");
-        setup.write("new.d", "new\n");
-        let linked = setup.folder().join("linked");
-        setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
-        std::fs::write(linked.join("a.d"), "linked\n").unwrap();
+        make_changes(setup);
         poison.spread();
 
         // The user's own git is the control: it does run them. One program that fails ends it, so it is asked often.
@@ -231,15 +236,24 @@ fn a_poisoned_repository_runs_nothing() {
             let _ = setup.repository().resolve(&revision(text));
         }
 
-        // An object that only the promised remote has is not asked for.
-        let blob = setup.oid("HEAD~1:a.d");
-        std::fs::remove_file(setup.top().join(".git/objects").join(&blob[..2]).join(&blob[2..])).unwrap();
+        // Objects that only the promised remote has are not asked for, neither a file nor a commit.
+        let objects = [setup.oid("HEAD~1:a.d"), setup.oid("HEAD~1")];
+        for oid in &objects {
+            let path = setup.top().join(".git/objects").join(&oid[..2]).join(&oid[2..]);
+            std::fs::remove_file(path).unwrap();
+        }
         poison.clear();
         for scope in &scopes {
             let _ = setup.try_read(scope);
         }
+        for text in ["main", "HEAD~1", "HEAD~2", &objects[1]] {
+            let _ = setup.repository().resolve(&revision(text));
+        }
         assert_eq!(poison.left(), BTreeSet::new());
-        setup.try_run_in(&setup.top(), &["cat-file", "-p", &blob]);
-        assert!(poison.left().contains("promisor"), "the control did not fetch");
+        for oid in &objects {
+            poison.clear();
+            setup.try_run_in(&setup.top(), &["cat-file", "-p", oid]);
+            assert!(poison.left().contains("promisor"), "the control did not fetch");
+        }
     });
 }

@@ -150,6 +150,12 @@ impl Setup {
     }
 }
 
+/// Makes a FIFO, which blocks whoever opens it.
+pub(crate) fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
 pub(crate) fn revision(text: &str) -> Revision {
     Revision::parse(text).unwrap()
 }
@@ -175,7 +181,7 @@ pub(crate) fn names(change: &Change) -> Vec<String> {
         .collect()
 }
 
-pub(crate) fn file<'a>(change: &'a Change, path: impl AsRef<OsStr>) -> &'a FilePatch {
+pub(crate) fn file(change: &Change, path: impl AsRef<OsStr>) -> &FilePatch {
     let path = path.as_ref().as_bytes();
     let found = change.patch.files.iter().find(|file| file.new_path == path);
     found.unwrap_or_else(|| panic!("{} is not in {:?}", String::from_utf8_lossy(path), names(change)))

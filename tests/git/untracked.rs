@@ -1,6 +1,6 @@
 //! Untracked files: what is read, what is listed, and what is never opened.
 
-use crate::setup::{file, lines, names, with_a_commit};
+use crate::setup::{file, lines, make_fifo, names, with_a_commit};
 use crosscheck::diff::count::coverage;
 use crosscheck::diff::patch::Content;
 use crosscheck::domain::coverage::{CoverageStatus, Omission, OmissionReason, RedactionReport};
@@ -16,14 +16,7 @@ fn what_is_no_plain_file_is_listed_and_not_opened() {
         let secret = setup.folder().join("secret");
         std::fs::write(&secret, "secret\n").unwrap();
         symlink(&secret, top.join("link")).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            top.join("fifo"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
+        make_fifo(&top.join("fifo"));
         let _socket = std::os::unix::net::UnixListener::bind(top.join("socket")).unwrap();
         setup.write("binary", b"a\0b");
         setup.write("script", "#!/bin/sh\n");
@@ -135,14 +128,33 @@ fn the_users_own_ignore_file_counts() {
         assert_eq!(names(&setup.read(&Scope::WorkingTree)), ["by-default", "kept"]);
         // A FIFO at that place would wait for ever.
         std::fs::remove_file(home.join("patterns")).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            home.join("patterns"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
+        make_fifo(&home.join("patterns"));
         assert_eq!(setup.read(&Scope::WorkingTree).patch.files.len(), 3);
+        std::fs::remove_file(setup.top().join(".git/index")).unwrap();
+        make_fifo(&setup.top().join(".git/index"));
+        assert_eq!(setup.read(&Scope::WorkingTree).patch.files.len(), 5);
+    });
+}
+
+#[test]
+fn more_names_than_are_listed_leave_their_folder_out() {
+    with_a_commit(|setup| {
+        // Names of 3,000 bytes: six thousand of them are more than 16 MiB.
+        let folder: std::path::PathBuf = std::iter::repeat_n("d".repeat(249), 12).collect();
+        let folder = std::path::Path::new("many").join(folder);
+        std::fs::create_dir_all(setup.top().join(&folder)).unwrap();
+        for at in 0..6000 {
+            std::fs::File::create(setup.top().join(&folder).join(at.to_string())).unwrap();
+        }
+        setup.write("new", "n\n");
+        let change = setup.read(&Scope::WorkingTree);
+        assert_eq!(names(&change), ["new"]);
+        assert_eq!(
+            change.left_out,
+            [Omission {
+                path: "many/".to_owned(),
+                reason: OmissionReason::UntrackedLimit
+            }]
+        );
     });
 }

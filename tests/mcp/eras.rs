@@ -119,7 +119,9 @@ fn a_notification_before_the_session_is_dropped() {
         r#"{"jsonrpc":"2.0","id":5,"error":{"code":1,"message":"x"}}"#,
         r#"{"jsonrpc":"2.0","method":"tools/list","params":7}"#,
     ];
-    stray.iter().for_each(|line| host.send(line));
+    for line in stray {
+        host.send(line);
+    }
     // None of these opens the session, so the strays after each of them must be dropped too.
     for opener in [
         json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}),
@@ -129,10 +131,14 @@ fn a_notification_before_the_session_is_dropped() {
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "status"}}),
     ] {
         assert_eq!(host.ask(&opener)["id"], 1, "{opener}");
-        stray.iter().for_each(|line| host.send(line));
+        for line in stray {
+            host.send(line);
+        }
     }
     assert_eq!(host.ask(&initialize("2025-11-25"))["id"], 0);
-    stray.iter().for_each(|line| host.send(line));
+    for line in stray {
+        host.send(line);
+    }
     host.is_well();
 }
 

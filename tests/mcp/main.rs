@@ -2,6 +2,8 @@
 //!
 //! The use cases behind it are a stub, so what is seen here is the protocol alone.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod calls;
 mod closing;
 mod eras;

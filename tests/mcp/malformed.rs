@@ -7,6 +7,10 @@ use crate::harness::{Host, initialize};
 const STATUS: &str = r#""method":"tools/call","params":{"name":"status","arguments":{}}"#;
 
 /// Sends a line and checks the code and id of its answer; `None` as an id means that it is left out.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a value of the table, written where it is checked"
+)]
 fn check(host: &mut Host, line: &[u8], code: i64, id: Option<Value>) {
     let shown = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
     host.send_bytes(line);

@@ -1,92 +1,89 @@
-//! The lines that a unified diff adds, found anywhere in a prompt.
+//! The lines that a change adds, found anywhere in a prompt that holds a rendered patch.
+//!
+//! The form is that of [`crate::diff::render`]: `File: path (kind)`, then hunks of numbered lines.
 
 /// One added line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AddedLine<'a> {
-    /// The file's path on the new side.
+    /// The file's path.
     pub(super) file: &'a str,
-    /// The line's number on the new side, from 1.
+    /// The line's number on the new side, as it is written before the line.
     pub(super) line: u64,
-    /// The line without its mark.
+    /// The line without its mark and number.
     pub(super) text: &'a str,
 }
 
-/// Returns the added lines of every diff in `prompt`, in their order.
+/// Returns the added lines of every rendered patch in `prompt`, in their order.
 ///
-/// Whatever stands around a diff is skipped: a hunk ends when its header's counts are used up, so that code which
-/// looks like a header, and prose which looks like code, are not mistaken for one another.
+/// A line counts only within a hunk below a file's header. A hunk ends at the first line that is no numbered line, so
+/// that prose around the patch is never taken for code.
 pub(super) fn parse_added(prompt: &str) -> Vec<AddedLine<'_>> {
     let mut added = Vec::new();
-    let mut file = None;
-    let mut hunk = Hunk::default();
+    let mut place = Place::Outside;
     for line in prompt.lines() {
-        if hunk.old_left == 0 && hunk.new_left == 0 {
-            if let Some(path) = line.strip_prefix("+++ ") {
-                file = new_side(path);
-            } else if let Some(header) = line.strip_prefix("@@ -") {
-                hunk = Hunk::parse(header).unwrap_or_default();
+        place = match (place, Row::parse(line)) {
+            (_, Row::File(file)) => Place::File(file),
+            (Place::File(file) | Place::Hunk(file), Row::Hunk) => Place::Hunk(file),
+            (Place::Hunk(file), Row::Added(line, text)) => {
+                added.push(AddedLine { file, line, text });
+                Place::Hunk(file)
             }
-            continue;
-        }
-        match line.as_bytes().first() {
-            Some(b'+') => {
-                if let Some(file) = file {
-                    added.push(AddedLine {
-                        file,
-                        line: hunk.line,
-                        text: &line[1..],
-                    });
-                }
-                hunk.take(0, 1);
-            }
-            Some(b'-') => hunk.take(1, 0),
-            // "No newline at end of file" is about the line before.
-            Some(b'\\') => {}
-            // An empty line is context whose mark was stripped together with other spaces at line ends.
-            Some(b' ') | None => hunk.take(1, 1),
-            // The diff was cut: what follows is not part of it.
-            Some(_) => hunk = Hunk::default(),
-        }
+            (Place::Hunk(file), Row::Other) => Place::Hunk(file),
+            (Place::Outside | Place::File(_) | Place::Hunk(_), _) => Place::Outside,
+        };
     }
     added
 }
 
-/// What is left of a hunk.
-#[derive(Debug, Default)]
-struct Hunk {
-    line: u64,
-    old_left: u64,
-    new_left: u64,
+/// Where a line stands.
+enum Place<'a> {
+    /// Not in a patch.
+    Outside,
+    /// Below the header of this file.
+    File(&'a str),
+    /// In a hunk of this file.
+    Hunk(&'a str),
 }
 
-impl Hunk {
-    /// Parses a header after its `@@ -`, such as `1,4 +1,6 @@ def page`.
-    fn parse(header: &str) -> Option<Self> {
-        let (ranges, _) = header.split_once(" @@")?;
-        let (old, new) = ranges.split_once(" +")?;
-        let count = |range: &str| match range.split_once(',') {
-            Some((_, count)) => count.parse().ok(),
-            None => Some(1),
+/// What a line is.
+enum Row<'a> {
+    /// A file's header.
+    File(&'a str),
+    /// A hunk's header.
+    Hunk,
+    /// An added line with its number.
+    Added(u64, &'a str),
+    /// A removed or an unchanged line, or the note about a missing line end.
+    Other,
+    /// Nothing of a patch.
+    Prose,
+}
+
+impl<'a> Row<'a> {
+    fn parse(line: &'a str) -> Self {
+        if let Some(header) = line.strip_prefix("File: ") {
+            // The notes behind the path are in brackets; a path may hold some itself.
+            return header
+                .strip_suffix(')')
+                .and_then(|header| header.rsplit_once(" ("))
+                .map_or(Self::Prose, |(path, _)| Self::File(path));
+        }
+        if line.starts_with("@@ -") {
+            return Self::Hunk;
+        }
+        if line.starts_with("\\ ") {
+            return Self::Other;
+        }
+        let numbered = |rest: &'a str| {
+            let (number, text) = rest.split_once('|')?;
+            Some((number.parse::<u64>().ok()?, text))
         };
-        let line = new.split(',').next()?.parse().ok()?;
-        Some(Self {
-            line,
-            old_left: count(old)?,
-            new_left: count(new)?,
-        })
+        match (line.strip_prefix('+'), line.strip_prefix(['-', ' '])) {
+            (Some(rest), _) => numbered(rest).map_or(Self::Prose, |(number, text)| Self::Added(number, text)),
+            (None, Some(rest)) => numbered(rest).map_or(Self::Prose, |_| Self::Other),
+            (None, None) => Self::Prose,
+        }
     }
-
-    fn take(&mut self, old: u64, new: u64) {
-        self.old_left = self.old_left.saturating_sub(old);
-        self.new_left = self.new_left.saturating_sub(new);
-        self.line = self.line.saturating_add(new);
-    }
-}
-
-/// Returns the path of a `+++` line; nothing for a deleted file.
-fn new_side(path: &str) -> Option<&str> {
-    let path = path.trim_end();
-    (path != "/dev/null").then(|| path.strip_prefix("b/").unwrap_or(path))
 }
 
 #[cfg(test)]
@@ -96,12 +93,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn added_lines_carry_their_file_and_number() {
-        let prompt = "Review this.\n+ not a diff\n@@ nor this @@\n```diff\ndiff --git a/x.py b/x.py\n--- a/x.py\n\
-                      +++ b/x.py\n@@ -1,3 +1,4 @@ def f\n one\n-two\n+zwei\n+++ b/y.py\n three\n\
-                      @@ -10 +11,2 @@\n ten\n+eleven\n\\ No newline at end of file\n```\n+ outside\n\
-                      --- a/gone.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-gone\n\
-                      --- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+new\n";
+    fn only_added_lines_of_hunks_are_found_with_the_numbers_written_there() {
+        let prompt = "+1|prose\nFile: x.py (modified)\n+2|before any hunk\nFile: x.py (modified)\n\
+                      @@ -1,2 +1,3 @@ def f():\n 1|one\n-2|two\n+2|zwei\n+3|+4|five\n\\ No newline at end of file\n\
+                      @@ -10 +11,2 @@\n 11|ten\n+12|File: y.py (modified)\nprose\n+13|outside\n\
+                      File: old (2).py (deleted)\n@@ -1,1 +0,0 @@\n-1|gone\n\
+                      File: new (2).py (added, untracked)\n@@ -0,0 +1,1 @@\n+1|new\nnonce DATA>>>\n+2|not code\n";
         let added: Vec<_> = parse_added(prompt)
             .into_iter()
             .map(|line| (line.file, line.line, line.text))
@@ -110,16 +107,16 @@ mod tests {
             added,
             [
                 ("x.py", 2, "zwei"),
-                ("x.py", 3, "++ b/y.py"),
-                ("x.py", 12, "eleven"),
-                ("new.py", 1, "new")
+                ("x.py", 3, "+4|five"),
+                ("x.py", 12, "File: y.py (modified)"),
+                ("new (2).py", 1, "new"),
             ]
         );
     }
 
     proptest! {
         #[test]
-        fn any_prompt_is_read_without_a_panic(prompt in "([-+ @\\\\]|@@ -1,2 \\+3,4 @@|\\+\\+\\+ b/x|\n|[0-9a-z]){0,60}") {
+        fn any_prompt_is_read_without_a_panic(prompt in "([-+ @\\\\|]|@@ -1,2 \\+3,4 @@|File: x \\(y\\)|\n|[0-9a-z]){0,60}") {
             let _ = parse_added(&prompt);
         }
     }

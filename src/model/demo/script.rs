@@ -48,7 +48,7 @@ fn is_review(schema: &Value) -> bool {
     has("findings") && has("verdict")
 }
 
-/// Reviews the diffs in `prompt`.
+/// Reviews the rendered change in `prompt`.
 fn review(prompt: &str) -> Value {
     let added = parse_added(prompt);
     let findings: Vec<Value> = DEFECTS
@@ -122,43 +122,31 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::diff::parse::parse_patch;
+    use crate::diff::render::{LEGEND, render};
+    use crate::domain::tier::Tools;
     use crate::model::demo::files;
+    use crate::prompt::{Fence, ReviewParts, ReviewSubject};
+    use crate::redact::{redact_patch, redact_text};
 
     fn schema() -> Value {
-        let text = json!({"type": "string"});
-        let texts = json!({"type": "array", "items": text});
-        json!({
-            "type": "object", "additionalProperties": false,
-            "required": ["summary", "verdict", "confidence", "score", "findings", "questions", "assumptions"],
-            "properties": {
-                "summary": text, "verdict": {"enum": ["pass", "concerns", "fail"]},
-                "confidence": {"enum": ["high", "medium", "low"]}, "score": {"type": ["integer", "null"]},
-                "findings": {"type": "array", "items": {
-                    "type": "object", "additionalProperties": false,
-                    "required": ["severity", "title", "file", "line", "end_line", "side", "evidence", "risk",
-                                 "recommendation"],
-                    "properties": {
-                        "severity": {"enum": ["critical", "high", "medium", "low", "nit"]}, "title": text,
-                        "file": text, "line": {"type": "integer"}, "end_line": {"type": ["integer", "null"]},
-                        "side": {"enum": ["new", "old"]}, "evidence": text, "risk": text, "recommendation": text,
-                    },
-                }},
-                "questions": texts, "assumptions": texts,
-            },
-        })
+        crate::prompt::review_schema()
     }
 
-    /// Returns a diff that replaces every file of the demo as a whole.
+    /// Returns a diff that replaces every file of the demo as a whole, as git would write it.
     fn whole_diff() -> String {
         let mut diff = String::new();
-        for file in files() {
+        for file in files().iter().filter(|file| file.before != file.after) {
             let [old, new] = [file.before, file.after].map(Option::unwrap_or_default);
-            let (old_count, new_count) = (old.lines().count(), new.lines().count());
-            let _ = writeln!(
-                diff,
-                "--- a/{0}\n+++ b/{0}\n@@ -1,{old_count} +1,{new_count} @@",
-                file.path
-            );
+            let path = file.path;
+            let _ = writeln!(diff, "diff --git a/{path} b/{path}");
+            let _ = match (file.before, file.after) {
+                (None, _) => writeln!(diff, "new file mode 100644\n--- /dev/null\n+++ b/{path}"),
+                (_, None) => writeln!(diff, "deleted file mode 100644\n--- a/{path}\n+++ /dev/null"),
+                _ => writeln!(diff, "--- a/{path}\n+++ b/{path}"),
+            };
+            let range = |text: &str| format!("{},{}", u8::from(!text.is_empty()), text.lines().count());
+            let _ = writeln!(diff, "@@ -{} +{} @@", range(old), range(new));
             for (mark, text) in [('-', old), ('+', new)] {
                 for line in text.lines() {
                     let _ = writeln!(diff, "{mark}{line}");
@@ -166,6 +154,29 @@ mod tests {
             }
         }
         diff
+    }
+
+    /// Writes the prompt in which a review of this diff would reach the model.
+    fn prompt(diff: &str) -> String {
+        let patch = parse_patch(diff.as_bytes()).unwrap();
+        let rendered = redact_patch(patch).patch.derive(|patch| render(patch).text);
+        let parts = ReviewParts {
+            subject: ReviewSubject::Change {
+                target: &redact_text("the working tree against HEAD"),
+                diff: &rendered,
+                legend: LEGEND,
+                part: None,
+                omitted: None,
+            },
+            focus: Some(&redact_text("+1|start = number * size")),
+            context: None,
+            guidance: None,
+            language: None,
+            instructions: None,
+            tools: Tools::Sandboxed,
+        };
+        let fence = Fence::new("0f1e2d3c4b5a6978").unwrap();
+        crate::prompt::review(&parts, &fence).as_str().to_owned()
     }
 
     fn turn(prompt: &str, tools: &Value, schema: Option<&Value>) -> Turn {
@@ -186,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_three_defects_are_found_at_their_true_lines() {
-        let turn = turn(&whole_diff(), &json!([]), Some(&schema()));
+        let turn = turn(&prompt(&whole_diff()), &json!([]), Some(&schema()));
         let review: Value = serde_json::from_str(&answer(&turn)).unwrap();
         assert!(jsonschema::is_valid(&schema(), &review), "{review:#}");
         assert_eq!(review["verdict"], json!("fail"));
@@ -211,7 +222,7 @@ mod tests {
     #[test]
     fn a_defect_that_is_not_in_the_prompt_is_not_reported() {
         let all = whole_diff();
-        let (without_orders, _) = all.split_once("--- a/shop/orders.py").unwrap();
+        let (without_orders, _) = all.split_once("diff --git a/shop/orders.py").unwrap();
         let check = |prompt: &str, expected: (&str, usize)| {
             let review: Value =
                 serde_json::from_str(&answer(&turn(prompt, &json!([]), Some(&schema())))).unwrap();
@@ -221,11 +232,11 @@ mod tests {
             );
             assert_eq!(found, expected);
         };
-        check(without_orders, ("fail", 2));
-        check(
-            &without_orders.replace("start = number * size", "start = 0"),
-            ("fail", 1),
-        );
+        check(&prompt(without_orders), ("fail", 2));
+        let page = without_orders.replace("start = number * size", "start = 0");
+        check(&prompt(&page), ("fail", 1));
+        // Code outside the rendered change is not part of it.
+        check(&all, ("pass", 0));
         check("nothing", ("pass", 0));
     }
 

@@ -12,7 +12,7 @@ use crate::peer::codex::invocation::untrusted;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Login {
-    /// With a ChatGPT account.
+    /// With an account of the chat service.
     ChatGpt,
     /// With an API key.
     ApiKey,

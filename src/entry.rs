@@ -1,0 +1,156 @@
+//! Wires the doors to the use cases. The only place that knows all rings.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli;
+use crate::config::Config;
+use crate::domain::environment::Environment;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::fingerprint::fingerprint;
+use crate::mcp::{self, Eras, ExitReason};
+use crate::run;
+use crate::service::context::Service;
+use crate::sys::files;
+
+/// Threads of the server: one reads and one answers while a third would only wait.
+const SERVER_THREADS: usize = 2;
+/// Time that background work gets to end with the server. Paid work is in other processes.
+const SHUTDOWN: Duration = Duration::from_millis(100);
+/// Bytes of the user's configuration file.
+const CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Serves one host on standard input and output.
+pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> ExitCode {
+    // First of all, before any thread: from here on nothing but the transport can reach standard output.
+    let (input, output) = match mcp::claim_stdio() {
+        Ok(streams) => streams,
+        Err(error) => return fatal(&format!("cannot use standard input and output: {error}")),
+    };
+    init_log(&environment);
+    leave_one_line_on_panic();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVER_THREADS)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fatal(&format!("no runtime: {error}")),
+    };
+    let eras = Eras::from_legacy_variable(environment.text("CROSSCHECK_MCP_LEGACY"));
+    let service = Service::new(program, environment, directory, contract_fingerprint());
+    let reason = runtime.block_on(async {
+        match mcp::ending_signals() {
+            Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, signal).await),
+            Err(error) => Err(error),
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN);
+    match reason {
+        Ok(ExitReason::Broken) => fatal("the protocol's machinery stopped"),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => fatal(&format!("cannot listen for signals: {error}")),
+    }
+}
+
+/// Owns one job to its end.
+pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
+    init_log(&environment.clone().with(
+        "CROSSCHECK_LOG",
+        environment.text("CROSSCHECK_LOG").unwrap_or("info"),
+    ));
+    match read_config(environment) {
+        Ok(config) => run::worker::main(job, &config, environment),
+        Err(fault) => {
+            // The submitter read it a moment ago; a job must not be lost because somebody edits the file just now.
+            tracing::warn!(%fault, "the configuration is not valid any more; the built-in one is used");
+            match Config::layered(None, &Environment::default()) {
+                Ok(config) => run::worker::main(job, &config, environment),
+                Err(fault) => fatal(&fault.to_string()),
+            }
+        }
+    }
+}
+
+/// Runs one command of the terminal.
+pub fn terminal(
+    arguments: Vec<OsString>,
+    environment: Environment,
+    directory: PathBuf,
+    program: PathBuf,
+) -> ExitCode {
+    init_log(&environment);
+    let whole = std::iter::once(OsString::from("crosscheck"))
+        .chain(arguments)
+        .collect();
+    cli::run(whole, environment, directory, program, contract_fingerprint())
+}
+
+/// The hash by which a client may cache: tool schemas and error codes.
+pub fn contract_fingerprint() -> String {
+    let tools = mcp::fingerprint_parts();
+    let codes: Vec<u8> = FaultCode::ALL
+        .iter()
+        .flat_map(|code| [code.as_str().as_bytes(), b"\n"].concat())
+        .collect();
+    let parts = tools.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+    fingerprint(parts.chain([("codes", codes.as_slice())]))
+}
+
+fn read_config(environment: &Environment) -> Result<Config, Fault> {
+    let text = Config::path_from(environment).and_then(|path| files::read_bounded(&path, CONFIG_BYTES).ok());
+    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Config::layered(text.as_deref(), environment)
+}
+
+/// Logs go to standard error: ids and sizes, never prompts, diffs or names of withheld files. The protocol's library
+/// logs whole messages below its warnings, so it is never heard below them.
+fn init_log(environment: &Environment) {
+    let level = match environment.text("CROSSCHECK_LOG") {
+        Some("off") => LevelFilter::OFF,
+        Some("error") => LevelFilter::ERROR,
+        Some("info") => LevelFilter::INFO,
+        Some("debug") => LevelFilter::DEBUG,
+        Some("trace") => LevelFilter::TRACE,
+        _ => LevelFilter::WARN,
+    };
+    let heard = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("crosscheck", level);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .with_filter(heard);
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+}
+
+/// A crash leaves one line that says who, which version, why, and what to do in the host.
+fn leave_one_line_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |place| {
+            format!(" at {}:{}", place.file(), place.line())
+        });
+        tracing::error!(
+            "crosscheck {} stopped unexpectedly{place}; use /mcp to reconnect",
+            env!("CARGO_PKG_VERSION")
+        );
+    }));
+}
+
+fn fatal(reason: &str) -> ExitCode {
+    use std::io::Write;
+    let _ = writeln!(
+        std::io::stderr(),
+        "crosscheck {}: {reason}; use /mcp to reconnect",
+        env!("CARGO_PKG_VERSION")
+    );
+    ExitCode::FAILURE
+}

@@ -1,0 +1,88 @@
+//! `status` and the server's start.
+
+use serde_json::json;
+
+use crate::support::scripts::Scripted;
+use crate::world::World;
+
+#[test]
+fn starting_the_server_touches_nothing() {
+    let world = World::new(Scripted::well());
+    let mut server = world.server();
+    let id = server.request("tools/list", &json!({}));
+    assert_eq!(server.answer(id)["result"]["tools"].as_array().unwrap().len(), 6);
+    let children = crosscheck::sys::signal::descendants(server.pid());
+    assert!(children.is_empty(), "{children:?}");
+    assert!(!world.home.state().exists());
+    assert_eq!(server.close(), Some(0));
+}
+
+#[test]
+fn the_overview_is_small_and_says_what_matters() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let status = server.ok("status", &json!({}));
+    assert_eq!(status["ready"], true, "{status:#}");
+    assert_eq!(status["codex"]["version"], "0.169.0");
+    assert_eq!(status["codex"]["supported"], "yes");
+    assert_eq!(status["codex"]["login"], "logged_out");
+    assert_eq!(status["codex"]["quota"]["unknown"], "codex is not logged in");
+    assert_eq!(status["git"]["repository"], world.work().to_str().unwrap());
+    assert!(
+        status.to_string().len() < 2_500,
+        "{} bytes",
+        status.to_string().len()
+    );
+    assert!(world.model.turns().is_empty());
+}
+
+#[test]
+fn the_topics_tell_models_options_errors_and_policy() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let models = server.ok("status", &json!({"topic": "models"}));
+    assert_eq!(models["known"], true, "{models:#}");
+    assert!(
+        models["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|model| model["id"] == "gpt-5.5")
+    );
+    let options = server.ok("status", &json!({"topic": "options"}));
+    assert!(
+        options["options"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|option| option["name"] == "timeout_s")
+    );
+    let errors = server.ok("status", &json!({"topic": "errors"}));
+    assert!(errors["errors"].as_array().unwrap().len() > 40);
+    world.configure("[env]\npass = [\"FAKE_KEY\"]\n[limits]\nconcurrency = 2\n");
+    let policy = server.ok("status", &json!({"topic": "policy"}));
+    let row = policy["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["key"] == "limits.concurrency")
+        .unwrap();
+    assert_eq!(
+        row,
+        &json!({"key": "limits.concurrency", "value": 2, "origin": "file"})
+    );
+    let quota = server.ok("status", &json!({"topic": "quota"}));
+    assert_eq!(quota["known"], false);
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_named_and_stops_only_what_needs_it() {
+    let world = World::new(Scripted::well()).with_change();
+    world.configure("[limits]\nconcurrency = 99\n");
+    let mut server = world.server();
+    let status = server.ok("status", &json!({}));
+    assert_eq!(status["ready"], false);
+    assert!(status["summary"].as_str().unwrap().contains("limits.concurrency"));
+    server.fault("consult", &json!({"prompt": "x"}), "config_invalid");
+    server.ok("status", &json!({"topic": "errors"}));
+}

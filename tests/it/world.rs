@@ -1,0 +1,360 @@
+//! One test's world: a fake model, private homes, a repository, and our server as a host sees it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crosscheck::model::Script;
+use serde_json::{Value, json};
+
+use crate::support::home::Home;
+use crate::support::model::{FakeModel, PATIENCE};
+use crate::support::peers;
+use crate::support::run::{Finished, finish};
+
+/// Our program as cargo built it for these tests.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crosscheck");
+
+/// Everything that one test runs in.
+pub(crate) struct World {
+    pub(crate) model: FakeModel,
+    pub(crate) home: Home,
+}
+
+impl World {
+    /// Makes a world whose model follows a script.
+    pub(crate) fn new(script: impl Script + 'static) -> Self {
+        let model = FakeModel::start(script);
+        let home = Home::new(&model.base_url());
+        Self::of(model, home)
+    }
+
+    /// Makes a world with further lines in codex's configuration.
+    pub(crate) fn with_codex_config(script: impl Script + 'static, top: &str, tables: &str) -> Self {
+        let model = FakeModel::start(script);
+        let home = Home::with_config(&model.base_url(), top, tables);
+        Self::of(model, home)
+    }
+
+    /// Makes a world around homes that were made in another way.
+    pub(crate) fn of(model: FakeModel, home: Home) -> Self {
+        let home = home.with_variable("CROSSCHECK_CODEX_BIN", peers::codex());
+        let world = Self { model, home };
+        world.configure("[env]\npass = [\"FAKE_KEY\"]\n");
+        world
+    }
+
+    /// Replaces our own configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        let folder = self.home.config().join("crosscheck");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.toml"), text).unwrap();
+    }
+
+    /// The folder of the user's project.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.home.work()
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.work().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Runs git as the user would; fails loudly.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        let mut command = self.home.command("git");
+        command.args([
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.invalid",
+            "-c",
+            "init.defaultBranch=main",
+        ]);
+        command.args(arguments);
+        let finished = finish(command, "");
+        assert!(finished.status.success(), "git {arguments:?}: {finished:#?}");
+        finished.stdout.trim().to_owned()
+    }
+
+    /// Makes the project a repository with one commit and a change in the working tree.
+    pub(crate) fn with_change(self) -> Self {
+        self.git(&["init", "-q"]);
+        self.write(
+            "src/lib.rs",
+            "pub fn add(a: i32, b: i32) -> i32 {\n    a + b\n}\n\npub fn two() -> i32 {\n    2\n}\n",
+        );
+        self.git(&["add", "."]);
+        self.git(&["commit", "-qm", "one"]);
+        self.write(
+            "src/lib.rs",
+            "pub fn add(a: i32, b: i32) -> i32 {\n    a - b\n}\n\npub fn two() -> i32 {\n    2\n}\n",
+        );
+        self
+    }
+
+    /// Starts our server as a host that is neither Claude Code nor codex.
+    pub(crate) fn server(&self) -> Server {
+        self.server_for("tester", "1.0.0")
+    }
+
+    /// Starts our server for a host of this name.
+    pub(crate) fn server_for(&self, name: &str, version: &str) -> Server {
+        let mut command = self.home.command(PROGRAM);
+        command.arg("serve");
+        Server::start(command, name, version)
+    }
+
+    /// Runs a command of our program in a terminal's place.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        let mut command = self.home.command(PROGRAM);
+        command.args(arguments);
+        finish(command, "")
+    }
+
+    /// Lists the job directories.
+    pub(crate) fn jobs(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.home.state().join("jobs")) else {
+            return Vec::new();
+        };
+        let mut jobs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        jobs.sort();
+        jobs
+    }
+
+    /// Returns the directory of a job.
+    pub(crate) fn job(&self, id: &str) -> PathBuf {
+        self.home.state().join("jobs").join(id)
+    }
+}
+
+/// The answer that the review's schema asks for, with these findings.
+pub(crate) fn review_answer(verdict: &str, findings: &[Value]) -> Value {
+    json!({
+        "summary": "It was looked at.", "verdict": verdict, "confidence": "high", "score": 60,
+        "findings": findings, "questions": [], "assumptions": [],
+    })
+}
+
+/// A finding as the model states it.
+pub(crate) fn claim(severity: &str, file: &str, line: u32, evidence: &str) -> Value {
+    json!({
+        "severity": severity, "title": "Wrong operator", "file": file, "line": line, "end_line": null, "side": "new",
+        "evidence": evidence, "risk": "Sums are wrong.", "recommendation": "Use plus.",
+    })
+}
+
+/// Our server with its streams, and what it said.
+pub(crate) struct Server {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<Value>,
+    pending: Vec<Value>,
+    next_id: u64,
+}
+
+impl Server {
+    fn start(mut command: Command, name: &str, version: &str) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+                if send.send(value).is_err() {
+                    return;
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        let mut server = Self {
+            child,
+            stdin,
+            lines,
+            pending: Vec::new(),
+            next_id: 0,
+        };
+        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": {"name": name, "version": version}});
+        let id = server.request("initialize", &hello);
+        server.answer(id);
+        server.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        server
+    }
+
+    /// Returns the number of the server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends one message.
+    pub(crate) fn send(&mut self, message: &Value) {
+        writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
+    }
+
+    /// Sends a request and returns its id.
+    pub(crate) fn request(&mut self, method: &str, parameters: &Value) -> u64 {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": parameters}));
+        id
+    }
+
+    /// Starts a tool call and returns its id.
+    pub(crate) fn start_call(&mut self, tool: &str, arguments: &Value) -> u64 {
+        let meta = json!({"progressToken": format!("p{}", self.next_id + 1)});
+        self.request(
+            "tools/call",
+            &json!({"name": tool, "arguments": arguments, "_meta": meta}),
+        )
+    }
+
+    /// Waits for the answer to a request.
+    pub(crate) fn answer(&mut self, id: u64) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = self.pending.iter().position(|message| message["id"] == id) {
+                return self.pending.remove(at);
+            }
+            let message = self
+                .lines
+                .recv_timeout(end.saturating_duration_since(Instant::now()));
+            self.pending
+                .push(message.unwrap_or_else(|error| panic!("no answer to request {id}: {error}")));
+        }
+    }
+
+    /// Waits for the envelope of a tool call.
+    pub(crate) fn envelope(&mut self, id: u64) -> Value {
+        let answer = self.answer(id);
+        let result = &answer["result"];
+        let text = result["content"][0]["text"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no text: {answer}"));
+        let envelope = if result["isError"] == true {
+            let envelope: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(envelope["ok"], false);
+            envelope
+        } else {
+            let envelope = result["structuredContent"].clone();
+            assert_eq!(envelope["ok"], true);
+            assert_eq!(envelope["summary"], text);
+            envelope
+        };
+        assert!(envelope["meta"]["request_id"].is_string(), "{envelope:#}");
+        assert!(envelope["fingerprint"].is_string(), "{envelope:#}");
+        envelope
+    }
+
+    /// Calls a tool and waits for its envelope.
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        let id = self.start_call(tool, arguments);
+        self.envelope(id)
+    }
+
+    /// Calls a tool that must succeed.
+    pub(crate) fn ok(&mut self, tool: &str, arguments: &Value) -> Value {
+        let envelope = self.call(tool, arguments);
+        assert_eq!(envelope["ok"], true, "{envelope:#}");
+        envelope
+    }
+
+    /// Calls a tool that must fail with this code.
+    pub(crate) fn fault(&mut self, tool: &str, arguments: &Value, code: &str) -> Value {
+        let envelope = self.call(tool, arguments);
+        assert_eq!(envelope["error"]["code"], code, "{envelope:#}");
+        assert!(
+            envelope["error"]["repair"]["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.len() > 10),
+            "{envelope:#}"
+        );
+        envelope
+    }
+
+    /// Returns the progress messages that arrived by now.
+    pub(crate) fn progress(&mut self) -> Vec<String> {
+        while let Ok(message) = self.lines.try_recv() {
+            self.pending.push(message);
+        }
+        let told = self
+            .pending
+            .iter()
+            .filter(|message| message["method"] == "notifications/progress");
+        told.map(|message| message["params"]["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Tells whether an answer to this request arrives within a moment.
+    pub(crate) fn answers_within(&mut self, id: u64, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        loop {
+            if self.pending.iter().any(|message| message["id"] == id) {
+                return true;
+            }
+            match self
+                .lines
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
+                Ok(message) => self.pending.push(message),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Kills the server as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Closes the server's input and waits for its end.
+    pub(crate) fn close(mut self) -> Option<i32> {
+        drop(self.stdin.take());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Tells whether a process of this number lives and is no zombie.
+pub(crate) fn is_alive(pid: u64) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with('Z')
+    })
+}
+
+/// Returns the peers that a job started.
+pub(crate) fn peers_of(job: &Path) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(job.join("peers")) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| fs::read(entry.path()).ok())
+        .filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        .filter_map(|peer| peer["pid"].as_u64())
+        .collect()
+}
