@@ -141,6 +141,7 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> io::Result<u8> {
 }
 
 /// What a command comes to.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 enum Work {
     /// A call of the service.
     Ask {
@@ -204,8 +205,10 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
 /// What a first signal does to a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnSignal {
-    /// It may wait for a job, so it is told and ends by itself.
-    Tell,
+    /// It starts a job and waits for it: Ctrl-C ends both.
+    EndRun,
+    /// It waits for a job that somebody else started: the wait ends.
+    EndWait,
     /// It is left at once.
     Leave,
 }
@@ -213,7 +216,8 @@ enum OnSignal {
 impl OnSignal {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Consult(_) | Request::Review(_) | Request::Job(JobRequest::Show { .. }) => Self::Tell,
+            Request::Consult(_) | Request::Review(_) => Self::EndRun,
+            Request::Job(JobRequest::Show { .. }) => Self::EndWait,
             Request::Status(_)
             | Request::DryRun(_)
             | Request::Job(JobRequest::List { .. })
@@ -254,7 +258,7 @@ impl Session<'_, '_> {
             }
             Work::Demo(flags) => {
                 let work = demo::run(service, &flags, &call);
-                let envelope = self.wait(OnSignal::Tell, &call, &progress, work).await?;
+                let envelope = self.wait(OnSignal::EndRun, &call, &progress, work).await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Contract(flags) => {
@@ -303,7 +307,7 @@ impl Session<'_, '_> {
         let mut told = Ok(());
         let left = tokio::select! {
             envelope = work => return Ok(Ok(envelope)),
-            signal = signals.pass_on(call, |signal| told = progress.suspend(|| tell(signal, streams))) => signal,
+            signal = signals.pass_on(call, |signal| told = progress.suspend(|| tell(signal, on_signal, streams))) => signal,
         };
         told?;
         let text = "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
@@ -327,7 +331,7 @@ impl Session<'_, '_> {
             Err(LogsError::Output(error)) => Err(error),
             Err(LogsError::Fault(fault)) => {
                 let code = fault.code.exit_code();
-                self.print(&self.service.refuse("job", fault, call), OutputFlags::HUMAN)?;
+                self.print(&self.service.refuse("job", *fault, call), OutputFlags::HUMAN)?;
                 Ok(code)
             }
         }
@@ -354,17 +358,19 @@ impl Session<'_, '_> {
     }
 }
 
-/// Says what the first signal does.
-fn tell(signal: Signal, streams: &mut Streams<'_>) -> io::Result<()> {
-    match signal {
-        Signal::Interrupt => note("ending; press Ctrl-C again to leave at once", streams),
-        Signal::Terminate | Signal::Hangup => Ok(()),
+/// Says what the first signal does, where that takes a moment.
+fn tell(signal: Signal, on_signal: OnSignal, streams: &mut Streams<'_>) -> io::Result<()> {
+    match (signal, on_signal) {
+        (Signal::Interrupt, OnSignal::EndRun) => {
+            note("ending the run; press Ctrl-C again to leave at once", streams)
+        }
+        _ => Ok(()),
     }
 }
 
 fn note(text: &str, streams: &mut Streams<'_>) -> io::Result<()> {
     let mut page = Page::new(streams.width, streams.colours_stderr());
-    page.labelled("", Style::Plain, text);
+    page.wrapped(Style::Plain, text);
     streams.stderr.write_all(page.as_bytes())
 }
 
@@ -404,5 +410,87 @@ fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
         (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
         (FailOn::Fail, Some(_)) => 0,
         (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{ErrorView, Failure, JobView, Meta};
+    use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+    use crate::service::deliver::object;
+    use serde_json::json;
+
+    fn success(state: JobState, body: Value) -> Envelope {
+        Envelope::Success(Box::new(Success {
+            ok: true,
+            tool: "review",
+            summary: String::new(),
+            job: Some(JobView {
+                id: JobId::new(1, WorkspaceHash::of(b"w"), 1),
+                kind: JobKind::Review,
+                label: String::new(),
+                state,
+                elapsed_ms: 0,
+                deadline_at: None,
+                expires_at: None,
+                poll_after_ms: None,
+                phase: None,
+                next: None,
+            }),
+            body: object(body),
+            next_steps: Vec::new(),
+            warnings: Vec::new(),
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    fn failure(code: FaultCode) -> Envelope {
+        Envelope::Failure(Box::new(Failure {
+            ok: false,
+            tool: "review",
+            error: ErrorView::from(Fault::new(code, "m")),
+            job: None,
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    #[test]
+    fn a_script_learns_from_the_exit_code_what_happened() {
+        let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
+            let code = exit_code(envelope, fail_on, signal);
+            assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
+        };
+        let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
+        for word in ["pass", "concerns", "unknown", "fail"] {
+            check(&verdict(word), FailOn::Never, None, 0);
+        }
+        check(&verdict("fail"), FailOn::Fail, None, 8);
+        check(&verdict("concerns"), FailOn::Fail, None, 0);
+        check(&verdict("pass"), FailOn::Concerns, None, 0);
+        check(&verdict("unknown"), FailOn::Concerns, None, 8);
+        check(&verdict("concerns"), FailOn::Concerns, None, 8);
+        let running = success(JobState::Running, json!({}));
+        check(&running, FailOn::Never, None, 0);
+        check(&running, FailOn::Fail, None, 4);
+        check(&running, FailOn::Never, Some(Signal::Terminate), 143);
+        check(&running, FailOn::Never, Some(Signal::Hangup), 129);
+        check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
+        check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
+        check(
+            &failure(FaultCode::Cancelled),
+            FailOn::Never,
+            Some(Signal::Interrupt),
+            130,
+        );
+        check(
+            &failure(FaultCode::PeerUsageLimit),
+            FailOn::Fail,
+            Some(Signal::Interrupt),
+            3,
+        );
+        check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
     }
 }

@@ -98,14 +98,15 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         _ => anything(success, stdout),
     };
     for (at, step) in steps.iter().enumerate() {
-        let label = if at == 0 { "next:" } else { "     " };
-        stderr.labelled(label, Style::Bold, step);
+        // Not wrapped: a command that is broken over two lines cannot be copied.
+        let label = if at == 0 { "next: " } else { "      " };
+        stderr.parts(&[(Style::Bold, label), (Style::Plain, step)]);
     }
 }
 
 /// Renders what this file knows nothing particular of: its summary and its fields.
 fn anything(success: &Success, page: &mut Page) -> Vec<String> {
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     tree::fields(page, 0, &success.body);
     success.next_steps.clone()
 }
