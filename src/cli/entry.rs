@@ -121,7 +121,7 @@ fn parse_and_run(arguments: Vec<OsString>, place: Place, streams: &mut Streams<'
             signals,
             streams,
         };
-        session.run(work).await
+        Box::pin(session.run(work)).await
     });
     // A look at git or the disk that was given up may still block a thread; ending the process ends it.
     runtime.shutdown_background();
@@ -255,7 +255,7 @@ impl Session<'_, '_> {
                     Err(fault) => Ok(service.refuse(tool, fault, &call)),
                     Ok(request) => {
                         let on_signal = OnSignal::of(&request);
-                        let work = service.call(request, call.clone());
+                        let work = Box::pin(service.call(request, call.clone()));
                         self.wait(on_signal, &call, &progress, &mut silent, work).await?
                     }
                 };
