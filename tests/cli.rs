@@ -1,5 +1,10 @@
 //! The command line through the library: no peer, no account, private folders.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that fails is a failed test"
+)]
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;

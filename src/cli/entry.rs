@@ -1,5 +1,6 @@
 //! From the words of a command line to its exit code.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, Write};
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use tokio::runtime;
+use tokio::sync::mpsc;
 
 use crate::cli::command::{Command, CommandLine, command};
 use crate::cli::commands::contract::{self, ContractFlags};
@@ -29,6 +31,8 @@ use crate::service::call::{Call, Request};
 use crate::service::context::Service;
 use crate::sys::clock;
 
+/// Notes for people that may wait to be printed; the demo says a handful.
+const NOTES: usize = 64;
 /// What a shell says of a command whose reader went away.
 const BROKEN_PIPE: u8 = 141;
 /// A verdict as bad as `--fail-on` says.
@@ -117,7 +121,7 @@ fn parse_and_run(arguments: Vec<OsString>, place: Place, streams: &mut Streams<'
             signals,
             streams,
         };
-        session.run(work).await
+        Box::pin(session.run(work)).await
     });
     // A look at git or the disk that was given up may still block a thread; ending the process ends it.
     runtime.shutdown_background();
@@ -239,6 +243,7 @@ impl Session<'_, '_> {
         let progress = Progress::start(self.streams.stderr_device, "starting");
         let mut call = Call::new(format!("cli-{}-{}", std::process::id(), clock::now_ms()));
         call.progress = progress.sink();
+        let mut silent = mpsc::channel(1).1;
         let (envelope, output, fail_on) = match work {
             Work::Ask {
                 tool,
@@ -250,20 +255,27 @@ impl Session<'_, '_> {
                     Err(fault) => Ok(service.refuse(tool, fault, &call)),
                     Ok(request) => {
                         let on_signal = OnSignal::of(&request);
-                        let work = service.call(request, call.clone());
-                        self.wait(on_signal, &call, &progress, work).await?
+                        let work = Box::pin(service.call(request, call.clone()));
+                        self.wait(on_signal, &call, &progress, &mut silent, work).await?
                     }
                 };
                 (envelope, output, fail_on)
             }
             Work::Demo(flags) => {
-                let work = demo::run(service, &flags, &call);
-                let envelope = self.wait(OnSignal::EndRun, &call, &progress, work).await?;
+                let (send, mut notes) = mpsc::channel(NOTES);
+                // A note more than the queue holds is lost, which people survive; waiting here they would not.
+                let mut say = |text: &str| drop(send.try_send(text.to_owned()));
+                let work = demo::run(service, &flags, &call, &mut say);
+                let envelope = self
+                    .wait(OnSignal::EndRun, &call, &progress, &mut notes, work)
+                    .await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Contract(flags) => {
                 let work = contract::run(service, &flags, &call);
-                let envelope = self.wait(OnSignal::Leave, &call, &progress, work).await?;
+                let envelope = self
+                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
+                    .await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Logs(flags) => {
@@ -289,30 +301,56 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Waits for an envelope; a signal that makes the command leave without one comes back instead.
+    /// Waits for an envelope and prints the notes that come meanwhile; a signal that makes the command leave without an
+    /// envelope comes back instead.
     async fn wait(
         &mut self,
         on_signal: OnSignal,
         call: &Call,
         progress: &Progress,
+        notes: &mut mpsc::Receiver<String>,
         work: impl Future<Output = Envelope>,
     ) -> io::Result<Result<Envelope, Signal>> {
         let Self { signals, streams, .. } = self;
-        if on_signal == OnSignal::Leave {
-            return Ok(tokio::select! {
-                envelope = work => Ok(envelope),
-                signal = signals.next() => Err(signal),
-            });
-        }
+        // The signals and the notes both write, never at once: neither holds it across a wait.
+        let streams = RefCell::new(&mut **streams);
+        let say = |text: &str| progress.suspend(|| note(text, &mut streams.borrow_mut()));
         let mut told = Ok(());
-        let left = tokio::select! {
-            envelope = work => return Ok(Ok(envelope)),
-            signal = signals.pass_on(call, |signal| told = progress.suspend(|| tell(signal, on_signal, streams))) => signal,
+        let left = {
+            let signalled = async {
+                match on_signal {
+                    OnSignal::Leave => signals.next().await,
+                    OnSignal::EndRun | OnSignal::EndWait => {
+                        let tell = |signal| {
+                            if (signal, on_signal) == (Signal::Interrupt, OnSignal::EndRun) {
+                                told = say("ending the run; press Ctrl-C again to leave at once");
+                            }
+                        };
+                        signals.pass_on(call, tell).await
+                    }
+                }
+            };
+            tokio::pin!(signalled, work);
+            loop {
+                tokio::select! {
+                    envelope = &mut work => {
+                        while let Ok(text) = notes.try_recv() {
+                            say(&text)?;
+                        }
+                        return Ok(Ok(envelope));
+                    }
+                    signal = &mut signalled => break signal,
+                    Some(text) = notes.recv() => say(&text)?,
+                }
+            }
         };
         told?;
-        let text = "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
-                    `crosscheck cancel latest` ends it";
-        progress.suspend(|| note(text, streams))?;
+        if on_signal != OnSignal::Leave {
+            say(
+                "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
+                 `crosscheck cancel latest` ends it",
+            )?;
+        }
         Ok(Err(left))
     }
 
@@ -358,16 +396,7 @@ impl Session<'_, '_> {
     }
 }
 
-/// Says what the first signal does, where that takes a moment.
-fn tell(signal: Signal, on_signal: OnSignal, streams: &mut Streams<'_>) -> io::Result<()> {
-    match (signal, on_signal) {
-        (Signal::Interrupt, OnSignal::EndRun) => {
-            note("ending the run; press Ctrl-C again to leave at once", streams)
-        }
-        _ => Ok(()),
-    }
-}
-
+/// Writes a line for people.
 fn note(text: &str, streams: &mut Streams<'_>) -> io::Result<()> {
     let mut page = Page::new(streams.width, streams.colours_stderr());
     page.wrapped(Style::Plain, text);
@@ -390,6 +419,9 @@ fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8
             let unfinished = success.job.as_ref().is_some_and(|job| job.state.is_active());
             match signal {
                 Some(signal) if unfinished => signal.exit_code(),
+                _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
+                    FaultCode::PeerContractChanged.exit_code()
+                }
                 _ => verdict_code(success, fail_on),
             }
         }
@@ -478,6 +510,9 @@ mod tests {
         check(&running, FailOn::Never, Some(Signal::Terminate), 143);
         check(&running, FailOn::Never, Some(Signal::Hangup), 129);
         check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
+        let contract = |passed: bool| success(JobState::Succeeded, json!({"passed": passed}));
+        check(&contract(true), FailOn::Never, None, 0);
+        check(&contract(false), FailOn::Never, None, 3);
         check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
         check(
             &failure(FaultCode::Cancelled),

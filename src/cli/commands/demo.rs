@@ -23,9 +23,15 @@ pub(crate) struct DemoFlags {
     pub(crate) output: OutputFlags,
 }
 
-/// Runs the demo.
+/// Runs the demo. `say` gets lines for people while it goes on.
 #[expect(clippy::unused_async, reason = "the demo waits for a job")]
-pub(crate) async fn run(service: &Service, flags: &DemoFlags, call: &Call) -> Envelope {
+pub(crate) async fn run(
+    service: &Service,
+    flags: &DemoFlags,
+    call: &Call,
+    say: &mut dyn FnMut(&str),
+) -> Envelope {
+    say("the demo begins");
     let DemoFlags { keep: _, output: _ } = flags;
     service.refuse(
         "demo",

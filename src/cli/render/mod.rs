@@ -4,6 +4,7 @@
 //! must not move the cursor, change colours or hide text.
 
 mod consult;
+mod contract;
 mod dry_run;
 pub(super) mod event;
 mod fault;
@@ -68,6 +69,10 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         "dry_run" => {
             dry_run::render(success, stdout);
             dry_run::steps(success)
+        }
+        "contract" if body.contains_key("checks") => {
+            contract::render(success, stdout);
+            success.next_steps.clone()
         }
         "cancel" => {
             job::cancelled(success, stdout);

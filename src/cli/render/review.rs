@@ -146,6 +146,10 @@ pub(super) fn spent(success: &Success) -> String {
 
 /// Says what to do next, in commands.
 pub(super) fn steps(success: &Success, answer: &ReviewAnswer) -> Vec<String> {
+    // Nothing of the demo is left to go on with; it says itself what comes next.
+    if success.body.contains_key("demo") {
+        return success.next_steps.clone();
+    }
     let mut steps = Vec::new();
     if !answer.findings.is_empty() {
         steps.push("verify each finding in the code before you change anything".to_owned());
