@@ -52,7 +52,15 @@ pub(super) async fn find_or_install(
     say: &mut dyn FnMut(&str),
 ) -> Result<DemoCodex, Fault> {
     let environment = service.environment();
-    match Program::find(config, environment, store).await {
+    // codex makes a home where there is none, and leaves a folder in it, even when it is asked for its version alone (seen
+    // with 0.169.0). So it is asked with a home that goes away.
+    let folder = store.folder("demo")?;
+    let home = tempfile::Builder::new()
+        .prefix("ask-")
+        .tempdir_in(&folder)
+        .map_err(StateError::io("write", &folder))?;
+    let asking = &environment.clone().with("CODEX_HOME", home.path());
+    match Program::find(config, asking, store).await {
         Ok(program) => match version::support(&program.version, config.codex_versions.value.as_ref()) {
             Support::Supported | Support::Untested => return Ok(DemoCodex { program, own: false }),
             Support::TooOld => say(&format!(
@@ -80,7 +88,7 @@ pub(super) async fn find_or_install(
         },
         ..config.clone()
     };
-    let program = Program::find(&own, environment, store).await.map_err(|fault| {
+    let program = Program::find(&own, asking, store).await.map_err(|fault| {
         fault.hint(format!(
             "delete `{}` and run the demo again; it is installed anew",
             place.display()
