@@ -87,8 +87,8 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
         )
     } else {
         format!(
-            "Not ready: {} needs attention. {}",
-            blocked.join(" and "),
+            "Not ready, because of {}. {}",
+            blocked.join(", "),
             fixes.first().cloned().unwrap_or_default()
         )
     };

@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::cli::commands::output::OutputFlags;
 use crate::domain::envelope::Envelope;
-use crate::domain::fault::{Fault, FaultCode};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::demo::{self, DemoOptions};
 
 /// See a review without an account (free, no network beyond this machine)
 ///
@@ -24,18 +24,11 @@ pub(crate) struct DemoFlags {
 }
 
 /// Runs the demo. `say` gets lines for people while it goes on.
-#[expect(clippy::unused_async, reason = "the demo waits for a job")]
 pub(crate) async fn run(
     service: &Service,
     flags: &DemoFlags,
     call: &Call,
     say: &mut dyn FnMut(&str),
 ) -> Envelope {
-    say("the demo begins");
-    let DemoFlags { keep: _, output: _ } = flags;
-    service.refuse(
-        "demo",
-        Fault::new(FaultCode::Internal, "the demo is not connected"),
-        call,
-    )
+    demo::run(service, DemoOptions { keep: flags.keep }, call.clone(), say).await
 }
