@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fingerprint::fingerprint;
+use crate::domain::schema;
 use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
 use crate::service::context::Service;
@@ -94,7 +95,7 @@ pub fn terminal(
     cli::run(whole, environment, directory, program, contract_fingerprint())
 }
 
-/// The hash by which a client may cache: tool schemas and error codes.
+/// The hash by which a client may cache: tool schemas, envelope schema and error codes.
 pub fn contract_fingerprint() -> String {
     let tools = mcp::fingerprint_parts();
     let codes: Vec<u8> = FaultCode::ALL
@@ -102,7 +103,10 @@ pub fn contract_fingerprint() -> String {
         .flat_map(|code| [code.as_str().as_bytes(), b"\n"].concat())
         .collect();
     let parts = tools.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
-    fingerprint(parts.chain([("codes", codes.as_slice())]))
+    fingerprint(parts.chain([
+        ("envelope", schema::PUBLISHED.as_bytes()),
+        ("codes", codes.as_slice()),
+    ]))
 }
 
 fn read_config(environment: &Environment) -> Result<Config, Fault> {

@@ -2,6 +2,7 @@
 //!
 //! A code exists only where a caller would act differently. Messages never repeat a rejected value: it may be a secret.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -257,7 +258,7 @@ impl FaultCode {
 }
 
 /// What a caller can do about a fault.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Repair {
     /// One sentence.
     pub hint: String,
