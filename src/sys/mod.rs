@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod files;
 pub mod lock;
+pub mod log_file;
 pub mod process;
 pub mod signal;
 pub mod tail;

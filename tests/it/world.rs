@@ -341,7 +341,10 @@ pub(crate) fn check_schema(envelope: &Value) {
         let schema = serde_json::from_str(include_str!("../../docs/envelope.schema.json")).unwrap();
         jsonschema::validator_for(&schema).unwrap()
     });
-    let wrong: Vec<String> = validator.iter_errors(envelope).map(|error| error.to_string()).collect();
+    let wrong: Vec<String> = validator
+        .iter_errors(envelope)
+        .map(|error| error.to_string())
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}\n{envelope:#}");
 }
 
