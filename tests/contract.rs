@@ -1,5 +1,7 @@
 //! The contract check against real versions of codex, and against ones that break a single promise.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +13,11 @@ use crosscheck::domain::environment::Environment;
 use crosscheck::peer::codex::version;
 use crosscheck::run::contract::{self, CheckOutcome, Report};
 use crosscheck::run::program::Program;
+use crosscheck::service;
+use crosscheck::service::call::Call;
+use crosscheck::service::context::Service;
 use crosscheck::state::store::Store;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use support::home::{FAKE_KEY, Home};
@@ -28,7 +34,11 @@ struct Machine {
 
 impl Machine {
     fn new(program: PathBuf) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = tempfile::Builder::new()
+            // A name that breaks where somebody forgets to quote.
+            .prefix("it's a \"folder\" ")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
         Self {
             home: Home::new("http://127.0.0.1:9/v1"),
             folder,
@@ -81,6 +91,14 @@ impl Machine {
         let config = Config::layered(None, &environment).unwrap();
         let program = Program::find(&config, &environment, &self.store()).await.unwrap();
         (config, program)
+    }
+
+    /// Runs the use case as the terminal does.
+    fn envelope(&self) -> Value {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_crosscheck"));
+        let service = Service::new(program, self.environment(), "/".into(), "fingerprint".to_owned());
+        let envelope = runtime().block_on(service::contract::call(&service, &Call::new("test")));
+        serde_json::to_value(&envelope).unwrap()
     }
 
     fn version(&self) -> semver::Version {
@@ -288,4 +306,35 @@ fn a_codex_that_hangs_is_ended_in_time() {
         let process = Path::new("/proc").join(pid);
         assert!(!process.exists(), "{pid} lives on");
     }
+}
+
+#[test]
+fn the_envelope_lists_every_check_whether_it_passed_or_not() {
+    let check = |machine: &Machine, passed: bool, broken: Value| {
+        let envelope = machine.envelope();
+        let told = [&envelope["ok"], &envelope["passed"], &envelope["broken"]];
+        assert_eq!(told, [&json!(true), &json!(passed), &broken], "{envelope:#}");
+        assert_eq!(envelope["tool"], json!("contract"));
+        assert_eq!(envelope["version"], json!(version::NEWEST_TESTED.to_string()));
+        assert_eq!(
+            (&envelope["support"], &envelope["not_checked"]),
+            (&json!("supported"), &json!(2))
+        );
+        let checks = envelope["checks"].as_array().unwrap();
+        assert!(checks.len() > 20, "{checks:#?}");
+        for check in checks {
+            assert!(
+                check["name"].is_string() && check["guarantee"].is_string(),
+                "{check}"
+            );
+            let detail = match check["outcome"].as_str().unwrap() {
+                "held" => None,
+                "broken" => Some("seen"),
+                _ => Some("why"),
+            };
+            assert!(detail.is_none_or(|detail| check[detail].is_string()), "{check}");
+        }
+    };
+    check(&Machine::new(peers::codex()), true, json!([]));
+    check(&Machine::without(&["web_search="]), false, json!(["web_search"]));
 }

@@ -1,5 +1,7 @@
 //! The demo end to end: the real codex, the ordinary path, a demo model.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,7 +33,11 @@ impl Machine {
         Self {
             // No model answers at the user's own provider: whoever calls it fails.
             home: Home::new("http://127.0.0.1:9/v1"),
-            folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
+            folder: tempfile::Builder::new()
+                // A name that breaks where somebody forgets to quote.
+                .prefix("it's a \"folder\" ")
+                .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+                .unwrap(),
         }
     }
 

@@ -309,6 +309,7 @@ impl RunSeen {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Which {
     First,
     Last,
