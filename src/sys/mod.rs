@@ -5,5 +5,6 @@ pub mod files;
 pub mod lock;
 pub mod process;
 pub mod signal;
+pub mod sweep;
 pub mod tail;
 pub mod watch;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use crate::domain::environment::Environment;
 use crate::peer::codex::servers::toml_string;
 
+/// Begins the names of worlds.
+pub(super) const WORLD_PREFIX: &str = "contract-";
 /// The model that the configuration names; a run names another one.
 pub(super) const CONFIGURED_MODEL: &str = "configured-model";
 /// Stands in the repository's guidance for agents.
@@ -38,10 +40,12 @@ pub(super) struct World {
 impl World {
     /// Makes a world below `scratch` whose configuration names the model server at `origin`.
     pub(super) fn make(scratch: &Path, origin: &str) -> io::Result<Self> {
-        let root = tempfile::Builder::new().prefix("contract-").tempdir_in(scratch)?;
+        let root = tempfile::Builder::new()
+            .prefix(WORLD_PREFIX)
+            .tempdir_in(scratch)?;
         let path = root.path().canonicalize()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let nonce = name.trim_start_matches("contract-").to_owned();
+        let nonce = name.trim_start_matches(WORLD_PREFIX).to_owned();
         let world = Self { root, path, nonce };
         for folder in [
             world.home(),
