@@ -88,7 +88,10 @@ pub fn terminal(
     program: PathBuf,
 ) -> ExitCode {
     init_log(&environment);
-    cli::run(arguments, environment, directory, program, contract_fingerprint())
+    let whole = std::iter::once(OsString::from("crosscheck"))
+        .chain(arguments)
+        .collect();
+    cli::run(whole, environment, directory, program, contract_fingerprint())
 }
 
 /// The hash by which a client may cache: tool schemas and error codes.

@@ -1,5 +1,10 @@
 //! The shape of the source: which ring may use which, and what no file may hold.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,18 +1,18 @@
 //! Ring 5: the command line.
+//!
+//! The only place that knows clap and terminals. Flags become a [`crate::service::call::Request`], the same one that a
+//! host's tool call becomes, and the envelope that comes back is either printed as it is (`--json`) or rendered for
+//! people. Data goes to stdout, everything else to stderr.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::ExitCode;
+mod command;
+mod commands;
+mod entry;
+mod input;
+mod next_call;
+mod progress;
+mod render;
+mod signals;
+mod streams;
 
-use crate::domain::environment::Environment;
-
-/// Runs one command.
-pub fn run(
-    _arguments: Vec<OsString>,
-    _environment: Environment,
-    _directory: PathBuf,
-    _program: PathBuf,
-    _fingerprint: String,
-) -> ExitCode {
-    ExitCode::FAILURE
-}
+pub use entry::{Place, run, run_with};
+pub use streams::{Device, Streams};

@@ -214,7 +214,7 @@ impl FaultCode {
             Self::PeerFailed => "read the job's log with job detail=log",
             Self::SandboxUnavailable => "run `crosscheck status` to see what this machine lacks",
             Self::TimedOut => "resume the job, with a larger options.timeout_s if it needs more time",
-            Self::Cancelled => "nothing to do; resume the job to continue it",
+            Self::Cancelled => "resume the job to continue it in the same thread",
             Self::BudgetExceeded => "resume the job with a larger budget",
             Self::JobNotFound => "call job without an id to list the jobs",
             Self::JobLost => "read what is left with job detail=full, then resume the job",

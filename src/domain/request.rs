@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn names_that_could_change_a_command_line_are_refused() {
         let check = |text: &str, good: bool| {
-            assert_eq!(ModelName::try_from(text.to_owned()).is_ok(), good, "{text:?}")
+            assert_eq!(ModelName::try_from(text.to_owned()).is_ok(), good, "{text:?}");
         };
         check("gpt-6.1-sol", true);
         check("openai/gpt:free@1", true);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::peer::event::Event;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
@@ -46,10 +45,10 @@ impl Follower {
     ) -> Result<Waited, StateError> {
         let deadline = tokio::time::Instant::now() + time;
         loop {
-            if let Some(phase) = self.new_phase() {
-                told(&phase);
-            }
+            self.tell_phases(told);
             if !self.directory.state()?.is_active() {
+                // What happened between the two looks belongs to the story too.
+                self.tell_phases(told);
                 return Ok(Waited::Ended);
             }
             tokio::select! {
@@ -59,17 +58,15 @@ impl Follower {
         }
     }
 
-    /// Returns what the peer does now, if that changed since the last time.
-    fn new_phase(&mut self) -> Option<String> {
+    /// Tells what the peer did since the last look, each phase once in its order.
+    fn tell_phases(&mut self, told: &mut (dyn FnMut(&str) + Send)) {
         let (entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
         self.offset = offset;
-        let phase = entries
-            .iter()
-            .rev()
-            .find_map(|entry| Event::phase(&entry.event))?;
-        (self.phase.as_ref() != Some(&phase)).then(|| {
-            self.phase = Some(phase.clone());
-            phase
-        })
+        for phase in entries.iter().filter_map(|entry| entry.event.phase()) {
+            if self.phase.as_ref() != Some(&phase) {
+                told(&phase);
+                self.phase = Some(phase);
+            }
+        }
     }
 }

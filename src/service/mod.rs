@@ -3,8 +3,10 @@
 //! A use case gets a parsed request, decides with pure code, acts through the rings below, and returns one envelope.
 //! Nothing here knows a protocol or a terminal.
 
+pub mod asked;
 pub mod call;
 pub mod cancel;
+pub(crate) mod choice;
 pub mod consult;
 pub mod context;
 pub mod contract;
@@ -16,6 +18,7 @@ pub mod guidance;
 pub mod host_wait;
 pub mod jobs;
 pub mod models;
+pub mod opening;
 pub mod options;
 pub mod plan;
 pub mod preflight;
@@ -26,4 +29,6 @@ pub mod review;
 pub mod review_input;
 pub mod status;
 pub mod submit;
+pub(crate) mod target;
+pub(crate) mod whole;
 pub mod workspace;

@@ -13,7 +13,7 @@ use crate::domain::envelope::Target;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::Untracked;
 use crate::domain::scope::Scope;
-use crate::git::{self, Change, Elsewhere, Git, GitError};
+use crate::git::{self, Change, Elsewhere, Git, GitError, Head};
 use crate::redact::{Redacted, redact_patch};
 use crate::run::conclude::mask;
 use crate::service::context::Service;
@@ -77,7 +77,7 @@ pub async fn gather(service: &Service, store: &Store, wanted: Wanted) -> Result<
             Untracked::Exclude => git::Untracked::Exclude,
         };
         let change = repository.read_change(&wanted.scope, &wanted.paths, untracked, &scratch);
-        let change = change.map_err(|error| read_fault(&error, &wanted))?;
+        let change = change.map_err(|error| read_fault(&error, repository.head(), &wanted))?;
         if change.is_empty() {
             return Err(nothing(&change, &wanted));
         }
@@ -91,9 +91,13 @@ pub async fn gather(service: &Service, store: &Store, wanted: Wanted) -> Result<
     })
 }
 
-fn read_fault(error: &GitError, wanted: &Wanted) -> Fault {
+fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
     let fault = git_fault(error);
     match error {
+        // In a repository without a commit no revision exists, and that is what there is to say.
+        GitError::InvalidRevision { .. } if matches!(head, Head::Unborn { .. }) => {
+            git_fault(&GitError::NoCommitYet)
+        }
         GitError::DiffTooLarge { largest, .. } => match largest.last() {
             Some(smallest) => fault.call(
                 "review",

@@ -222,9 +222,9 @@ fn the_hosts_keys_never_reach_codex() {
         "GIT_DIR",
         "LD_PRELOAD_X",
     ];
-    canaries.iter().for_each(|name| {
+    for name in canaries {
         command.env(name, "canary-value");
-    });
+    }
     command
         .env("CROSSCHECK_CODEX_BIN", &wrapper)
         .args(["consult", "x"]);

@@ -1,5 +1,10 @@
 //! Our program with the real git and the real codex against a fake model on loopback.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 mod world;

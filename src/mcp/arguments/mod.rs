@@ -5,22 +5,20 @@
 //! `1.0` or `"1"`. No fault repeats a value, because a value may be a secret.
 
 mod cancel;
-mod choice;
 mod common;
 mod consult;
 mod decode;
 mod dry_run;
 mod job;
-pub mod options;
 mod review;
 pub(crate) mod schema;
 mod status;
-mod whole;
 
 use serde_json::{Map, Value};
 
 use crate::domain::fault::Fault;
 use crate::service::call::Request;
+use crate::service::{choice, options, whole};
 
 /// The tools, sorted, which is also the order in which they are listed.
 pub const TOOLS: [&str; 6] = ["cancel", "consult", "dry_run", "job", "review", "status"];

@@ -7,12 +7,11 @@ use serde_json::{Map, Value};
 use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::{ReviewRequest, Subject, checked_argument};
-use crate::domain::scope::{Revision, RevisionError, Scope};
 use crate::mcp::arguments::common::{self, CommonArguments};
 use crate::mcp::arguments::whole::Whole;
 use crate::mcp::arguments::{choice, decode};
+use crate::service::target::{SCOPES, Target};
 
-const SCOPES: [&str; 5] = ["auto", "working_tree", "staged", "branch", "commit"];
 const DEPTHS: [&str; 1] = ["quick"];
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -117,88 +116,4 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<ReviewRequest, Faul
         }
         .parse("review")?,
     })
-}
-
-/// The four arguments that name a change, as they were written.
-struct Target {
-    scope: Option<String>,
-    base: Option<String>,
-    head: Option<String>,
-    commit: Option<String>,
-}
-
-impl Target {
-    fn refuse_with_snippet(&self) -> Result<(), Fault> {
-        let given = [
-            ("scope", &self.scope),
-            ("base", &self.base),
-            ("head", &self.head),
-            ("commit", &self.commit),
-        ];
-        match given.into_iter().find(|(_, value)| value.is_some()) {
-            Some((field, _)) => Err(Fault::argument(
-                field,
-                format!("`{field}` is about a change, and a `snippet` was given"),
-            )
-            .hint(format!("leave out `{field}` or `snippet`"))),
-            None => Ok(()),
-        }
-    }
-
-    /// Decides the scope. A `base`, `head` or `commit` says it when `scope` does not.
-    fn parse(self) -> Result<Scope, Fault> {
-        let Self {
-            scope,
-            base,
-            head,
-            commit,
-        } = self;
-        let implied = match (commit.is_some(), base.is_some() || head.is_some()) {
-            (true, _) => "commit",
-            (false, true) => "branch",
-            (false, false) => "auto",
-        };
-        let scope = scope.as_deref().map_or(Ok(implied), |text| {
-            choice::choose("scope", text, &SCOPES, &SCOPES)
-        })?;
-        let misplaced = [
-            ("base", base.is_some() && scope != "branch", "branch"),
-            ("head", head.is_some() && scope != "branch", "branch"),
-            ("commit", commit.is_some() && scope != "commit", "commit"),
-        ];
-        if let Some((field, _, home)) = misplaced.into_iter().find(|(_, wrong, _)| *wrong) {
-            return Err(Fault::argument(
-                field,
-                format!("`{field}` belongs to scope `{home}`, not to scope `{scope}`"),
-            )
-            .hint(format!(
-                "leave out `{field}`, or pass scope={home} without the others"
-            )));
-        }
-        let revision = |field: &str, text: Option<String>| {
-            text.map(|text| Revision::parse(&text).map_err(|error| not_a_revision(field, error)))
-                .transpose()
-        };
-        Ok(match scope {
-            "working_tree" => Scope::WorkingTree,
-            "staged" => Scope::Staged,
-            "branch" => Scope::Branch {
-                base: revision("base", base)?,
-                head: revision("head", head)?,
-            },
-            "commit" => match commit {
-                Some(text) => Scope::parse_commit(&text).map_err(|error| not_a_revision("commit", error))?,
-                None => {
-                    return Err(Fault::argument("commit", "`commit` is missing")
-                        .hint("pass one commit, such as HEAD, or a range A..B"));
-                }
-            },
-            _ => Scope::Auto,
-        })
-    }
-}
-
-fn not_a_revision(field: &str, error: RevisionError) -> Fault {
-    Fault::argument(field, format!("`{field}` is not a revision: {error}"))
-        .hint("pass a commit id, a branch or a tag")
 }

@@ -138,8 +138,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(line: &str, expected: Option<Event>) {
-        assert_eq!(parse_line(line.as_bytes()), expected, "{line}");
+    fn check(line: &str, expected: impl Into<Option<Event>>) {
+        assert_eq!(parse_line(line.as_bytes()), expected.into(), "{line}");
     }
 
     #[test]

@@ -11,11 +11,11 @@ use crate::domain::fault::Fault;
 
 /// A whole number of zero or more, read leniently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Whole(pub(super) u64);
+pub(crate) struct Whole(pub(crate) u64);
 
 impl Whole {
     /// Checks the bounds of a field.
-    pub(super) fn within(self, field: &str, bounds: RangeInclusive<u64>) -> Result<u64, Fault> {
+    pub(crate) fn within(self, field: &str, bounds: RangeInclusive<u64>) -> Result<u64, Fault> {
         if bounds.contains(&self.0) {
             return Ok(self.0);
         }

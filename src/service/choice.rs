@@ -3,7 +3,7 @@
 use crate::domain::fault::Fault;
 
 /// Looks a name up. The fault lists what is allowed and never repeats what was written.
-pub(super) fn choose<T: Copy>(
+pub(crate) fn choose<T: Copy>(
     field: &str,
     text: &str,
     names: &[&'static str],
@@ -17,7 +17,7 @@ pub(super) fn choose<T: Copy>(
 }
 
 /// Refuses a value of a closed set.
-pub(super) fn not_one_of(field: &str, text: &str, names: &[&'static str]) -> Fault {
+pub(crate) fn not_one_of(field: &str, text: &str, names: &[&'static str]) -> Fault {
     let hint = match nearest(text, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("use one of: {}", names.join(", ")),
@@ -27,11 +27,14 @@ pub(super) fn not_one_of(field: &str, text: &str, names: &[&'static str]) -> Fau
         .hint(hint)
 }
 
+/// Longest argument name repeated in a fault. Names are the caller's own words, but a whole text is no name.
+const NAME_CHARS: usize = 40;
+
 /// Longest text compared: no name is longer, and the comparison is quadratic.
 const COMPARED_CHARS: usize = 40;
 
 /// Finds the one known name that a typing mistake away: a third of its letters at most.
-pub(super) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let text: Vec<char> = text
         .chars()
         .take(COMPARED_CHARS + 1)
@@ -62,6 +65,61 @@ fn distance(a: &[char], b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// Refuses a name that does not exist, with the nearest one that does.
+///
+/// `prefix` is what stands before the name in a path, such as `options.`.
+pub(crate) fn unknown<'a>(
+    tool: &str,
+    prefix: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Fault {
+    if is_approval(name) {
+        return Fault::argument(
+            format!("{prefix}approval"),
+            "`approval` is not taken: a codex that runs for another program never asks",
+        )
+        .hint("leave it out; consult and review can only read");
+    }
+    let shown = printable(name);
+    let hint = match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean `{prefix}{near}`?"),
+        None if prefix.is_empty() => format!("leave it out; the arguments of {tool} are listed in `allowed`"),
+        None => "call status with topic=options for the keys and their meaning".to_owned(),
+    };
+    Fault::argument(
+        format!("{prefix}{shown}"),
+        format!("there is no `{prefix}{shown}`"),
+    )
+    .allowing(known)
+    .hint(hint)
+}
+
+/// Tells whether a name asks for codex's approval policy, in any of the spellings of its flag and its configuration.
+fn is_approval(name: &str) -> bool {
+    let name = name.replace('-', "_");
+    matches!(
+        name.as_str(),
+        "approval"
+            | "approvals"
+            | "approval_policy"
+            | "approval_mode"
+            | "ask_for_approval"
+            | "approvalPolicy"
+    )
+}
+
+/// Cuts a name down to what can be shown on one line.
+fn printable(name: &str) -> String {
+    let fits = |c: &char| c.is_ascii_alphanumeric() || "_-.".contains(*c);
+    let shown: String = name.chars().take(NAME_CHARS).take_while(fits).collect();
+    if shown.is_empty() {
+        "that name".to_owned()
+    } else {
+        shown
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,21 @@
+//! The two commands that programs start, declared for their help alone: `main` runs them before clap is asked, because a
+//! host waits for the first answer of `serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Serve the tools to an MCP host on stdin and stdout
+///
+/// This is what Claude Code and other MCP hosts start; a person does not. The server holds no paid work: ending it ends no
+/// job. Starting it touches no file and starts no process.
+#[derive(Debug, Args)]
+pub(crate) struct ServeFlags {}
+
+/// Run one job; started by this program alone
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(crate) struct WorkerFlags {
+    /// The job's directory
+    pub(crate) directory: PathBuf,
+}

@@ -1,0 +1,49 @@
+//! `crosscheck dry-run`.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::commands::consult::ConsultFlags;
+use crate::cli::commands::output::OutputFlags;
+use crate::cli::commands::review::SubjectFlags;
+use crate::cli::input::Input;
+use crate::domain::fault::Fault;
+use crate::domain::request::DryRunRequest;
+
+/// Show what a consult or review would send and run, without doing it (free)
+///
+/// Takes exactly the flags of the command it previews. Nothing is sent and no job is made.
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct DryRunFlags {
+    #[command(subcommand)]
+    pub(crate) command: Previewed,
+}
+
+/// The commands that have a preview.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Previewed {
+    /// What `crosscheck consult` would send and run (free)
+    #[command(about = "Show what `crosscheck consult` would send and run (free)", long_about = None)]
+    Consult(ConsultFlags),
+    /// What `crosscheck review` would send and run (free)
+    #[command(about = "Show what `crosscheck review` would send and run (free)", long_about = None)]
+    Review(SubjectFlags),
+}
+
+impl DryRunFlags {
+    /// Returns how the answer is printed.
+    pub(crate) fn output(&self) -> OutputFlags {
+        match &self.command {
+            Previewed::Consult(flags) => flags.paid.output,
+            Previewed::Review(flags) => flags.paid.output,
+        }
+    }
+
+    /// Returns what is asked. Reads stdin or a file where the flags say so.
+    pub(crate) fn request(self, input: &mut Input<'_>) -> Result<DryRunRequest, Fault> {
+        match self.command {
+            Previewed::Consult(flags) => flags.request(input).map(DryRunRequest::Consult),
+            Previewed::Review(flags) => flags.request(input).map(DryRunRequest::Review),
+        }
+    }
+}

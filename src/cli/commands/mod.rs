@@ -1,0 +1,17 @@
+//! One file per command: its flags, and the request they become.
+
+pub(super) mod cancel;
+pub(super) mod consult;
+pub(super) mod contract;
+pub(super) mod demo;
+pub(super) mod doors;
+pub(super) mod dry_run;
+pub(super) mod job;
+pub(super) mod logs;
+pub(super) mod output;
+pub(super) mod paid;
+pub(super) mod review;
+pub(super) mod status;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,531 @@
+//! From the words of a command line to its exit code.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::Value;
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use crate::cli::command::{Command, CommandLine, command};
+use crate::cli::commands::contract::{self, ContractFlags};
+use crate::cli::commands::demo::{self, DemoFlags};
+use crate::cli::commands::logs::{self, LogsError, LogsFlags};
+use crate::cli::commands::output::OutputFlags;
+use crate::cli::commands::review::FailOn;
+use crate::cli::input::Input;
+use crate::cli::progress::Progress;
+use crate::cli::render::page::{Page, Style};
+use crate::cli::render::{Look, render};
+use crate::cli::signals::{Signal, Signals};
+use crate::cli::streams::Streams;
+use crate::domain::envelope::{Envelope, Success};
+use crate::domain::environment::Environment;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::request::JobRequest;
+use crate::service::call::{Call, Request};
+use crate::service::context::Service;
+use crate::sys::clock;
+
+/// Notes for people that may wait to be printed; the demo says a handful.
+const NOTES: usize = 64;
+/// What a shell says of a command whose reader went away.
+const BROKEN_PIPE: u8 = 141;
+/// A verdict as bad as `--fail-on` says.
+const VERDICT: u8 = 8;
+/// Threads of the runtime: one waits while another looks at git or the disk.
+const THREADS: usize = 2;
+
+/// Where a command runs.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The environment.
+    pub environment: Environment,
+    /// The current directory; absolute.
+    pub directory: PathBuf,
+    /// Our own executable, which workers are started from.
+    pub program: PathBuf,
+    /// The hash over schemas and codes.
+    pub fingerprint: String,
+}
+
+/// Runs a command on the streams of this process. `arguments` begin with the program's own name.
+///
+/// `serve` and `worker` are not run here: whoever calls this runs them before, unless they ask for help.
+pub fn run(
+    arguments: Vec<OsString>,
+    environment: Environment,
+    directory: PathBuf,
+    program: PathBuf,
+    fingerprint: String,
+) -> ExitCode {
+    let mut streams = Streams::of_process(&environment);
+    let place = Place {
+        environment,
+        directory,
+        program,
+        fingerprint,
+    };
+    ExitCode::from(run_with(arguments, place, &mut streams))
+}
+
+/// Runs a command on these streams and returns its exit code.
+pub fn run_with(arguments: Vec<OsString>, place: Place, streams: &mut Streams<'_>) -> u8 {
+    let ended = parse_and_run(arguments, place, streams).and_then(|code| {
+        streams.stdout.flush()?;
+        Ok(code)
+    });
+    match ended {
+        Ok(code) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => BROKEN_PIPE,
+        Err(error) => {
+            // Nothing can be told when stderr is gone too.
+            let _ = writeln!(streams.stderr, "error: the output cannot be written: {error}");
+            1
+        }
+    }
+}
+
+fn parse_and_run(arguments: Vec<OsString>, place: Place, streams: &mut Streams<'_>) -> io::Result<u8> {
+    let parsed = command(streams.width)
+        .try_get_matches_from(arguments)
+        .and_then(|matches| <CommandLine as clap::FromArgMatches>::from_arg_matches(&matches));
+    let line = match parsed {
+        Ok(line) => line,
+        Err(error) => return usage(&error, streams),
+    };
+    let Place {
+        environment,
+        directory,
+        program,
+        fingerprint,
+    } = place;
+    let service = Service::new(program, environment, directory, fingerprint);
+    // Before signals are taken over: Ctrl-C while somebody types a prompt simply ends the command.
+    let work = {
+        let mut input = Input::new(service.directory(), &mut *streams.stdin, streams.stdin_device);
+        work_of(line.command, &mut input)
+    };
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(async {
+        let signals = Signals::take()?;
+        let mut session = Session {
+            service: &service,
+            signals,
+            streams,
+        };
+        Box::pin(session.run(work)).await
+    });
+    // A look at git or the disk that was given up may still block a thread; ending the process ends it.
+    runtime.shutdown_background();
+    code
+}
+
+/// Prints a help text, the version, or what is wrong with the command.
+fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> io::Result<u8> {
+    let text = error.render();
+    let (colour, stream) = if error.use_stderr() {
+        (streams.colours_stderr(), &mut streams.stderr)
+    } else {
+        (streams.colours_stdout(), &mut streams.stdout)
+    };
+    if colour {
+        write!(stream, "{}", text.ansi())?;
+    } else {
+        write!(stream, "{text}")?;
+    }
+    Ok(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// What a command comes to.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
+enum Work {
+    /// A call of the service.
+    Ask {
+        tool: &'static str,
+        request: Result<Request, Fault>,
+        output: OutputFlags,
+        fail_on: FailOn,
+    },
+    Logs(LogsFlags),
+    Demo(DemoFlags),
+    Contract(ContractFlags),
+    /// A command that `main` runs itself.
+    Door,
+}
+
+fn work_of(command: Command, input: &mut Input<'_>) -> Work {
+    let ask = |tool, output, request| Work::Ask {
+        tool,
+        request,
+        output,
+        fail_on: FailOn::Never,
+    };
+    match command {
+        Command::Status(flags) => {
+            let output = flags.output;
+            ask("status", output, Ok(Request::Status(flags.request(input))))
+        }
+        Command::Consult(flags) => {
+            let output = flags.paid.output;
+            ask("consult", output, flags.request(input).map(Request::Consult))
+        }
+        Command::Review(flags) => Work::Ask {
+            tool: "review",
+            output: flags.subject.paid.output,
+            fail_on: flags.fail_on,
+            request: flags.subject.request(input).map(Request::Review),
+        },
+        Command::DryRun(flags) => {
+            let output = flags.output();
+            ask("dry_run", output, flags.request(input).map(Request::DryRun))
+        }
+        Command::Jobs(flags) => {
+            let output = flags.output;
+            ask("job", output, Ok(Request::Job(flags.request(input))))
+        }
+        Command::Job(flags) => {
+            let output = flags.output;
+            ask("job", output, Ok(Request::Job(flags.request(input))))
+        }
+        Command::Cancel(flags) => {
+            let output = flags.output;
+            ask("cancel", output, Ok(Request::Cancel(flags.request())))
+        }
+        Command::Logs(flags) => Work::Logs(flags),
+        Command::Demo(flags) => Work::Demo(flags),
+        Command::Contract(flags) => Work::Contract(flags),
+        Command::Serve(_) | Command::Worker(_) => Work::Door,
+    }
+}
+
+/// What a first signal does to a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnSignal {
+    /// It starts a job and waits for it: Ctrl-C ends both.
+    EndRun,
+    /// It waits for a job that somebody else started: the wait ends.
+    EndWait,
+    /// It is left at once.
+    Leave,
+}
+
+impl OnSignal {
+    fn of(request: &Request) -> Self {
+        match request {
+            Request::Consult(_) | Request::Review(_) => Self::EndRun,
+            Request::Job(JobRequest::Show { .. }) => Self::EndWait,
+            Request::Status(_)
+            | Request::DryRun(_)
+            | Request::Job(JobRequest::List { .. })
+            | Request::Cancel(_) => Self::Leave,
+        }
+    }
+}
+
+/// One command while it runs.
+struct Session<'a, 's> {
+    service: &'a Service,
+    signals: Signals,
+    streams: &'a mut Streams<'s>,
+}
+
+impl Session<'_, '_> {
+    async fn run(&mut self, work: Work) -> io::Result<u8> {
+        let service = self.service;
+        let progress = Progress::start(self.streams.stderr_device, "starting");
+        let mut call = Call::new(format!("cli-{}-{}", std::process::id(), clock::now_ms()));
+        call.progress = progress.sink();
+        let mut silent = mpsc::channel(1).1;
+        let (envelope, output, fail_on) = match work {
+            Work::Ask {
+                tool,
+                request,
+                output,
+                fail_on,
+            } => {
+                let envelope = match request {
+                    Err(fault) => Ok(service.refuse(tool, fault, &call)),
+                    Ok(request) => {
+                        let on_signal = OnSignal::of(&request);
+                        let work = Box::pin(service.call(request, call.clone()));
+                        self.wait(on_signal, &call, &progress, &mut silent, work).await?
+                    }
+                };
+                (envelope, output, fail_on)
+            }
+            Work::Demo(flags) => {
+                let (send, mut notes) = mpsc::channel(NOTES);
+                // A note more than the queue holds is lost, which people survive; waiting here they would not.
+                let mut say = |text: &str| drop(send.try_send(text.to_owned()));
+                let work = demo::run(service, &flags, &call, &mut say);
+                let envelope = self
+                    .wait(OnSignal::EndRun, &call, &progress, &mut notes, work)
+                    .await?;
+                (envelope, flags.output, FailOn::Never)
+            }
+            Work::Contract(flags) => {
+                let work = contract::run(service, &flags, &call);
+                let envelope = self
+                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
+                    .await?;
+                (envelope, flags.output, FailOn::Never)
+            }
+            Work::Logs(flags) => {
+                progress.finish();
+                return self.logs(&flags, &call).await;
+            }
+            Work::Door => {
+                let fault = Fault::new(FaultCode::Internal, "this command is run before any other");
+                (
+                    Ok(service.refuse("serve", fault, &call)),
+                    OutputFlags::HUMAN,
+                    FailOn::Never,
+                )
+            }
+        };
+        progress.finish();
+        match envelope {
+            Ok(envelope) => {
+                self.print(&envelope, output)?;
+                Ok(exit_code(&envelope, fail_on, self.signals.first))
+            }
+            Err(signal) => Ok(signal.exit_code()),
+        }
+    }
+
+    /// Waits for an envelope and prints the notes that come meanwhile; a signal that makes the command leave without an
+    /// envelope comes back instead.
+    async fn wait(
+        &mut self,
+        on_signal: OnSignal,
+        call: &Call,
+        progress: &Progress,
+        notes: &mut mpsc::Receiver<String>,
+        work: impl Future<Output = Envelope>,
+    ) -> io::Result<Result<Envelope, Signal>> {
+        let Self { signals, streams, .. } = self;
+        // The signals and the notes both write, never at once: neither holds it across a wait.
+        let streams = RefCell::new(&mut **streams);
+        let say = |text: &str| progress.suspend(|| note(text, &mut streams.borrow_mut()));
+        let mut told = Ok(());
+        let left = {
+            let signalled = async {
+                match on_signal {
+                    OnSignal::Leave => signals.next().await,
+                    OnSignal::EndRun | OnSignal::EndWait => {
+                        let tell = |signal| {
+                            if (signal, on_signal) == (Signal::Interrupt, OnSignal::EndRun) {
+                                told = say("ending the run; press Ctrl-C again to leave at once");
+                            }
+                        };
+                        signals.pass_on(call, tell).await
+                    }
+                }
+            };
+            tokio::pin!(signalled, work);
+            loop {
+                tokio::select! {
+                    envelope = &mut work => {
+                        while let Ok(text) = notes.try_recv() {
+                            say(&text)?;
+                        }
+                        return Ok(Ok(envelope));
+                    }
+                    signal = &mut signalled => break signal,
+                    Some(text) = notes.recv() => say(&text)?,
+                }
+            }
+        };
+        told?;
+        if on_signal != OnSignal::Leave {
+            say(
+                "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
+                 `crosscheck cancel latest` ends it",
+            )?;
+        }
+        Ok(Err(left))
+    }
+
+    async fn logs(&mut self, flags: &LogsFlags, call: &Call) -> io::Result<u8> {
+        let Self {
+            signals,
+            streams,
+            service,
+        } = self;
+        let ended = tokio::select! {
+            ended = logs::run(service, flags, streams) => ended,
+            signal = signals.next() => return Ok(signal.exit_code()),
+        };
+        match ended {
+            Ok(()) => Ok(0),
+            Err(LogsError::Output(error)) => Err(error),
+            Err(LogsError::Fault(fault)) => {
+                let code = fault.code.exit_code();
+                self.print(&self.service.refuse("job", *fault, call), OutputFlags::HUMAN)?;
+                Ok(code)
+            }
+        }
+    }
+
+    fn print(&mut self, envelope: &Envelope, output: OutputFlags) -> io::Result<()> {
+        let streams = &mut *self.streams;
+        if output.json {
+            let mut line = serde_json::to_vec(envelope)?;
+            line.push(b'\n');
+            return streams.stdout.write_all(&line);
+        }
+        let look = Look {
+            width: streams.width,
+            colour_stdout: streams.colours_stdout(),
+            colour_stderr: streams.colours_stderr(),
+            now_ms: clock::now_ms(),
+        };
+        let rendered = render(envelope, look);
+        // Data first: on one terminal the hints stand below what they are about.
+        streams.stdout.write_all(rendered.stdout.as_bytes())?;
+        streams.stdout.flush()?;
+        streams.stderr.write_all(rendered.stderr.as_bytes())
+    }
+}
+
+/// Writes a line for people.
+fn note(text: &str, streams: &mut Streams<'_>) -> io::Result<()> {
+    let mut page = Page::new(streams.width, streams.colours_stderr());
+    page.wrapped(Style::Plain, text);
+    streams.stderr.write_all(page.as_bytes())
+}
+
+/// Decides the exit code.
+///
+/// A signal counts unless the answer was there all the same. An unfinished review is no passed one: with `--fail-on` it is
+/// an end without an answer.
+fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8 {
+    match envelope {
+        Envelope::Failure(failure) => match signal {
+            Some(Signal::Interrupt) if failure.error.code == FaultCode::Cancelled.as_str() => {
+                Signal::Interrupt.exit_code()
+            }
+            _ => code_of(failure.error.code),
+        },
+        Envelope::Success(success) => {
+            let unfinished = success.job.as_ref().is_some_and(|job| job.state.is_active());
+            match signal {
+                Some(signal) if unfinished => signal.exit_code(),
+                _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
+                    FaultCode::PeerContractChanged.exit_code()
+                }
+                _ => verdict_code(success, fail_on),
+            }
+        }
+    }
+}
+
+fn code_of(name: &str) -> u8 {
+    FaultCode::ALL
+        .iter()
+        .find(|code| code.as_str() == name)
+        .map_or(1, |code| code.exit_code())
+}
+
+fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
+    let verdict = success.body.get("verdict").and_then(Value::as_str);
+    match (fail_on, verdict) {
+        (FailOn::Never, _) | (FailOn::Concerns, Some("pass")) => 0,
+        (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
+        (FailOn::Fail, Some(_)) => 0,
+        (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{ErrorView, Failure, JobView, Meta};
+    use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+    use crate::service::deliver::object;
+    use serde_json::json;
+
+    fn success(state: JobState, body: Value) -> Envelope {
+        Envelope::Success(Box::new(Success {
+            ok: true,
+            tool: "review",
+            summary: String::new(),
+            job: Some(JobView {
+                id: JobId::new(1, WorkspaceHash::of(b"w"), 1),
+                kind: JobKind::Review,
+                label: String::new(),
+                state,
+                elapsed_ms: 0,
+                deadline_at: None,
+                expires_at: None,
+                poll_after_ms: None,
+                phase: None,
+                next: None,
+            }),
+            body: object(body),
+            next_steps: Vec::new(),
+            warnings: Vec::new(),
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    fn failure(code: FaultCode) -> Envelope {
+        Envelope::Failure(Box::new(Failure {
+            ok: false,
+            tool: "review",
+            error: ErrorView::from(Fault::new(code, "m")),
+            job: None,
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    #[test]
+    fn a_script_learns_from_the_exit_code_what_happened() {
+        let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
+            let code = exit_code(envelope, fail_on, signal);
+            assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
+        };
+        let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
+        for word in ["pass", "concerns", "unknown", "fail"] {
+            check(&verdict(word), FailOn::Never, None, 0);
+        }
+        check(&verdict("fail"), FailOn::Fail, None, 8);
+        check(&verdict("concerns"), FailOn::Fail, None, 0);
+        check(&verdict("pass"), FailOn::Concerns, None, 0);
+        check(&verdict("unknown"), FailOn::Concerns, None, 8);
+        check(&verdict("concerns"), FailOn::Concerns, None, 8);
+        let running = success(JobState::Running, json!({}));
+        check(&running, FailOn::Never, None, 0);
+        check(&running, FailOn::Fail, None, 4);
+        check(&running, FailOn::Never, Some(Signal::Terminate), 143);
+        check(&running, FailOn::Never, Some(Signal::Hangup), 129);
+        check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
+        let contract = |passed: bool| success(JobState::Succeeded, json!({"passed": passed}));
+        check(&contract(true), FailOn::Never, None, 0);
+        check(&contract(false), FailOn::Never, None, 3);
+        check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
+        check(
+            &failure(FaultCode::Cancelled),
+            FailOn::Never,
+            Some(Signal::Interrupt),
+            130,
+        );
+        check(
+            &failure(FaultCode::PeerUsageLimit),
+            FailOn::Fail,
+            Some(Signal::Interrupt),
+            3,
+        );
+        check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
+    }
+}

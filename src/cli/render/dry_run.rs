@@ -1,0 +1,95 @@
+//! What a paid call would send and run.
+
+use serde_json::{Map, Value};
+
+use crate::cli::next_call::quoted;
+use crate::cli::render::job::text;
+use crate::cli::render::page::{Page, Style, counted};
+use crate::cli::render::review;
+use crate::cli::render::table::{facts, table};
+use crate::domain::coverage::Coverage;
+use crate::domain::envelope::Success;
+
+/// Writes the preview.
+pub(super) fn render(success: &Success, page: &mut Page) {
+    let none = Map::new();
+    let part = |name: &str| success.body.get(name).and_then(Value::as_object).unwrap_or(&none);
+    let (send, run) = (part("would_send"), part("would_run"));
+    page.wrapped(Style::Bold, &success.summary);
+    page.blank();
+    let number = |name: &str| send.get(name).and_then(Value::as_u64);
+    facts(
+        page,
+        &[
+            (
+                "prompt",
+                number("prompt_bytes")
+                    .zip(number("about_tokens"))
+                    .map(|(bytes, tokens)| format!("{bytes} bytes, about {tokens} tokens")),
+            ),
+            (
+                "masked",
+                number("masked")
+                    .filter(|count| *count > 0)
+                    .map(|count| counted(count, "value")),
+            ),
+            ("withheld", list(send, "withheld")),
+            ("directory", text(run, "directory").map(str::to_owned)),
+            (
+                "not started",
+                list(run, "servers_switched_off").map(|names| format!("MCP servers {names}")),
+            ),
+            ("creates", list(&success.body, "creates")),
+        ],
+    );
+    let files = send.get("files").and_then(Value::as_array);
+    let rows: Vec<Vec<String>> = files
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .map(|file| {
+            let bytes = file.get("bytes").map(ToString::to_string).unwrap_or_default();
+            vec![
+                format!("{bytes:>8}"),
+                text(file, "path").unwrap_or_default().to_owned(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        page.blank();
+        table(page, &["   BYTES", "FILE"], &rows);
+    }
+    let coverage = success.body.get("coverage").cloned();
+    if let Some(coverage) = coverage.and_then(|value| serde_json::from_value::<Coverage>(value).ok()) {
+        review::coverage(&coverage, page);
+    }
+    if let Some(program) = text(run, "program") {
+        page.blank();
+        let mut words = vec![quoted(program)];
+        let arguments = run.get("arguments").and_then(Value::as_array);
+        words.extend(
+            arguments
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(quoted),
+        );
+        page.block("", &words.join(" "));
+    }
+}
+
+fn list(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    let items = fields.get(name).and_then(Value::as_array)?;
+    let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// Says what runs it.
+pub(super) fn steps(success: &Success) -> Vec<String> {
+    match text(&success.body, "tool") {
+        Some(tool) => vec![format!(
+            "`crosscheck {tool}` with the same flags runs it; that costs tokens of your account"
+        )],
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,31 @@
+//! A failure: one line saying what is wrong, one saying what to do.
+
+use crate::cli::next_call::terminal_command;
+use crate::cli::render::page::{Page, Style};
+use crate::domain::envelope::Failure;
+
+/// Writes a failure.
+pub(super) fn render(failure: &Failure, page: &mut Page) {
+    let error = &failure.error;
+    let message = format!("{} ({})", error.message, error.code);
+    page.labelled("error:", Style::Red, &message);
+    if let Some(allowed) = &error.allowed {
+        page.labelled("allowed:", Style::Bold, &allowed.join(", "));
+    }
+    if let Some(ms) = error.retry_after_ms {
+        let text = format!("in {}", crate::domain::time::spoken(ms));
+        page.labelled("again:", Style::Bold, &text);
+    }
+    page.labelled("hint:", Style::Bold, &error.repair.hint);
+    let command = error.repair.tool.as_deref().and_then(|tool| {
+        let none = serde_json::Map::new();
+        terminal_command(tool, error.repair.arguments.as_ref().unwrap_or(&none))
+    });
+    if let Some(command) = command {
+        page.parts(&[(Style::Bold, "try: "), (Style::Plain, &command)]);
+    }
+    if let Some(job) = &failure.job {
+        let text = format!("{} ({}, {})", job.id, job.kind.as_str(), job.state.as_str());
+        page.parts(&[(Style::Bold, "job: "), (Style::Plain, &text)]);
+    }
+}

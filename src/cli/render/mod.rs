@@ -1,0 +1,136 @@
+//! Envelopes as people read them. Pure: an envelope and a width come in, two texts go out.
+//!
+//! Everything that is printed passes [`page::Page`], which spells out control characters: a model's words or a file's name
+//! must not move the cursor, change colours or hide text.
+
+mod consult;
+mod contract;
+mod dry_run;
+pub(super) mod event;
+mod fault;
+mod job;
+pub(super) mod page;
+mod review;
+mod status;
+mod table;
+mod tree;
+
+use serde_json::{Map, Value};
+
+use crate::cli::render::page::{Page, Style};
+use crate::domain::envelope::{ConsultAnswer, Envelope, ReviewAnswer, Success};
+
+/// How the two streams look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Columns of a line.
+    pub(super) width: usize,
+    /// Whether stdout gets colour.
+    pub(super) colour_stdout: bool,
+    /// Whether stderr gets colour.
+    pub(super) colour_stderr: bool,
+    /// Now, in milliseconds since 1970.
+    pub(super) now_ms: u64,
+}
+
+/// A rendered envelope.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    /// Data.
+    pub(super) stdout: Page,
+    /// Warnings, hints and what to do next.
+    pub(super) stderr: Page,
+}
+
+/// Renders an envelope for people.
+pub(super) fn render(envelope: &Envelope, look: Look) -> Rendered {
+    let mut rendered = Rendered {
+        stdout: Page::new(look.width, look.colour_stdout),
+        stderr: Page::new(look.width, look.colour_stderr),
+    };
+    match envelope {
+        Envelope::Success(success) => self::success(success, look, &mut rendered),
+        Envelope::Failure(failure) => fault::render(failure, &mut rendered.stderr),
+    }
+    rendered
+}
+
+fn success(success: &Success, look: Look, rendered: &mut Rendered) {
+    let Rendered { stdout, stderr } = rendered;
+    for warning in &success.warnings {
+        stderr.labelled("warning:", Style::Yellow, warning);
+    }
+    let body = &success.body;
+    let steps = match success.tool {
+        "status" => {
+            status::render(success, stdout);
+            status::steps(success)
+        }
+        "dry_run" => {
+            dry_run::render(success, stdout);
+            dry_run::steps(success)
+        }
+        "contract" if body.contains_key("checks") => {
+            contract::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "cancel" => {
+            job::cancelled(success, stdout);
+            job::steps_after_cancel(success)
+        }
+        "job" if body.contains_key("jobs") => {
+            job::list(success, look.now_ms, stdout);
+            job::steps_after_list(success)
+        }
+        _ if body.contains_key("verdict") => match answer::<ReviewAnswer>(body) {
+            Some(answer) => {
+                review::render(success, &answer, stdout);
+                review::steps(success, &answer)
+            }
+            None => anything(success, stdout),
+        },
+        _ if body.contains_key("answer") => match answer::<ConsultAnswer>(body) {
+            Some(answer) => {
+                consult::render(success, &answer, stdout, stderr);
+                consult::steps(success)
+            }
+            None => anything(success, stdout),
+        },
+        "job" | "consult" | "review" => {
+            job::render(success, stdout);
+            job::steps(success)
+        }
+        _ => anything(success, stdout),
+    };
+    for (at, step) in steps.iter().enumerate() {
+        // Not wrapped: a command that is broken over two lines cannot be copied.
+        let label = if at == 0 { "next: " } else { "      " };
+        stderr.parts(&[(Style::Bold, label), (Style::Plain, step)]);
+    }
+}
+
+/// Renders what this file knows nothing particular of: its summary and its fields.
+fn anything(success: &Success, page: &mut Page) -> Vec<String> {
+    page.wrapped(Style::Bold, &success.summary);
+    tree::fields(page, 0, &success.body);
+    success.next_steps.clone()
+}
+
+fn answer<T: serde::de::DeserializeOwned>(body: &Map<String, Value>) -> Option<T> {
+    serde_json::from_value(Value::Object(body.clone())).ok()
+}
+
+/// Says which file holds what an envelope has no room for.
+fn truncated(body: &Map<String, Value>, page: &mut Page) {
+    let file = body
+        .get("truncated")
+        .and_then(|truncated| truncated.get("file"))
+        .and_then(Value::as_str);
+    if let Some(file) = file {
+        page.blank();
+        page.labelled("shortened:", Style::Yellow, &format!("all of it is in {file}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! A repository with a change in it, and Claude Code with this plugin, in private homes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crosscheck::model::demo::files;
+use serde_json::Value;
+
+use crate::support::home::{FAKE_KEY, Home};
+use crate::support::peers;
+use crate::support::run::{Finished, finish};
+
+/// A URL that leads nowhere. Git is told to take a folder instead, so that Claude Code's own way to a git marketplace
+/// is taken without a network.
+const URL: &str = "https://example.invalid/crosscheck.git";
+
+/// How the plugin gets into Claude Code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// `--plugin-dir` for one session.
+    PluginDir,
+    /// Installed from a marketplace that is a clean clone on this machine.
+    FolderMarketplace,
+    /// Installed from a marketplace behind a git URL.
+    GitMarketplace,
+}
+
+/// Everything one session needs. Deleted when it is dropped.
+pub(crate) struct World {
+    home: Home,
+    claude: PathBuf,
+    way: Way,
+    mode: Option<&'static str>,
+}
+
+impl World {
+    /// Makes a world whose codex talks to the model at `base_url`, with the demo's repository and the plugin.
+    pub(crate) fn new(base_url: &str, claude: &Path, way: Way) -> Self {
+        let home = Home::new(base_url).with_variable("CROSSCHECK_BIN", env!("CARGO_BIN_EXE_crosscheck"));
+        Self::with_home(home, claude, way)
+    }
+
+    /// Like [`Self::new`], before the program was built: [`Self::place_of_the_program`] is still empty.
+    pub(crate) fn without_program(base_url: &str, claude: &Path, way: Way) -> Self {
+        Self::with_home(Home::new(base_url), claude, way)
+    }
+
+    fn with_home(home: Home, claude: &Path, way: Way) -> Self {
+        let world = Self {
+            home: home.with_variable("CROSSCHECK_CODEX_BIN", peers::codex()),
+            claude: claude.to_owned(),
+            way,
+            mode: None,
+        };
+        // The fake provider has a key under a name that no real one uses, so it is passed on like any other.
+        let config = world.home.config().join("crosscheck");
+        fs::create_dir_all(&config).expect("a private directory can be made");
+        fs::write(config.join("config.toml"), "[env]\npass = [\"FAKE_KEY\"]\n")
+            .expect("a private directory is writable");
+        world.make_repository();
+        world.clone_plugin();
+        match way {
+            Way::PluginDir => {}
+            Way::FolderMarketplace => world.install(text(&world.plugin())),
+            Way::GitMarketplace => {
+                let instead = format!(
+                    "[url \"file://{}\"]\n\tinsteadOf = {URL}\n",
+                    world.plugin().display()
+                );
+                fs::write(world.home.home().join(".gitconfig"), instead)
+                    .expect("a private directory is writable");
+                world.install(URL);
+            }
+        }
+        world
+    }
+
+    /// Lets every session run in this permission mode.
+    #[must_use]
+    pub(crate) fn with_mode(mut self, mode: &'static str) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Returns the root of the repository that is reviewed.
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.home.work().join("shop")
+    }
+
+    /// Returns where cargo would install the program.
+    pub(crate) fn place_of_the_program(&self) -> PathBuf {
+        self.home.home().join(".cargo/bin/crosscheck")
+    }
+
+    fn plugin(&self) -> PathBuf {
+        self.home.work().join("a clean clone")
+    }
+
+    /// Runs Claude Code in the repository.
+    fn claude(&self, messages_url: &str, arguments: &[&str]) -> Finished {
+        let mut command = self.home.claude_command(&self.claude, messages_url);
+        command
+            .current_dir(self.repository())
+            .env("FAKE_KEY", FAKE_KEY)
+            .args(arguments);
+        if self.way == Way::PluginDir {
+            command.arg("--plugin-dir").arg(self.plugin());
+        }
+        finish(command, "")
+    }
+
+    /// Runs a headless session in which a person types `text`.
+    pub(crate) fn session(&self, messages_url: &str, text: &str) -> Finished {
+        let mut arguments = vec!["-p", text, "--output-format", "stream-json", "--verbose"];
+        if let Some(mode) = self.mode {
+            arguments.extend(["--permission-mode", mode]);
+        }
+        self.claude(messages_url, &arguments)
+    }
+
+    /// Returns where Claude Code says that the installed plugin lies.
+    pub(crate) fn installed_at(&self) -> PathBuf {
+        let listed = self.claude("http://127.0.0.1:9", &["plugin", "list", "--json"]);
+        let plugins: Value =
+            serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{error}: {listed:#?}"));
+        assert_eq!(plugins[0]["id"], "codex@crosscheck", "{plugins:#}");
+        assert_eq!(plugins[0]["enabled"], true, "{plugins:#}");
+        PathBuf::from(
+            plugins[0]["installPath"]
+                .as_str()
+                .expect("an installed plugin has a place"),
+        )
+    }
+
+    /// Returns everything about the repository that a review must not change.
+    pub(crate) fn state_of_the_repository(&self) -> String {
+        let repository = self.repository();
+        let mut state = String::new();
+        for arguments in [
+            &[
+                "status",
+                "--porcelain=v2",
+                "--branch",
+                "--untracked-files=all",
+                "--ignored",
+            ][..],
+            &["for-each-ref"],
+            &["stash", "list"],
+            &["diff"],
+            &["worktree", "list"],
+        ] {
+            state.push_str(&self.git(&repository, arguments));
+        }
+        state
+    }
+
+    /// Returns the line of the working tree that a finding points at.
+    pub(crate) fn line_of(&self, finding: &Value) -> String {
+        let file = finding["file"].as_str().unwrap_or_else(|| panic!("{finding:#}"));
+        let line = finding["line"].as_u64().unwrap_or_else(|| panic!("{finding:#}"));
+        let text = fs::read_to_string(self.repository().join(file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let before = usize::try_from(line - 1).expect("a line number fits");
+        text.lines().nth(before).unwrap_or_default().to_owned()
+    }
+
+    /// Makes the demo's repository, its change not staged.
+    fn make_repository(&self) {
+        let repository = self.repository();
+        fs::create_dir(&repository).expect("a private directory can be made");
+        self.git(&repository, &["init", "--quiet", "--initial-branch=main"]);
+        for file in files() {
+            write(&repository, file.path, file.before);
+        }
+        self.git(&repository, &["add", "--all"]);
+        self.git(
+            &repository,
+            &["commit", "--quiet", "--message", "The shop as it was"],
+        );
+        for file in files() {
+            write(&repository, file.path, file.after);
+        }
+    }
+
+    /// Makes what a clean clone of this repository would be after a commit of its present state.
+    fn clone_plugin(&self) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let listed = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(root)
+            .output()
+            .expect("git is installed");
+        assert!(listed.status.success(), "{listed:?}");
+        let clone = self.plugin();
+        fs::create_dir(&clone).expect("a private directory can be made");
+        let names = String::from_utf8(listed.stdout).expect("our file names are UTF-8");
+        for name in names
+            .split_terminator('\0')
+            .filter(|name| root.join(name).is_file())
+        {
+            let copy = clone.join(name);
+            make_parent(&copy);
+            fs::copy(root.join(name), copy).expect("a private directory is writable");
+        }
+        self.git(&clone, &["init", "--quiet", "--initial-branch=main"]);
+        self.git(&clone, &["add", "--all"]);
+        self.git(
+            &clone,
+            &["commit", "--quiet", "--message", "Everything that is tracked"],
+        );
+    }
+
+    fn install(&self, marketplace: &str) {
+        for arguments in [
+            &["plugin", "marketplace", "add", marketplace][..],
+            &["plugin", "install", "codex@crosscheck"],
+        ] {
+            let finished = self.claude("http://127.0.0.1:9", arguments);
+            assert!(finished.status.success(), "{arguments:?}: {finished:#?}");
+        }
+    }
+
+    fn git(&self, directory: &Path, arguments: &[&str]) -> String {
+        let mut command = self.home.command("git");
+        command
+            .current_dir(directory)
+            .args([
+                "-c",
+                "user.name=Nobody",
+                "-c",
+                "user.email=nobody@example.invalid",
+            ])
+            .args(arguments);
+        let finished = finish(command, "");
+        assert!(finished.status.success(), "{arguments:?}: {finished:#?}");
+        finished.stdout
+    }
+}
+
+fn write(root: &Path, path: &str, text: Option<&str>) {
+    let file = root.join(path);
+    match text {
+        Some(text) => {
+            make_parent(&file);
+            fs::write(file, text).expect("a private directory is writable");
+        }
+        // A file that the change deletes, or that was not there before it.
+        None => drop(fs::remove_file(file)),
+    }
+}
+
+fn make_parent(file: &Path) {
+    let parent = file.parent().expect("a file lies in a folder");
+    fs::create_dir_all(parent).expect("a private directory can be made");
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the tests' paths are UTF-8")
+}

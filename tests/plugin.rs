@@ -1,0 +1,198 @@
+//! The plugin as files: what Claude Code's own validator says of it, and that its texts speak of what exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use serde_json::Value;
+
+use support::home::Home;
+use support::peers;
+use support::run::finish;
+
+mod support;
+
+/// What Claude Code puts before the name of each of our tools: the plugin's name and the server's.
+const TOOL_PREFIX: &str = "mcp__plugin_codex_codex__";
+
+/// Tools of Claude Code itself that a command may use unasked. None of them changes anything.
+const HOST_TOOLS: [&str; 3] = ["ToolSearch", "Read", "Grep"];
+
+/// Lines of the skill that is loaded whole when it is used.
+const SKILL_LINES: usize = 60;
+
+/// Characters of the skill's description, which every session carries.
+const SKILL_DESCRIPTION_CHARS: usize = 200;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Returns the files below `folder` whose names end in `.md`, sorted.
+fn markdown(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for path in entries.map(|entry| entry.expect("a folder can be listed").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A file's front matter as pairs, and the rest.
+fn front_matter(text: &str) -> (Vec<(&str, &str)>, &str) {
+    let rest = text.strip_prefix("---\n").expect("it begins with front matter");
+    let (head, body) = rest.split_once("\n---\n").expect("front matter ends");
+    let pairs = head.lines().map(|line| {
+        let (key, value) = line
+            .split_once(':')
+            .unwrap_or_else(|| panic!("no key in {line:?}"));
+        (key, value.trim())
+    });
+    (pairs.collect(), body)
+}
+
+/// Returns the names of the tools that the server lists.
+fn tools() -> BTreeSet<String> {
+    let list: Value =
+        serde_json::from_slice(&crosscheck::mcp::contract_bytes()).expect("the contract is JSON");
+    let names = list.as_array().into_iter().flatten();
+    names
+        .map(|tool| tool["name"].as_str().expect("a tool has a name").to_owned())
+        .collect()
+}
+
+#[test]
+fn both_manifests_pass_the_strict_validators() {
+    // Given the folder, 2.1.197 looks at the marketplace only, so each file is named.
+    let home = Home::new("http://127.0.0.1:9/v1");
+    for claude in [peers::claude_197(), peers::claude_newest()] {
+        for manifest in ["plugin.json", "marketplace.json"] {
+            let mut command = home.claude_command(&claude, "http://127.0.0.1:9");
+            command.args(["plugin", "validate", "--strict"]);
+            command.arg(root().join(".claude-plugin").join(manifest));
+            let finished = finish(command, "");
+            assert!(
+                finished.status.success(),
+                "{manifest} with {}: {finished:#?}",
+                claude.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_names_that_tools_and_commands_are_built_from_stay() {
+    let plugin = json(".claude-plugin/plugin.json");
+    let marketplace = json(".claude-plugin/marketplace.json");
+    assert_eq!(plugin["name"], "codex");
+    assert_eq!(marketplace["name"], "crosscheck");
+    assert_eq!(marketplace["plugins"][0]["name"], "codex");
+    assert_eq!(marketplace["plugins"][0]["source"], "./");
+    let servers = plugin["mcpServers"].as_object().unwrap();
+    assert_eq!(servers.keys().collect::<Vec<_>>(), ["codex"]);
+    assert_eq!(plugin["version"], env!("CARGO_PKG_VERSION"));
+    // Both would also load when somebody opens this folder as a project.
+    for name in [".mcp.json", "CLAUDE.md"] {
+        assert!(!root().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn every_command_says_what_it_takes_and_uses_only_tools_that_exist() {
+    let tools = tools();
+    let mut names = Vec::new();
+    for path in markdown("commands") {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, body) = front_matter(&text);
+        let value = |key: &str| {
+            head.iter()
+                .find(|(known, _)| *known == key)
+                .map(|(_, value)| *value)
+        };
+        // A `name` replaces the whole name in the menu of 2.1.197: `/review` instead of `/codex:review`.
+        assert_eq!(value("name"), None, "{name}");
+        for key in ["description", "argument-hint", "allowed-tools"] {
+            assert!(value(key).is_some_and(|value| !value.is_empty()), "{name}: {key}");
+        }
+        // The model has the tools; listing the commands to it as well would cost every session.
+        assert_eq!(value("disable-model-invocation"), Some("true"), "{name}");
+        let description = value("description").unwrap();
+        assert!(
+            description.contains("Free") || description.contains("Paid"),
+            "{name}"
+        );
+        let allowed: Vec<&str> = value("allowed-tools").unwrap().split(", ").collect();
+        for tool in &allowed {
+            match tool.strip_prefix(TOOL_PREFIX) {
+                Some(ours) => assert!(tools.contains(ours), "{name}: {tool}"),
+                None => assert!(HOST_TOOLS.contains(tool), "{name}: {tool}"),
+            }
+        }
+        // A deferred tool can only be loaded by its full name.
+        let own = format!("{TOOL_PREFIX}{}", tool_of(&name));
+        assert!(allowed.contains(&own.as_str()), "{name}");
+        assert!(body.contains(&format!("\"select:{own}\"")), "{name}");
+        // Arguments stand alone between two marks, and never in a command line.
+        assert_eq!(body.matches("$ARGUMENTS").count(), 1, "{name}");
+        assert!(body.contains(">\n$ARGUMENTS\n</"), "{name}");
+        assert!(!body.contains("!`"), "{name}");
+        names.push(name);
+    }
+    assert_eq!(
+        names,
+        ["cancel", "consult", "dry-run", "jobs", "review", "status"]
+    );
+}
+
+fn tool_of(command: &str) -> &str {
+    match command {
+        "jobs" => "job",
+        "dry-run" => "dry_run",
+        same => same,
+    }
+}
+
+#[test]
+fn every_tool_that_a_text_names_exists() {
+    let tools = tools();
+    let named = Regex::new(&format!("{TOOL_PREFIX}([a-z_]+)")).unwrap();
+    for path in [markdown("commands"), markdown("skills")].concat() {
+        let text = fs::read_to_string(&path).unwrap();
+        for found in named.captures_iter(&text) {
+            assert!(tools.contains(&found[1]), "{}: {}", path.display(), &found[0]);
+        }
+    }
+}
+
+#[test]
+fn the_skill_is_small_and_its_references_exist() {
+    let text = read("skills/collaborating-with-codex/SKILL.md");
+    assert!(text.lines().count() <= SKILL_LINES);
+    let (head, body) = front_matter(&text);
+    assert_eq!(
+        head.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+        ["description"]
+    );
+    assert!(head[0].1.chars().count() <= SKILL_DESCRIPTION_CHARS);
+    for tool in tools() {
+        assert!(body.contains(&format!("| `{tool}` |")), "{tool}");
+    }
+}
