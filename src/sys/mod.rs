@@ -6,5 +6,6 @@ pub mod lock;
 pub mod log_file;
 pub mod process;
 pub mod signal;
+pub mod sweep;
 pub mod tail;
 pub mod watch;

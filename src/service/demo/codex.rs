@@ -23,6 +23,8 @@ use crate::sys::process::{Ended, Invocation, run_captured};
 
 /// The package that holds codex.
 const PACKAGE: &str = "@openai/codex";
+/// Begins the names of the homes in which a codex is asked for its version.
+pub(super) const ASKING_PREFIX: &str = "ask-";
 /// Time of npm, which fetches some hundred megabytes; and of waiting for another demo that installs.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(10 * 60);
 /// Time between two looks whether another demo has installed it.
@@ -56,7 +58,7 @@ pub(super) async fn find_or_install(
     // with 0.169.0). So it is asked with a home that goes away.
     let folder = store.folder("demo")?;
     let home = tempfile::Builder::new()
-        .prefix("ask-")
+        .prefix(ASKING_PREFIX)
         .tempdir_in(&folder)
         .map_err(StateError::io("write", &folder))?;
     let asking = &environment.clone().with("CODEX_HOME", home.path());

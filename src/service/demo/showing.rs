@@ -15,7 +15,7 @@ use crate::model::demo::DemoScript;
 use crate::service::call::{Call, Request};
 use crate::service::context::Service;
 use crate::service::demo::codex::{DemoCodex, find_or_install};
-use crate::service::demo::world::World;
+use crate::service::demo::world::{World, sweep_abandoned};
 use crate::state::store::Store;
 use crate::sys::lock;
 
@@ -61,6 +61,7 @@ async fn show(
 ) -> Result<Envelope, Fault> {
     let config = service.config()?;
     let store = service.store()?;
+    sweep_abandoned(&store);
     let codex = find_or_install(service, &config, &store, call, say).await?;
     say(&format!(
         "codex {} is at {}",
@@ -75,7 +76,7 @@ async fn show(
     })?;
     let origin = model.origin();
     say(&format!("the demo model answers at {origin}, on this machine"));
-    let world = World::make(&store, &origin)?;
+    let world = World::make(&store, &origin, options)?;
     world.write_repository(service.environment()).await?;
     say(&format!(
         "a small repository with an uncommitted change is at {}",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -12,11 +12,14 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::git::{self, Git};
 use crate::model::demo;
 use crate::run::conclude::mask;
+use crate::service::demo::codex::ASKING_PREFIX;
+use crate::service::demo::showing::DemoOptions;
 use crate::service::git_fault::git_fault;
 use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::files;
 use crate::sys::process::{Ended, Invocation, run_captured};
+use crate::sys::sweep::sweep;
 
 /// Time of one git command on a repository of six files.
 const GIT_DEADLINE: Duration = Duration::from_secs(30);
@@ -24,6 +27,18 @@ const GIT_DEADLINE: Duration = Duration::from_secs(30);
 const GIT_BYTES: usize = 64 * 1024;
 /// When the repository's commit was made. A fixed time makes every demo's commit the same.
 const COMMITTED: &str = "2026-01-05T09:00:00Z";
+
+/// Begins the names of worlds that go away.
+const PREFIX: &str = "run-";
+/// Age at which a world is what a killed demo left.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Deletes what killed demos left.
+pub(super) fn sweep_abandoned(store: &Store) {
+    for prefix in [PREFIX, ASKING_PREFIX] {
+        sweep(&store.root().join("demo"), prefix, ABANDONED, SystemTime::now());
+    }
+}
 
 /// One world. It is deleted with the value unless it is kept.
 #[derive(Debug)]
@@ -34,11 +49,12 @@ pub(super) struct World {
 
 impl World {
     /// Makes a world below the state directory, whose codex knows no model but the one at `origin`.
-    pub(super) fn make(store: &Store, origin: &str) -> Result<Self, Fault> {
+    /// One that is to be kept gets a name that [`sweep_abandoned`] passes over.
+    pub(super) fn make(store: &Store, origin: &str, options: DemoOptions) -> Result<Self, Fault> {
         let folder = store.folder("demo")?;
         let cannot = |error: io::Error| Fault::from(StateError::io("write", &folder)(error));
         let root = tempfile::Builder::new()
-            .prefix("run-")
+            .prefix(if options.keep { "kept-" } else { PREFIX })
             .tempdir_in(&folder)
             .map_err(cannot)?;
         let path = root.path().canonicalize().map_err(cannot)?;
