@@ -139,19 +139,15 @@ fn init_log(environment: &Environment) -> Option<WorkerGuard> {
         .with_target("crosscheck", level);
     let lines = tracing_subscriber::fmt::layer().with_ansi(false);
     let file = environment.path("CROSSCHECK_LOG_FILE");
-    match file.and_then(|path| CappedLog::open(&path, LOG_BYTES).ok()) {
-        Some(file) => {
-            let (writer, guard) = tracing_appender::non_blocking(file);
-            let lines = lines.with_writer(writer).with_filter(heard);
-            let _ = tracing_subscriber::registry().with(lines).try_init();
-            Some(guard)
-        }
-        None => {
-            let lines = lines.with_writer(std::io::stderr).with_filter(heard);
-            let _ = tracing_subscriber::registry().with(lines).try_init();
-            None
-        }
+    if let Some(file) = file.and_then(|path| CappedLog::open(&path, LOG_BYTES).ok()) {
+        let (writer, guard) = tracing_appender::non_blocking(file);
+        let lines = lines.with_writer(writer).with_filter(heard);
+        let _ = tracing_subscriber::registry().with(lines).try_init();
+        return Some(guard);
     }
+    let lines = lines.with_writer(std::io::stderr).with_filter(heard);
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+    None
 }
 
 /// A crash leaves one line that says who, which version, why, and what to do in the host.

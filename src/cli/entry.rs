@@ -266,9 +266,8 @@ impl Session<'_, '_> {
                 // A note more than the queue holds is lost, which people survive; waiting here they would not.
                 let mut say = |text: &str| drop(send.try_send(text.to_owned()));
                 let work = demo::run(service, &flags, &call, &mut say);
-                let envelope = self
-                    .wait(OnSignal::EndRun, &call, &progress, &mut notes, work)
-                    .await?;
+                let waiting = self.wait(OnSignal::EndRun, &call, &progress, &mut notes, work);
+                let envelope = Box::pin(waiting).await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Contract(flags) => {

@@ -112,13 +112,6 @@ impl World {
         Server::start(command, name, version)
     }
 
-    /// Runs a command of our program in a terminal's place.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.home.command(PROGRAM);
-        command.args(arguments);
-        finish(command, "")
-    }
-
     /// Lists the job directories.
     pub(crate) fn jobs(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.home.state().join("jobs")) else {
