@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::home::Home;
 use crate::support::model::{FakeModel, PATIENCE};
 use crate::support::peers;
-use crate::support::run::{Finished, finish};
+use crate::support::run::finish;
 
 /// Our program as cargo built it for these tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crosscheck");
