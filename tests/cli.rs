@@ -227,7 +227,11 @@ fn the_state_of_things_is_told_without_a_peer() {
     let world = World::new();
     let ended = world.run(&["status"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    assert!(ended.stdout.starts_with("Not ready, because of codex"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.starts_with("Not ready, because of codex"),
+        "{}",
+        ended.stdout
+    );
     assert!(ended.stderr.starts_with("next: "), "{}", ended.stderr);
     assert_eq!(world.run(&["status", "--json"]).json()["ready"], false);
     for topic in ["options", "errors", "policy"] {
