@@ -95,7 +95,9 @@ fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
     let fault = git_fault(error);
     match error {
         // In a repository without a commit no revision exists, and that is what there is to say.
-        GitError::InvalidRevision { .. } if matches!(head, Head::Unborn { .. }) => git_fault(&GitError::NoCommitYet),
+        GitError::InvalidRevision { .. } if matches!(head, Head::Unborn { .. }) => {
+            git_fault(&GitError::NoCommitYet)
+        }
         GitError::DiffTooLarge { largest, .. } => match largest.last() {
             Some(smallest) => fault.call(
                 "review",
