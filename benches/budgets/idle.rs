@@ -14,8 +14,8 @@ use crate::world::program;
 
 /// Starts of ours.
 const STARTS: usize = 40;
-/// Starts of a bridge that takes a second for each.
-const OTHER_STARTS: usize = 7;
+/// Starts of a bridge that takes seconds for each.
+const OTHER_STARTS: usize = 5;
 
 /// What one server looks like from outside.
 struct Idle {

@@ -73,7 +73,7 @@ fn workers(host: &Host, word: &str) -> (Figure, Figure) {
         workers.collect::<Vec<u32>>()
     };
     wait_until("all workers", || find().len() >= JOBS);
-    let memories = find().into_iter().map(|pid| read_memory(pid));
+    let memories = find().into_iter().map(read_memory);
     let (rss, pss) = memories
         .map(|memory| (memory.rss_kb / 1024.0, memory.pss_kb / 1024.0))
         .unzip();
