@@ -66,7 +66,7 @@ impl Signals {
     pub(super) async fn pass_on(&mut self, call: &Call, told: impl FnOnce(Signal)) -> Signal {
         let first = self.next().await;
         match first {
-            Signal::Interrupt => call.cancelled.cancel(CancelReason::User),
+            Signal::Interrupt => call.cancelled.cancel(CancelReason::Keyboard),
             Signal::Terminate | Signal::Hangup => call.closing.cancel(),
         }
         told(first);

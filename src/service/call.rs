@@ -116,6 +116,8 @@ pub enum CancelReason {
     ///
     /// Claude Code says so also when it is being closed, 10 to 40 ms before its signal arrives. Seen with 2.1.197.
     User,
+    /// The person pressed Ctrl-C in a terminal. No host is closing, so there is nothing to wait for.
+    Keyboard,
     /// A time-out, or anything else.
     Other,
 }

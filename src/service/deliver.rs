@@ -198,14 +198,13 @@ fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String,
     if json_bytes(&body) > room {
         // The code stands in the answer too: leaving out the second copy first loses nothing.
         body.insert("code".to_owned(), json!([]));
-        let over = json_bytes(&body).saturating_sub(room);
-        if over > 0 {
+        // Escapes make JSON longer than its text, so the cut is tried instead of computed.
+        let mut kept = room;
+        while json_bytes(&body) > room && kept > 0 {
             let mut text = answer.answer.clone();
-            crate::peer::transcript::truncate(
-                &mut text,
-                answer.answer.len().saturating_sub(over + over / 4 + 256),
-            );
+            crate::peer::transcript::truncate(&mut text, kept);
             body.insert("answer".to_owned(), text.into());
+            kept = kept * 3 / 4;
         }
         body.insert(
             "truncated".to_owned(),
@@ -218,10 +217,14 @@ fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String,
 /// Says what a review examined first, then what it found.
 pub fn review_summary(answer: &ReviewAnswer) -> String {
     let target = &answer.target;
+    let files = match target.files {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
     let what = match target.scope.as_str() {
         "snippet" => "Reviewed the snippet".to_owned(),
-        "working_tree" => format!("Reviewed the working tree ({} files)", target.files),
-        "staged" => format!("Reviewed the staged changes ({} files)", target.files),
+        "working_tree" => format!("Reviewed the working tree ({files})"),
+        "staged" => format!("Reviewed the staged changes ({files})"),
         scope => {
             let ends: Vec<&str> = [&target.base_oid, &target.head_oid]
                 .iter()
@@ -229,9 +232,8 @@ pub fn review_summary(answer: &ReviewAnswer) -> String {
                 .collect();
             let short: Vec<&str> = ends.iter().map(|oid| &oid[..oid.len().min(10)]).collect();
             format!(
-                "Reviewed the {scope} {} ({} files)",
-                short.join(".."),
-                target.files
+                "Reviewed the {scope} {} ({files})",
+                short.join("..")
             )
         }
     };

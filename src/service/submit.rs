@@ -243,12 +243,15 @@ pub async fn wait_for_job(
         }
     };
     // The wait ends; the job goes on, unless the person who started it with this very call gave it up.
-    if reason != CancelReason::User || !started_here {
+    if reason == CancelReason::Other || !started_here {
         return Ok(Waited::TimeUp);
     }
-    tokio::select! {
-        () = call.closing.cancelled() => return Ok(Waited::TimeUp),
-        () = tokio::time::sleep(CLOSING_GRACE) => {}
+    // A second Ctrl-C leaves at once. The wish of the first one is on disk by then, or the run would go on unseen.
+    if reason == CancelReason::User {
+        tokio::select! {
+            () = call.closing.cancelled() => return Ok(Waited::TimeUp),
+            () = tokio::time::sleep(CLOSING_GRACE) => {}
+        }
     }
     drop(waiting);
     if SharedLock::others_hold(&directory.waiting_path()) {

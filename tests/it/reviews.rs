@@ -14,7 +14,7 @@ fn a_review_points_at_the_true_line() {
         review["summary"]
             .as_str()
             .unwrap()
-            .starts_with("Reviewed the working tree (1 files): fail, 1 finding")
+            .starts_with("Reviewed the working tree (1 file): fail, 1 finding")
     );
     assert_eq!(review["verdict"], "fail");
     assert_eq!(review["review_status"], "completed");

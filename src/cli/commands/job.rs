@@ -30,7 +30,7 @@ pub(crate) struct JobsFlags {
 const EXAMPLES: &str = "\
 Examples:
   crosscheck job                      the newest job of this project
-  crosscheck job 01m --wait-s 600     wait for it, then show its result
+  crosscheck job 01m7yq --wait-s 600  wait for it, then show its result
   crosscheck job latest --detail full the raw answer, commands and what was sent";
 
 /// Show one job: how it goes, or its result (free)
