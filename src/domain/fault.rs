@@ -248,7 +248,9 @@ impl FaultCode {
             Self::ApplyNeedsApproval => "let a person run the terminal command",
             Self::PolicyDenied => "ask the user to change the configuration file",
             Self::RecursionRefused => "answer without calling the other model again",
-            Self::ConfigInvalid => "correct the named key in the configuration file, or the variable that sets it",
+            Self::ConfigInvalid => {
+                "correct the named key in the configuration file, or the variable that sets it"
+            }
             Self::StateUnavailable => "set CROSSCHECK_STATE_DIR to a folder that you can write to",
             Self::DiskFull => "free some space, then repeat the call; existing results stay readable",
             Self::Installing => "wait a minute, then call status",

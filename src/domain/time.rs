@@ -19,9 +19,17 @@ pub fn spoken(ms: u64) -> String {
     match seconds {
         0 if ms > 0 => format!("{ms} ms"),
         0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..172_800 => two(seconds / 3600, "h", seconds / 60 % 60, "min"),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Leaves the smaller unit out when there is none of it.
+fn two(large: u64, unit: &str, small: u64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {small_unit}"),
     }
 }
 
@@ -62,6 +70,8 @@ mod tests {
         check(7, "7 ms");
         check(42_000, "42 s");
         check(185_000, "3 min 5 s");
+        check(1_800_000, "30 min");
+        check(3_600_000, "1 h");
         check(7_800_000, "2 h 10 min");
     }
 }

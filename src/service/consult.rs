@@ -182,13 +182,27 @@ fn read_files(paths: &[PathBuf], root: &Path) -> Result<Vec<ContextFile>, Fault>
 /// Reads one file inside the workspace. Links are resolved first, so none leads out.
 fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Fault> {
     let field = format!("files[{index}]");
-    let wrong = |code, message: &str| Fault::new(code, format!("`{field}` {message}")).field(field.clone());
-    let real = root.join(path).canonicalize().map_err(|error| {
-        wrong(
-            FaultCode::InvalidArguments,
-            &format!("cannot be opened: {}", error.kind()),
-        )
-    })?;
+    let named = redact_text(&crate::diff::text::shown_path(
+        path.as_os_str().as_encoded_bytes(),
+    ));
+    let wrong = |code, message: &str| {
+        let name = named.as_str();
+        Fault::new(code, format!("`{field}` ({name}) {message}")).field(field.clone())
+    };
+    let unreadable = |message: &str| {
+        wrong(FaultCode::InvalidArguments, message)
+            .hint("name text files inside the workspace, relative to it")
+    };
+    let real = root
+        .join(path)
+        .canonicalize()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => unreadable("does not exist"),
+            kind => unreadable(&format!("cannot be opened: {kind}")),
+        })?;
+    if real.is_dir() {
+        return Err(unreadable("is a folder"));
+    }
     let inside = real
         .strip_prefix(root)
         .map_err(|_| wrong(FaultCode::PathOutsideWorkspace, "is outside the workspace"))?;

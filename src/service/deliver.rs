@@ -217,10 +217,7 @@ fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String,
 /// Says what a review examined first, then what it found.
 pub fn review_summary(answer: &ReviewAnswer) -> String {
     let target = &answer.target;
-    let files = match target.files {
-        1 => "1 file".to_owned(),
-        count => format!("{count} files"),
-    };
+    let files = counted(target.files, "file");
     let what = match target.scope.as_str() {
         "snippet" => "Reviewed the snippet".to_owned(),
         "working_tree" => format!("Reviewed the working tree ({files})"),
@@ -231,10 +228,7 @@ pub fn review_summary(answer: &ReviewAnswer) -> String {
                 .filter_map(|oid| oid.as_deref())
                 .collect();
             let short: Vec<&str> = ends.iter().map(|oid| &oid[..oid.len().min(10)]).collect();
-            format!(
-                "Reviewed the {scope} {} ({files})",
-                short.join("..")
-            )
+            format!("Reviewed the {scope} {} ({files})", short.join(".."))
         }
     };
     let coverage = &answer.coverage;
@@ -259,6 +253,12 @@ pub fn review_summary(answer: &ReviewAnswer) -> String {
         count => format!("{count} findings"),
     };
     format!("{what}{part}: {verdict}, {found}.")
+}
+
+/// Writes a number of things.
+pub fn counted(count: u32, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 /// The fields of a review that fit an envelope.

@@ -9,7 +9,7 @@ use crate::peer::codex::invocation::Exec;
 use crate::service::call::Call;
 use crate::service::consult as consults;
 use crate::service::context::Service;
-use crate::service::deliver::object;
+use crate::service::deliver::{counted, object};
 use crate::service::reply::{Outcome, Reply};
 use crate::service::review::{self as reviews, Prepared};
 use crate::service::submit::Ready;
@@ -64,8 +64,10 @@ fn show(ready: &Ready<'_>) -> Reply {
         body.insert("target".to_owned(), json!(target));
         body.insert("coverage".to_owned(), json!(coverage));
         what = format!(
-            "{} of {} hunks in {} files, {what},",
-            coverage.hunks.sent, coverage.hunks.total, coverage.files
+            "{} of {} in {}, {what},",
+            coverage.hunks.sent,
+            counted(coverage.hunks.total, "hunk"),
+            counted(coverage.files, "file")
         );
     }
     let summary = format!(
