@@ -334,3 +334,32 @@ pub fn object(value: Value) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_answer_is_shown_in_part_however_long_it_is() {
+        let check = |line: &str, bytes: usize| {
+            let answer = ConsultAnswer {
+                answer: line.repeat(bytes / line.len()),
+                ..ConsultAnswer::default()
+            };
+            let directory = JobDirectory::at(Path::new("/nonexistent/jobs/one"));
+            let body = consult_body(&answer, &directory);
+            let shown = body["answer"].as_str().map_or(0, str::len);
+            assert!(
+                json_bytes(&body) < limits::INLINE_BYTES,
+                "{bytes} bytes stay in bounds"
+            );
+            assert!(
+                shown > limits::INLINE_BYTES / 8,
+                "{bytes} bytes are shown in part, not {shown}"
+            );
+        };
+        check("a line of words\n", 60_000);
+        check("a line of words\n", 5_000_000);
+        check("\"\u{1}\n", 200_000);
+    }
+}
