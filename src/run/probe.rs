@@ -220,7 +220,7 @@ impl Probe<'_> {
         let mut all = Vec::new();
         for path in servers::configuration_files(self.environment, workspace) {
             all.extend(path.as_os_str().as_encoded_bytes());
-            match files::read_bounded(&path, CONFIG_BYTES) {
+            match files::read_bounded_linked(&path, CONFIG_BYTES) {
                 Ok(bytes) => all.extend(sha256_hex(&bytes).as_bytes()),
                 Err(error) => all.extend(format!("{:?}", error.kind()).as_bytes()),
             }

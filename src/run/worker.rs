@@ -49,6 +49,9 @@ pub fn main(directory: &Path, config: &Config, environment: &Environment) -> Exi
     let directory = JobDirectory::at(directory);
     // First of all leave the caller's session: its end, or Ctrl-C in its terminal, must not reach a paid run.
     let _ = rustix::process::setsid();
+    // What codex leaves behind becomes our child instead of init's, so that it can be found and ended. Only Linux can.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let Some(lock) = adopt_lock(&directory) else {
         tracing::error!("the worker was not started by crosscheck: its input is not the job's lock");
         return ExitCode::from(2);
@@ -213,6 +216,11 @@ impl Job<'_> {
             log: &mut log,
             control: &control,
         };
+        if !self.spec.directory.is_dir() {
+            // Spawning would fail with the same error as a missing program.
+            let message = "the workspace vanished before codex was started";
+            return Err(failed(Fault::new(FaultCode::InvalidWorkspace, message).field("workspace")));
+        }
         let mut exec = self.exec();
         let mut number = 1;
         let mut run = supervision
@@ -261,7 +269,8 @@ impl Job<'_> {
             Err(fault) => Err(failed(fault)),
         };
         let repaired = judged.map(|text| conclude::read_answer(self.spec, change.as_ref(), &text));
-        remains.transcript.commands.splice(0..0, first.commands);
+        let answered = matches!(repaired, Ok(Ok(_)));
+        remains.transcript.continue_from(first, answered);
         match repaired {
             Ok(Ok((answer, warnings))) => {
                 remains.warnings.extend(warnings);
@@ -271,13 +280,7 @@ impl Job<'_> {
                 Ok(answer)
             }
             Ok(Err(error)) => Err(bad_output(error)),
-            Err(ended) => {
-                // The first answer was paid for: it stays readable even if the repair failed.
-                if remains.transcript.last_message.is_none() {
-                    remains.transcript.last_message = first.last_message;
-                }
-                Err(ended)
-            }
+            Err(ended) => Err(ended),
         }
     }
 

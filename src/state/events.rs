@@ -87,7 +87,7 @@ pub fn read_from(path: &Path, offset: u64) -> (Vec<Entry>, u64) {
     // The vital events may exceed the log's own bound by an answer or two.
     let limit = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|mut file| {
+    let read = files::open_regular(path).and_then(|mut file| {
         file.seek(SeekFrom::Start(offset))?;
         file.take(limit).read_to_end(&mut bytes)
     });
