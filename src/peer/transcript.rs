@@ -58,7 +58,11 @@ impl Transcript {
             Event::TurnStarted => self.failure = None,
             Event::Message { text } => {
                 let mut text = text.clone();
-                self.cut_from = if text.len() > limits::ANSWER_BYTES { text.len() } else { 0 };
+                self.cut_from = if text.len() > limits::ANSWER_BYTES {
+                    text.len()
+                } else {
+                    0
+                };
                 truncate(&mut text, limits::ANSWER_BYTES);
                 self.last_message = Some(text);
             }

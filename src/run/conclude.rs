@@ -10,8 +10,8 @@ use crate::domain::envelope::{ReviewAnswer, Usage};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
-use crate::domain::verdict::{ReviewStatus, conclude};
 use crate::domain::limits;
+use crate::domain::verdict::{ReviewStatus, conclude};
 use crate::peer::transcript::{Transcript, truncate};
 use crate::prompt::{AnswerError, parse_consult, parse_review};
 use crate::redact::Redactor;
@@ -116,6 +116,14 @@ pub struct Remains {
 }
 
 impl Remains {
+    /// Begins with what the caller was told when the job was made.
+    pub fn of(spec: &Spec) -> Self {
+        Self {
+            warnings: spec.warnings.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Writes the result of a job that has an answer.
     pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
         let raw = self.transcript.last_message.as_deref().map(mask);
@@ -148,8 +156,9 @@ impl Remains {
         }
         if all.len() > TOLD {
             let more = all.len() - TOLD;
-            self.warnings
-                .push(format!("codex gave {more} more warnings; see job with detail=log"));
+            self.warnings.push(format!(
+                "codex gave {more} more warnings; see job with detail=log"
+            ));
         }
     }
 

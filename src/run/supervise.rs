@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -25,6 +26,9 @@ use crate::sys::tail::HeadTail;
 
 /// Lines in flight between the pipe and the log. Each may have [`limits::PEER_LINE_BYTES`], so more would be memory.
 const LINES_IN_FLIGHT: usize = 1;
+
+/// How long lines are read after the peer's end, however many come: somebody else may hold the pipe and go on.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// What a run was.
 #[derive(Debug)]
@@ -71,7 +75,11 @@ impl Supervision<'_> {
         let (send, mut lines) = mpsc::channel(LINES_IN_FLIGHT);
         let reading = tokio::spawn(read_lines(running.stdout.take(), send));
         let said = Arc::new(Mutex::new(HeadTail::new(limits::PEER_STDERR_BYTES)));
-        let errors = read_stderr(running.stderr.take(), self.directory.stderr_path(), Arc::clone(&said));
+        let errors = read_stderr(
+            running.stderr.take(),
+            self.directory.stderr_path(),
+            Arc::clone(&said),
+        );
         let mut errors = tokio::spawn(errors);
 
         let mut transcript = Transcript::default();
@@ -79,17 +87,22 @@ impl Supervision<'_> {
         let mut stop = None;
         let mut leaked = Vec::new();
         let mut drained_by: Option<Instant> = None;
+        let mut drain_end = Instant::now();
         loop {
             let drain = drained_by.unwrap_or_else(|| Instant::now() + limits::TIMEOUT_MAX);
             let woken = tokio::select! {
+                biased;
+                // A flood of lines must not keep the end of the run waiting, so a reason to stop is asked for first.
+                reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
                 line = lines.recv() => Woken::Line(line),
                 end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
-                reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
                 () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
                     self.take(&line, &mut transcript);
+                    // Reading a long line takes longer than the grace, and the lines behind it were never waited for.
+                    drained_by = drained_by.map(|_| drain_end.min(Instant::now() + limits::DRAIN_GRACE));
                     None
                 }
                 Woken::Line(Some(Line::TooLong)) => {
@@ -115,6 +128,7 @@ impl Supervision<'_> {
                     // They may hold the pipes, which would otherwise never be read to their end.
                     leaked.extend(end_orphans().await);
                     drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
+                    drain_end = Instant::now() + DRAIN_MAX;
                     None
                 }
                 Woken::Stop(reason) => Some(reason),
@@ -128,6 +142,7 @@ impl Supervision<'_> {
                 (ended, leaked) = running.terminate().await;
                 leaked.extend(end_orphans().await);
                 drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
+                drain_end = Instant::now() + DRAIN_MAX;
             }
         }
         reading.abort();

@@ -22,6 +22,7 @@ use crate::peer::codex::invocation::Exec;
 use crate::prompt::repair;
 use crate::run::conclude::{self, Remains};
 use crate::run::control::{Control, Stop};
+use crate::run::keep::{Reserve, keep_result};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
@@ -31,6 +32,7 @@ use crate::state::events::EventLog;
 use crate::state::record::{Answer, ResultRecord, Spec};
 use crate::state::slots;
 use crate::state::store::Store;
+use crate::state::sweep::sweep;
 use crate::sys::clock::{self, Stopwatch};
 use crate::sys::files;
 use crate::sys::lock::HeldLock;
@@ -111,17 +113,24 @@ async fn work(
         store: &store,
         ended,
     };
+    let mut reserve = None;
     let result = match job.wait_for_slot().await {
         Ok(Some(slot)) => {
+            reserve = Some(Reserve::take(directory));
             let result = job.run().await;
             drop(slot);
             result
         }
         Ok(None) => {
-            let (state, fault) = conclude::stopped(Stop::Cancelled, spec.timeout_ms);
-            Remains::default().failed(&spec, state, fault)
+            let stop = if directory.is_cancel_requested() {
+                Stop::Cancelled
+            } else {
+                Stop::WorkerSignal
+            };
+            let (state, fault) = conclude::stopped(stop, spec.timeout_ms);
+            Remains::of(&spec).failed(&spec, state, fault)
         }
-        Err(error) => Remains::default().failed(&spec, JobState::Failed, error.into()),
+        Err(error) => Remains::of(&spec).failed(&spec, JobState::Failed, error.into()),
     };
     if let Some(Answer::Consult(answer)) = &result.answer
         && answer.answer.len() > ANSWER_FILE_BYTES
@@ -129,7 +138,8 @@ async fn work(
         // For reading: the result below holds it too, so failing here loses nothing.
         let _ = files::write_atomic(&directory.answer_path(), answer.answer.as_bytes());
     }
-    directory.write_result(&result)?;
+    let reserve = reserve.unwrap_or_else(|| Reserve::take(directory));
+    keep_result(directory, &result, reserve).await?;
     tracing::info!(state = result.state.as_str(), "the job ended");
     // The peer's temporary folder is of no use to anybody any more.
     let _ = std::fs::remove_dir_all(directory.tmp_path());
@@ -137,6 +147,7 @@ async fn work(
     if gone > 0 {
         tracing::info!(gone, "old jobs were deleted");
     }
+    sweep(&store);
     Ok(())
 }
 
@@ -189,10 +200,7 @@ impl Job<'_> {
     /// Runs the peer, once more in the same thread when its answer cannot be read.
     async fn run(&mut self) -> ResultRecord {
         let watch = Stopwatch::start();
-        let mut remains = Remains {
-            warnings: self.spec.warnings.clone(),
-            ..Remains::default()
-        };
+        let mut remains = Remains::of(self.spec);
         let outcome = self.attempt(&mut remains).await;
         remains.elapsed_ms = watch.elapsed_ms();
         match outcome {
@@ -219,7 +227,9 @@ impl Job<'_> {
         if !self.spec.directory.is_dir() {
             // Spawning would fail with the same error as a missing program.
             let message = "the workspace vanished before codex was started";
-            return Err(failed(Fault::new(FaultCode::InvalidWorkspace, message).field("workspace")));
+            return Err(failed(
+                Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"),
+            ));
         }
         let mut exec = self.exec();
         let mut number = 1;

@@ -14,7 +14,8 @@ use crate::world::{World, is_alive, peers_of};
 
 const OPENED: &str = r#"{"type":"thread.started","thread_id":"019a0000-0000-7000-8000-000000000000"}
 {"type":"turn.started"}"#;
-const SAID: &str = r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Paid for."}}"#;
+const SAID: &str =
+    r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Paid for."}}"#;
 const DONE: &str =
     r#"{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":5}}"#;
 
@@ -79,7 +80,10 @@ fn a_codex_that_closes_its_output_and_lives_on_is_ended_and_named() {
     let mut server = world.server();
     let fault = server.fault("consult", &question(), "peer_failed");
     assert!(
-        fault["error"]["message"].as_str().unwrap().contains("closed its output"),
+        fault["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("closed its output"),
         "{fault:#}"
     );
     assert!(peers_of(&world.jobs()[0]).iter().all(|peer| !is_alive(*peer)));
@@ -87,19 +91,25 @@ fn a_codex_that_closes_its_output_and_lives_on_is_ended_and_named() {
 
 #[test]
 fn nothing_that_codex_started_outlives_its_own_end() {
-    let world = world("setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > \"$0\"; exec sleep 987' \"$PWD/pid\" >/dev/null 2>&1 &\nwhile [ ! -s pid ]; do sleep 0.01; done; say");
+    let world = world(
+        "setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > \"$0\"; exec sleep 987' \"$PWD/pid\" >/dev/null 2>&1 &\nwhile [ ! -s pid ]; do sleep 0.01; done; say",
+    );
     let mut server = world.server();
     let answer = server.ok("consult", &question());
     assert_eq!(answer["answer"], "Paid for.");
     let left = pid_in(&world.work().join("pid"));
     let lives = is_alive(left);
-    let _ = std::process::Command::new("kill").args(["-KILL", &left.to_string()]).status();
+    let _ = std::process::Command::new("kill")
+        .args(["-KILL", &left.to_string()])
+        .status();
     assert!(!lives, "a process of the run outlives it");
 }
 
 #[test]
 fn a_stubborn_codex_and_its_own_sessions_die_of_a_cancel() {
-    let world = world("open; trap '' INT TERM; setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > \"$0\"; while :; do sleep 1; done' \"$PWD/pid\" &\nwhile :; do sleep 1; done");
+    let world = world(
+        "open; trap '' INT TERM; setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > \"$0\"; while :; do sleep 1; done' \"$PWD/pid\" &\nwhile :; do sleep 1; done",
+    );
     let mut server = world.server();
     let handle = server.ok("consult", &in_background());
     let below = pid_in(&world.work().join("pid"));
@@ -141,12 +151,18 @@ fn an_answer_over_its_bound_says_that_it_was_cut() {
     );
     let mut server = world.server();
     let answer = server.ok("consult", &question());
-    assert!(answer["warnings"].to_string().contains("cut"), "{}", answer["warnings"]);
+    assert!(
+        answer["warnings"].to_string().contains("cut"),
+        "{}",
+        answer["warnings"]
+    );
 }
 
 #[test]
 fn garbage_between_the_lines_hides_no_answer() {
-    let world = world("printf '\\377\\376\\n{\"type\":\\n[1]\\n\\303'; printf '\\n\\0\\0\\n'; say; printf '{\"type\":\"turn.comp'");
+    let world = world(
+        "printf '\\377\\376\\n{\"type\":\\n[1]\\n\\303'; printf '\\n\\0\\0\\n'; say; printf '{\"type\":\"turn.comp'",
+    );
     let mut server = world.server();
     assert_eq!(server.ok("consult", &question())["answer"], "Paid for.");
 }
@@ -179,7 +195,7 @@ fn a_flood_stays_small_in_the_worker_and_on_disk() {
 
 #[test]
 fn secrets_are_masked_wherever_codex_says_them() {
-    let canary = "ghp_x7Kq2Zr9Lm4Vt8Nb3Wy6Hd1Jf5Gs0Pc7Ra2";
+    let canary = "ghp_x7Kq2Zr9Lm4Vt8Nb3Wy6Hd1Jf5Gs0Pc7Ra2Q";
     let pem = "MIIEowIBAAKCAQEAx7Zs9PfhA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0";
     let body = format!(
         "open; echo 'token {canary}' >&2\n\
@@ -236,7 +252,10 @@ fn no_envelope_grows_over_its_bound() {
         let told = server.ok("job", &json!({"id": id, "tail": 1000, "detail": detail}));
         bounded(detail, &told);
         if detail == "log" {
-            assert!(!told["events"].as_array().unwrap().is_empty(), "the newest that fit are told");
+            assert!(
+                !told["events"].as_array().unwrap().is_empty(),
+                "the newest that fit are told"
+            );
         }
     }
 }
@@ -249,7 +268,9 @@ fn a_workspace_that_vanishes_before_the_start_is_named() {
     fs::create_dir(&gone).unwrap();
     let slot = world.home.state().join("slots");
     fs::create_dir_all(&slot).unwrap();
-    let held = crosscheck::sys::lock::HeldLock::try_take(&slot.join("0")).unwrap().unwrap();
+    let held = crosscheck::sys::lock::HeldLock::try_take(&slot.join("0"))
+        .unwrap()
+        .unwrap();
     let mut server = world.server();
     let mut call = in_background();
     call["workspace"] = json!(gone);
@@ -266,7 +287,9 @@ fn a_queued_job_sleeps() {
     world.configure("[limits]\nconcurrency = 1\n");
     let slot = world.home.state().join("slots");
     fs::create_dir_all(&slot).unwrap();
-    let held = crosscheck::sys::lock::HeldLock::try_take(&slot.join("0")).unwrap().unwrap();
+    let held = crosscheck::sys::lock::HeldLock::try_take(&slot.join("0"))
+        .unwrap()
+        .unwrap();
     let mut server = world.server();
     let handle = server.ok("consult", &in_background());
     let other = server.ok("consult", &in_background());
@@ -279,11 +302,20 @@ fn a_queued_job_sleeps() {
                 .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*path.to_string_lossy()))
         })
     };
-    wait_until("the workers", || worker(&handle).is_some() && worker(&other).is_some());
+    wait_until("the workers", || {
+        worker(&handle).is_some() && worker(&other).is_some()
+    });
     std::thread::sleep(Duration::from_secs(2));
     let stat = fs::read_to_string(format!("/proc/{}/stat", worker(&handle).unwrap())).unwrap();
-    let ticks: u64 = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2)
-        .map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum();
     drop(held);
     for handle in [&handle, &other] {
         server.ok("job", &json!({"id": handle["job"]["id"], "wait_s": 20}));
@@ -293,7 +325,17 @@ fn a_queued_job_sleeps() {
 
 #[test]
 fn a_fifo_in_the_place_of_a_job_file_hangs_nobody() {
-    for name in ["events.jsonl", "worker.lock", "result.json", "spec.json", "started", "stderr.log", "change.json", "fetched", "waiting"] {
+    for name in [
+        "events.jsonl",
+        "worker.lock",
+        "result.json",
+        "spec.json",
+        "started",
+        "stderr.log",
+        "change.json",
+        "fetched",
+        "waiting",
+    ] {
         let world = world("say");
         let mut server = world.server();
         let answer = server.ok("consult", &question());
@@ -302,11 +344,24 @@ fn a_fifo_in_the_place_of_a_job_file_hangs_nobody() {
             fs::remove_file(job.join("result.json")).unwrap();
         }
         let _ = fs::remove_file(job.join(name));
-        assert!(std::process::Command::new("mkfifo").arg(job.join(name)).status().unwrap().success());
-        for arguments in [json!({"id": answer["job"]["id"], "wait_s": 0}), json!({"id": answer["job"]["id"], "detail": "full"}),
-            json!({"id": answer["job"]["id"], "detail": "log"}), json!({})] {
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(job.join(name))
+                .status()
+                .unwrap()
+                .success()
+        );
+        for arguments in [
+            json!({"id": answer["job"]["id"], "wait_s": 0}),
+            json!({"id": answer["job"]["id"], "detail": "full"}),
+            json!({"id": answer["job"]["id"], "detail": "log"}),
+            json!({}),
+        ] {
             let id = server.start_call("job", &arguments);
-            assert!(server.answers_within(id, Duration::from_secs(5)), "{name}: {arguments}");
+            assert!(
+                server.answers_within(id, Duration::from_secs(5)),
+                "{name}: {arguments}"
+            );
         }
     }
 }
@@ -333,7 +388,14 @@ fn one_lost_job_that_cannot_be_told_hides_no_other() {
     fs::remove_file(job.join("worker.lock")).unwrap();
     fs::create_dir(job.join("worker.lock")).unwrap();
     let list = server.ok("job", &json!({}));
-    assert!(list["jobs"].as_array().unwrap().iter().any(|row| row["id"] == kept["job"]["id"]), "{list:#}");
+    assert!(
+        list["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["id"] == kept["job"]["id"]),
+        "{list:#}"
+    );
 }
 
 #[test]
@@ -352,18 +414,30 @@ fn a_repair_that_fails_loses_neither_the_first_answer_nor_its_tokens() {
 
 #[test]
 fn thirty_jobs_and_their_cancels_lose_nothing() {
-    let world = world("open; case $(($$ % 3)) in 0) say;; 1) sleep 0.2; say;; *) while :; do sleep 0.05; done;; esac");
+    let world = world(
+        "open; case $(($$ % 3)) in 0) say;; 1) sleep 0.2; say;; *) while :; do sleep 0.05; done;; esac",
+    );
     let mut server = world.server();
-    let calls: Vec<u64> = (0..30).map(|_| server.start_call("consult", &in_background())).collect();
-    let ids: Vec<Value> = calls.into_iter().map(|call| server.envelope(call)["job"]["id"].clone()).collect();
-    let cancels: Vec<u64> = ids.iter().map(|id| server.start_call("cancel", &json!({"id": id}))).collect();
+    let calls: Vec<u64> = (0..30)
+        .map(|_| server.start_call("consult", &in_background()))
+        .collect();
+    let ids: Vec<Value> = calls
+        .into_iter()
+        .map(|call| server.envelope(call)["job"]["id"].clone())
+        .collect();
+    let cancels: Vec<u64> = ids
+        .iter()
+        .map(|id| server.start_call("cancel", &json!({"id": id})))
+        .collect();
     for cancel in cancels {
         let told = server.envelope(cancel);
         assert_eq!(told["ok"], true, "{told:#}");
         assert_eq!(told["ended"], told["job"]["state"] == "cancelled", "{told:#}");
     }
     for job in world.jobs() {
-        wait_until("the worker's end", || !crosscheck::sys::lock::is_held(&job.join("worker.lock")).unwrap());
+        wait_until("the worker's end", || {
+            !crosscheck::sys::lock::is_held(&job.join("worker.lock")).unwrap()
+        });
         assert!(job.join("result.json").exists());
         assert!(peers_of(&job).iter().all(|peer| !is_alive(*peer)));
     }
