@@ -135,7 +135,7 @@ async fn work(
     if let Some(Answer::Consult(answer)) = &result.answer
         && answer.answer.len() > ANSWER_FILE_BYTES
     {
-        // For reading: the result below holds it too, so failing here loses nothing.
+        // For reading, so whoever is woken by the result finds it. The result holds it too: failing loses nothing.
         let _ = files::write_atomic(&directory.answer_path(), answer.answer.as_bytes());
     }
     let reserve = reserve.unwrap_or_else(|| Reserve::take(directory));

@@ -24,6 +24,8 @@ use crate::sys::clock;
 
 /// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
 const AROUND_BYTES: usize = 6 * 1024;
+/// Bytes of an answer that stay inline in any case; below this the lists beside it are cut.
+const SHORTEST_BYTES: usize = 8 * 1024;
 /// Bytes of one finding beyond which its texts are cut in an envelope that is too long.
 const FINDING_BYTES: usize = 4 * 1024;
 
@@ -203,14 +205,13 @@ fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String,
     if json_bytes(&body) > room {
         // The code stands in the answer too: leaving out the second copy first loses nothing.
         body.insert("code".to_owned(), json!([]));
-        let over = json_bytes(&body).saturating_sub(room);
-        if over > 0 {
-            let mut text = answer.answer.clone();
-            truncate(
-                &mut text,
-                answer.answer.len().saturating_sub(over + over / 4 + 256),
-            );
-            body.insert("answer".to_owned(), text.into());
+        let mut text = answer.answer.clone();
+        let mut bytes = room;
+        // How long a text is in JSON depends on what is in it, so it is tried.
+        while json_bytes(&body) > room && bytes > SHORTEST_BYTES {
+            truncate(&mut text, bytes);
+            body.insert("answer".to_owned(), text.clone().into());
+            bytes = bytes * 7 / 8;
         }
         shorten_lists(&mut body, room);
         let file = directory.answer_path();

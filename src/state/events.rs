@@ -30,6 +30,7 @@ pub struct EventLog {
     file: File,
     written: u64,
     left_out: u64,
+    torn: bool,
 }
 
 impl EventLog {
@@ -41,6 +42,7 @@ impl EventLog {
             file,
             written,
             left_out: 0,
+            torn: false,
         })
     }
 
@@ -74,10 +76,14 @@ impl EventLog {
                 .event
                 .map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
         }
-        let mut line = serde_json::to_vec(&entry)?;
+        let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut line, &entry)?;
         line.push(b'\n');
         self.written += line.len() as u64;
-        self.file.write_all(&line)
+        // A full disk takes half a line; the next one must not be joined to it.
+        let written = self.file.write_all(&line);
+        self.torn = written.is_err();
+        written
     }
 
     /// Returns how many events were left out.
@@ -155,6 +161,19 @@ mod tests {
         log.append(&Event::Message { text: "m".into() }).unwrap();
         assert_eq!(read_all(&path).len(), 1);
         assert_eq!(log.left_out(), 1);
+    }
+
+    #[test]
+    fn half_a_line_of_a_full_disk_takes_no_other_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        let good = std::mem::replace(&mut log.file, File::open("/dev/null").unwrap());
+        log.append(&Event::TurnStarted).unwrap_err();
+        log.file = good;
+        log.file.write_all(b"{\"at_ms\":1,\"ev").unwrap();
+        log.append(&Event::TurnStarted).unwrap();
+        assert_eq!(read_all(&path).len(), 1);
     }
 
     #[test]

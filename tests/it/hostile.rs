@@ -445,3 +445,150 @@ fn thirty_jobs_and_their_cancels_lose_nothing() {
         assert!(!crosscheck::sys::lock::is_held(&slot.path()).unwrap());
     }
 }
+
+#[test]
+fn what_a_killed_worker_leaves_is_ended_at_the_next_look() {
+    let world = world(
+        "open; setsid sh -c 'trap \"\" INT TERM HUP PIPE; echo $$ > \"$0\"; while :; do sleep 1; done' \"$PWD/pid\" >/dev/null 2>&1 &\nwhile [ ! -s pid ]; do sleep 0.01; done; while :; do echo x; sleep 0.05; done",
+    );
+    let mut server = world.server();
+    let handle = server.ok("consult", &in_background());
+    let below = pid_in(&world.work().join("pid"));
+    let job = world.job(handle["job"]["id"].as_str().unwrap());
+    let (worker, peer) = (worker_of(&job), peers_of(&job)[0]);
+    let kill = |pid: &str| {
+        std::process::Command::new("kill")
+            .args(["-KILL", pid])
+            .status()
+            .unwrap()
+    };
+    assert!(kill(&worker.to_string()).success());
+    // Nobody reads its output any more, so codex ends by itself and its command is an orphan.
+    wait_until("the end of codex", || !is_alive(peer));
+    server.fault(
+        "job",
+        &json!({"id": handle["job"]["id"], "wait_s": 5}),
+        "job_lost",
+    );
+    let lives = is_alive(below);
+    let _ = std::process::Command::new("kill")
+        .args(["-KILL", &below.to_string()])
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert!(!lives);
+}
+
+#[test]
+fn a_signal_to_the_worker_keeps_what_was_said() {
+    let world = world(
+        "open; echo '{\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":\"So far.\"}}'; while :; do sleep 0.05; done",
+    );
+    let mut server = world.server();
+    let handle = server.ok("consult", &in_background());
+    let job = world.job(handle["job"]["id"].as_str().unwrap());
+    wait_until("the message", || {
+        fs::read_to_string(job.join("events.jsonl")).is_ok_and(|log| log.contains("So far."))
+    });
+    let kill = std::process::Command::new("kill")
+        .arg(worker_of(&job).to_string())
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    let fault = server.fault(
+        "job",
+        &json!({"id": handle["job"]["id"], "wait_s": 20}),
+        "cancelled",
+    );
+    let full = server.ok("job", &json!({"id": fault["job"]["id"], "detail": "full"}));
+    assert_eq!(full["result"]["partial"], "So far.");
+    assert!(peers_of(&job).iter().all(|peer| !is_alive(*peer)));
+}
+
+#[test]
+fn a_long_answer_keeps_its_beginning_inline() {
+    for bytes in [60_000, 300_000, 5_000_000] {
+        let world = world(&format!(
+            "open; printf '{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\"text\":\"'; \
+             head -c {bytes} /dev/zero | tr '\\0' x; printf '\"}}}}\\n'; echo '{DONE}'"
+        ));
+        let mut server = world.server();
+        let answer = server.ok("consult", &question());
+        let inline = answer["answer"].as_str().unwrap().len();
+        assert!(
+            (20_000..40_000).contains(&inline),
+            "{inline} of {bytes} bytes are inline"
+        );
+        let file = answer["truncated"]["file"].as_str().unwrap();
+        assert_eq!(fs::metadata(file).unwrap().len(), bytes);
+    }
+}
+
+#[test]
+fn a_review_of_endless_words_fits_its_envelope() {
+    let long = "w".repeat(60_000);
+    let claim = |title: &str| crate::world::claim("high", "src/lib.rs", 2, title);
+    let mut first = claim("a - b");
+    first["risk"] = json!(long);
+    let mut answer = crate::world::review_answer("fail", &[first, claim("x"), claim("y")]);
+    answer["summary"] = json!(long);
+    answer["questions"] = json!(vec![&long[..3000]; 20]);
+    let world = World::new(Scripted::json(answer)).with_change();
+    let mut server = world.server();
+    let told = server.ok("review", &json!({}));
+    let bytes = told.to_string().len();
+    assert!(bytes <= 42 * 1024, "{bytes}");
+    assert_eq!(told["findings"][0]["title"], "Wrong operator", "{told:#}");
+    assert!(told["truncated"]["file"].is_string());
+}
+
+#[test]
+fn one_key_is_one_job_also_for_two_servers_at_once() {
+    let world = world("open; while [ ! -e go ]; do sleep 0.02; done; say");
+    let mut servers = [world.server(), world.server()];
+    let call = json!({"name": "consult", "arguments": {"prompt": "x", "wait_s": 1, "options": {"isolation": "ignore_config"}},
+        "_meta": {"claudecode/toolUseId": "toolu_1"}});
+    let calls: Vec<u64> = servers
+        .iter_mut()
+        .map(|server| server.request("tools/call", &call))
+        .collect();
+    let ids: Vec<Value> = servers
+        .iter_mut()
+        .zip(calls)
+        .map(|(server, id)| {
+            let envelope = server.envelope(id);
+            assert_eq!(envelope["job"]["state"], "running", "{envelope:#}");
+            envelope["job"]["id"].clone()
+        })
+        .collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(world.jobs().len(), 1);
+    world.write("go", "");
+    servers[0].ok("job", &json!({"id": ids[0], "wait_s": 20}));
+}
+
+#[test]
+fn the_most_talkative_log_holds_no_text() {
+    let world = world(&format!(
+        "open; echo 'noise-canary' >&2; echo '{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\"text\":\"answer-canary\"}}}}'; echo '{DONE}'"
+    ));
+    let World { model, home } = world;
+    let world = World {
+        model,
+        home: home.with_variable("CROSSCHECK_LOG", "trace"),
+    };
+    let mut command = world.home.command(crate::world::PROGRAM);
+    command.args([
+        "consult",
+        "prompt-canary",
+        "--json",
+        "--option",
+        "isolation=ignore_config",
+    ]);
+    let finished = crate::support::run::finish(command, "");
+    assert!(finished.stdout.contains("answer-canary"), "{finished:#?}");
+    let worker = fs::read_to_string(world.jobs()[0].join("worker.log")).unwrap();
+    assert!(worker.contains("the job ended"));
+    for log in [&worker, &finished.stderr] {
+        assert!(!log.contains("canary"), "{log}");
+    }
+}
