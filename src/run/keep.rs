@@ -52,14 +52,14 @@ pub async fn keep_result(
         more_commands: result.more_commands + u32::try_from(result.commands.len()).unwrap_or(u32::MAX),
         ..result.clone()
     };
-    insist(PAUSE, |attempt| match attempt {
-        0 => directory.write_result(result),
-        _ => {
-            reserve.free();
-            directory
-                .write_result(result)
-                .or_else(|_| directory.write_result(&smaller))
+    insist(PAUSE, |attempt| {
+        if attempt == 0 {
+            return directory.write_result(result);
         }
+        reserve.free();
+        directory
+            .write_result(result)
+            .or_else(|_| directory.write_result(&smaller))
     })
     .await
 }

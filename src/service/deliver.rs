@@ -255,7 +255,9 @@ fn cut(value: &mut Value, bytes: usize, items: usize) {
         }
         Value::Array(list) => {
             list.truncate(items);
-            list.iter_mut().for_each(|item| cut(item, bytes, items));
+            for item in list {
+                cut(item, bytes, items);
+            }
         }
         Value::Object(map) => map.values_mut().for_each(|item| cut(item, bytes, items)),
         _ => {}

@@ -387,14 +387,14 @@ fn one_lost_job_that_cannot_be_told_hides_no_other() {
     // Its lock cannot be taken any more, as on a damaged file system.
     fs::remove_file(job.join("worker.lock")).unwrap();
     fs::create_dir(job.join("worker.lock")).unwrap();
-    let list = server.ok("job", &json!({}));
+    let listed = server.ok("job", &json!({}));
     assert!(
-        list["jobs"]
+        listed["jobs"]
             .as_array()
             .unwrap()
             .iter()
             .any(|row| row["id"] == kept["job"]["id"]),
-        "{list:#}"
+        "{listed:#}"
     );
 }
 
@@ -576,15 +576,13 @@ fn the_most_talkative_log_holds_no_text() {
         model,
         home: home.with_variable("CROSSCHECK_LOG", "trace"),
     };
-    let mut command = world.home.command(crate::world::PROGRAM);
-    command.args([
+    let finished = world.run(&[
         "consult",
         "prompt-canary",
         "--json",
         "--option",
         "isolation=ignore_config",
     ]);
-    let finished = crate::support::run::finish(command, "");
     assert!(finished.stdout.contains("answer-canary"), "{finished:#?}");
     let worker = fs::read_to_string(world.jobs()[0].join("worker.log")).unwrap();
     assert!(worker.contains("the job ended"));
