@@ -288,9 +288,10 @@ fn variable<T: std::str::FromStr>(
 }
 
 fn bad_file(text: &str, error: &toml::de::Error) -> Fault {
-    let line = error.span().map_or(0, |span| {
-        text[..span.start.min(text.len())].lines().count().max(1)
-    });
+    let before = error
+        .span()
+        .map_or("", |span| &text[..span.start.min(text.len())]);
+    let line = before.matches('\n').count() + 1;
     // The library's message may repeat a value; a key's name it quotes in backticks for unknown fields only.
     let what = match error.message().strip_prefix("unknown field ") {
         Some(rest) => format!("unknown key {}", rest.split(',').next().unwrap_or_default()),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -16,10 +17,12 @@ use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fingerprint::fingerprint;
+use crate::domain::schema;
 use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
 use crate::service::context::Service;
 use crate::sys::files;
+use crate::sys::log_file::{CappedLog, LOG_BYTES};
 
 /// Threads of the server: one reads and one answers while a third would only wait.
 const SERVER_THREADS: usize = 2;
@@ -35,7 +38,7 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         Ok(streams) => streams,
         Err(error) => return fatal(&format!("cannot use standard input and output: {error}")),
     };
-    init_log(&environment);
+    let _log = init_log(&environment);
     leave_one_line_on_panic();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVER_THREADS)
@@ -63,10 +66,13 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
 
 /// Owns one job to its end.
 pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
-    init_log(&environment.clone().with(
-        "CROSSCHECK_LOG",
-        environment.text("CROSSCHECK_LOG").unwrap_or("info"),
-    ));
+    // A worker logs into its job's directory, which its standard error is; a few lines, and never into the server's file.
+    let level = environment.text("CROSSCHECK_LOG").unwrap_or("info");
+    let own = environment
+        .clone()
+        .with("CROSSCHECK_LOG", level)
+        .with("CROSSCHECK_LOG_FILE", "");
+    let _log = init_log(&own);
     match read_config(environment) {
         Ok(config) => run::worker::main(job, &config, environment),
         Err(fault) => {
@@ -87,14 +93,14 @@ pub fn terminal(
     directory: PathBuf,
     program: PathBuf,
 ) -> ExitCode {
-    init_log(&environment);
+    let _log = init_log(&environment);
     let whole = std::iter::once(OsString::from("crosscheck"))
         .chain(arguments)
         .collect();
     cli::run(whole, environment, directory, program, contract_fingerprint())
 }
 
-/// The hash by which a client may cache: tool schemas and error codes.
+/// The hash by which a client may cache: tool schemas, envelope schema and error codes.
 pub fn contract_fingerprint() -> String {
     let tools = mcp::fingerprint_parts();
     let codes: Vec<u8> = FaultCode::ALL
@@ -102,7 +108,10 @@ pub fn contract_fingerprint() -> String {
         .flat_map(|code| [code.as_str().as_bytes(), b"\n"].concat())
         .collect();
     let parts = tools.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
-    fingerprint(parts.chain([("codes", codes.as_slice())]))
+    fingerprint(parts.chain([
+        ("envelope", schema::PUBLISHED.as_bytes()),
+        ("codes", codes.as_slice()),
+    ]))
 }
 
 fn read_config(environment: &Environment) -> Result<Config, Fault> {
@@ -112,9 +121,12 @@ fn read_config(environment: &Environment) -> Result<Config, Fault> {
     Config::layered(text.as_deref(), environment)
 }
 
-/// Logs go to standard error: ids and sizes, never prompts, diffs or names of withheld files. The protocol's library
-/// logs whole messages below its warnings, so it is never heard below them.
-fn init_log(environment: &Environment) {
+/// Logs go to standard error, or to the file that `CROSSCHECK_LOG_FILE` names: ids and sizes, never prompts, diffs or
+/// names of withheld files. The protocol's library logs whole messages below its warnings, so it is never heard below them.
+///
+/// The guard must be kept until the end: it writes what is still waiting.
+#[must_use]
+fn init_log(environment: &Environment) -> Option<WorkerGuard> {
     let level = match environment.text("CROSSCHECK_LOG") {
         Some("off") => LevelFilter::OFF,
         Some("error") => LevelFilter::ERROR,
@@ -126,11 +138,17 @@ fn init_log(environment: &Environment) {
     let heard = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("crosscheck", level);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .with_filter(heard);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false);
+    let file = environment.path("CROSSCHECK_LOG_FILE");
+    if let Some(file) = file.and_then(|path| CappedLog::open(&path, LOG_BYTES).ok()) {
+        let (writer, guard) = tracing_appender::non_blocking(file);
+        let lines = lines.with_writer(writer).with_filter(heard);
+        let _ = tracing_subscriber::registry().with(lines).try_init();
+        return Some(guard);
+    }
+    let lines = lines.with_writer(std::io::stderr).with_filter(heard);
     let _ = tracing_subscriber::registry().with(lines).try_init();
+    None
 }
 
 /// A crash leaves one line that says who, which version, why, and what to do in the host.

@@ -1,16 +1,24 @@
 //! The contract check against real versions of codex, and against ones that break a single promise.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
+
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crosscheck::config::Config;
 use crosscheck::domain::environment::Environment;
+use crosscheck::domain::request::{Common, ConsultKind, ConsultRequest};
 use crosscheck::peer::codex::version;
 use crosscheck::run::contract::{self, CheckOutcome, Report};
 use crosscheck::run::program::Program;
+use crosscheck::service;
+use crosscheck::service::call::{Call, Request};
+use crosscheck::service::context::Service;
 use crosscheck::state::store::Store;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use support::home::{FAKE_KEY, Home};
@@ -27,7 +35,11 @@ struct Machine {
 
 impl Machine {
     fn new(program: PathBuf) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = tempfile::Builder::new()
+            // A name that breaks where somebody forgets to quote.
+            .prefix("it's a \"folder\" ")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
         Self {
             home: Home::new("http://127.0.0.1:9/v1"),
             folder,
@@ -38,16 +50,7 @@ impl Machine {
     /// Puts a script before the real program that takes arguments with these beginnings out of every call, each with
     /// the flag before it.
     fn without(beginnings: &[&str]) -> Self {
-        let patterns: Vec<String> = beginnings
-            .iter()
-            .map(|beginning| format!("{beginning}*"))
-            .collect();
-        Self::wrapped(&format!(
-            "kept=()\nfor argument in \"$@\"; do\n  case $argument in\n    {})\n      \
-             if [[ ${{kept[-1]}} == -[cs] ]]; then unset 'kept[-1]'; fi ;;\n    *) kept+=(\"$argument\") ;;\n  esac\n\
-             done\nset -- \"${{kept[@]}}\"",
-            patterns.join("|"),
-        ))
+        Self::wrapped(&dropping(beginnings))
     }
 
     /// Puts a script before the real program that does this first.
@@ -82,6 +85,14 @@ impl Machine {
         (config, program)
     }
 
+    /// Runs the use case as the terminal does.
+    fn envelope(&self) -> Value {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_crosscheck"));
+        let service = Service::new(program, self.environment(), "/".into(), "fingerprint".to_owned());
+        let envelope = runtime().block_on(service::contract::call(&service, &Call::new("test")));
+        serde_json::to_value(&envelope).unwrap()
+    }
+
     fn version(&self) -> semver::Version {
         let (_, program) = runtime().block_on(self.find());
         program.version
@@ -104,23 +115,43 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().unwrap()
 }
 
+/// Returns lines of a script that take arguments with these beginnings out of its own.
+fn dropping(beginnings: &[&str]) -> String {
+    let patterns: Vec<String> = beginnings
+        .iter()
+        .map(|beginning| format!("{beginning}*"))
+        .collect();
+    format!(
+        "kept=()\nfor argument in \"$@\"; do\n  case $argument in\n    {})\n      \
+         if [[ ${{kept[-1]}} == -[cs] ]]; then unset 'kept[-1]'; fi ;;\n    *) kept+=(\"$argument\") ;;\n  esac\n\
+         done\nset -- \"${{kept[@]}}\"",
+        patterns.join("|"),
+    )
+}
+
 #[derive(Clone, Copy)]
 enum Again {
     Always,
     Once,
 }
 
-/// Returns every file below a folder with what it holds.
-fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// Returns every file below a folder with a hash of what it holds.
+fn contents(folder: &Path) -> Vec<(PathBuf, u64)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
+            let entry = entry.unwrap();
+            let path = entry.path();
+            // Links are listed and not followed: codex keeps some to its own program.
+            if entry.file_type().unwrap().is_symlink() {
+                found.push((path, 0));
+            } else if path.is_dir() {
                 folders.push(path);
             } else {
-                found.push((path.clone(), fs::read(path).unwrap_or_default()));
+                let mut hasher = DefaultHasher::new();
+                fs::read(&path).unwrap_or_default().hash(&mut hasher);
+                found.push((path, hasher.finish()));
             }
         }
     }
@@ -281,4 +312,78 @@ fn a_codex_that_hangs_is_ended_in_time() {
         let process = Path::new("/proc").join(pid);
         assert!(!process.exists(), "{pid} lives on");
     }
+}
+
+#[test]
+fn the_envelope_lists_every_check_whether_it_passed_or_not() {
+    let check = |machine: &Machine, passed: bool, broken: Value| {
+        let envelope = machine.envelope();
+        let told = [&envelope["ok"], &envelope["passed"], &envelope["broken"]];
+        assert_eq!(told, [&json!(true), &json!(passed), &broken], "{envelope:#}");
+        assert_eq!(envelope["tool"], json!("contract"));
+        assert_eq!(envelope["version"], json!(version::NEWEST_TESTED.to_string()));
+        assert_eq!(
+            (&envelope["support"], &envelope["not_checked"]),
+            (&json!("supported"), &json!(2))
+        );
+        let checks = envelope["checks"].as_array().unwrap();
+        assert!(checks.len() > 20, "{checks:#?}");
+        for check in checks {
+            assert!(
+                check["name"].is_string() && check["guarantee"].is_string(),
+                "{check}"
+            );
+            let detail = match check["outcome"].as_str().unwrap() {
+                "held" => None,
+                "broken" => Some("seen"),
+                _ => Some("why"),
+            };
+            assert!(detail.is_none_or(|detail| check[detail].is_string()), "{check}");
+        }
+    };
+    check(&Machine::new(peers::codex()), true, json!([]));
+    check(&Machine::without(&["web_search="]), false, json!(["web_search"]));
+}
+
+#[test]
+fn a_version_that_nobody_tested_must_prove_itself_before_anything_is_paid() {
+    let newer = "if [[ $1 == --version ]]; then echo codex-cli 0.999.0; exit; fi";
+    let ask = |machine: &Machine| {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_crosscheck"));
+        let folder = machine.home.work();
+        let service = Service::new(program, machine.environment(), folder, "fingerprint".to_owned());
+        let request = ConsultRequest {
+            prompt: "hello".to_owned(),
+            kind: ConsultKind::Answer,
+            context: None,
+            files: Vec::new(),
+            common: Common::default(),
+        };
+        let envelope = runtime().block_on(service.call(Request::Consult(request), Call::new("test")));
+        serde_json::to_value(&envelope).unwrap()
+    };
+    let refused = ask(&Machine::wrapped(&format!(
+        "{newer}\n{}",
+        dropping(&["web_search="])
+    )));
+    assert_eq!(
+        refused["error"]["code"],
+        json!("peer_contract_changed"),
+        "{refused:#}"
+    );
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("0.999.0") && message.contains("web_search"),
+        "{message}"
+    );
+
+    // One that honours everything runs. This one's provider wants a key that nobody passes on, so it ends there.
+    let machine = Machine::wrapped(newer);
+    let allowed = ask(&machine);
+    assert_eq!(
+        allowed["error"]["code"],
+        json!("peer_not_authenticated"),
+        "{allowed:#}"
+    );
+    assert!(allowed["job"]["id"].is_string(), "{allowed:#}");
 }

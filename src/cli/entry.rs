@@ -1,5 +1,6 @@
 //! From the words of a command line to its exit code.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, Write};
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use tokio::runtime;
+use tokio::sync::mpsc;
 
 use crate::cli::command::{Command, CommandLine, command};
 use crate::cli::commands::contract::{self, ContractFlags};
@@ -29,6 +31,8 @@ use crate::service::call::{Call, Request};
 use crate::service::context::Service;
 use crate::sys::clock;
 
+/// Notes for people that may wait to be printed; the demo says a handful.
+const NOTES: usize = 64;
 /// What a shell says of a command whose reader went away.
 const BROKEN_PIPE: u8 = 141;
 /// A verdict as bad as `--fail-on` says.
@@ -117,7 +121,7 @@ fn parse_and_run(arguments: Vec<OsString>, place: Place, streams: &mut Streams<'
             signals,
             streams,
         };
-        session.run(work).await
+        Box::pin(session.run(work)).await
     });
     // A look at git or the disk that was given up may still block a thread; ending the process ends it.
     runtime.shutdown_background();
@@ -141,6 +145,7 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> io::Result<u8> {
 }
 
 /// What a command comes to.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 enum Work {
     /// A call of the service.
     Ask {
@@ -204,8 +209,10 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
 /// What a first signal does to a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnSignal {
-    /// It may wait for a job, so it is told and ends by itself.
-    Tell,
+    /// It starts a job and waits for it: Ctrl-C ends both.
+    EndRun,
+    /// It waits for a job that somebody else started: the wait ends.
+    EndWait,
     /// It is left at once.
     Leave,
 }
@@ -213,7 +220,8 @@ enum OnSignal {
 impl OnSignal {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Consult(_) | Request::Review(_) | Request::Job(JobRequest::Show { .. }) => Self::Tell,
+            Request::Consult(_) | Request::Review(_) => Self::EndRun,
+            Request::Job(JobRequest::Show { .. }) => Self::EndWait,
             Request::Status(_)
             | Request::DryRun(_)
             | Request::Job(JobRequest::List { .. })
@@ -235,6 +243,7 @@ impl Session<'_, '_> {
         let progress = Progress::start(self.streams.stderr_device, "starting");
         let mut call = Call::new(format!("cli-{}-{}", std::process::id(), clock::now_ms()));
         call.progress = progress.sink();
+        let mut silent = mpsc::channel(1).1;
         let (envelope, output, fail_on) = match work {
             Work::Ask {
                 tool,
@@ -246,20 +255,26 @@ impl Session<'_, '_> {
                     Err(fault) => Ok(service.refuse(tool, fault, &call)),
                     Ok(request) => {
                         let on_signal = OnSignal::of(&request);
-                        let work = service.call(request, call.clone());
-                        self.wait(on_signal, &call, &progress, work).await?
+                        let work = Box::pin(service.call(request, call.clone()));
+                        self.wait(on_signal, &call, &progress, &mut silent, work).await?
                     }
                 };
                 (envelope, output, fail_on)
             }
             Work::Demo(flags) => {
-                let work = demo::run(service, &flags, &call);
-                let envelope = self.wait(OnSignal::Tell, &call, &progress, work).await?;
+                let (send, mut notes) = mpsc::channel(NOTES);
+                // A note more than the queue holds is lost, which people survive; waiting here they would not.
+                let mut say = |text: &str| drop(send.try_send(text.to_owned()));
+                let work = demo::run(service, &flags, &call, &mut say);
+                let waiting = self.wait(OnSignal::EndRun, &call, &progress, &mut notes, work);
+                let envelope = Box::pin(waiting).await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Contract(flags) => {
                 let work = contract::run(service, &flags, &call);
-                let envelope = self.wait(OnSignal::Leave, &call, &progress, work).await?;
+                let envelope = self
+                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
+                    .await?;
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Logs(flags) => {
@@ -285,30 +300,56 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Waits for an envelope; a signal that makes the command leave without one comes back instead.
+    /// Waits for an envelope and prints the notes that come meanwhile; a signal that makes the command leave without an
+    /// envelope comes back instead.
     async fn wait(
         &mut self,
         on_signal: OnSignal,
         call: &Call,
         progress: &Progress,
+        notes: &mut mpsc::Receiver<String>,
         work: impl Future<Output = Envelope>,
     ) -> io::Result<Result<Envelope, Signal>> {
         let Self { signals, streams, .. } = self;
-        if on_signal == OnSignal::Leave {
-            return Ok(tokio::select! {
-                envelope = work => Ok(envelope),
-                signal = signals.next() => Err(signal),
-            });
-        }
+        // The signals and the notes both write, never at once: neither holds it across a wait.
+        let streams = RefCell::new(&mut **streams);
+        let say = |text: &str| progress.suspend(|| note(text, &mut streams.borrow_mut()));
         let mut told = Ok(());
-        let left = tokio::select! {
-            envelope = work => return Ok(Ok(envelope)),
-            signal = signals.pass_on(call, |signal| told = progress.suspend(|| tell(signal, streams))) => signal,
+        let left = {
+            let signalled = async {
+                match on_signal {
+                    OnSignal::Leave => signals.next().await,
+                    OnSignal::EndRun | OnSignal::EndWait => {
+                        let tell = |signal| {
+                            if (signal, on_signal) == (Signal::Interrupt, OnSignal::EndRun) {
+                                told = say("ending the run; press Ctrl-C again to leave at once");
+                            }
+                        };
+                        signals.pass_on(call, tell).await
+                    }
+                }
+            };
+            tokio::pin!(signalled, work);
+            loop {
+                tokio::select! {
+                    envelope = &mut work => {
+                        while let Ok(text) = notes.try_recv() {
+                            say(&text)?;
+                        }
+                        return Ok(Ok(envelope));
+                    }
+                    signal = &mut signalled => break signal,
+                    Some(text) = notes.recv() => say(&text)?,
+                }
+            }
         };
         told?;
-        let text = "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
-                    `crosscheck cancel latest` ends it";
-        progress.suspend(|| note(text, streams))?;
+        if on_signal != OnSignal::Leave {
+            say(
+                "left without waiting: a job that was started may still run. `crosscheck jobs` shows it, \
+                 `crosscheck cancel latest` ends it",
+            )?;
+        }
         Ok(Err(left))
     }
 
@@ -327,7 +368,7 @@ impl Session<'_, '_> {
             Err(LogsError::Output(error)) => Err(error),
             Err(LogsError::Fault(fault)) => {
                 let code = fault.code.exit_code();
-                self.print(&self.service.refuse("job", fault, call), OutputFlags::HUMAN)?;
+                self.print(&self.service.refuse("job", *fault, call), OutputFlags::HUMAN)?;
                 Ok(code)
             }
         }
@@ -354,17 +395,10 @@ impl Session<'_, '_> {
     }
 }
 
-/// Says what the first signal does.
-fn tell(signal: Signal, streams: &mut Streams<'_>) -> io::Result<()> {
-    match signal {
-        Signal::Interrupt => note("ending; press Ctrl-C again to leave at once", streams),
-        Signal::Terminate | Signal::Hangup => Ok(()),
-    }
-}
-
+/// Writes a line for people.
 fn note(text: &str, streams: &mut Streams<'_>) -> io::Result<()> {
     let mut page = Page::new(streams.width, streams.colours_stderr());
-    page.labelled("", Style::Plain, text);
+    page.wrapped(Style::Plain, text);
     streams.stderr.write_all(page.as_bytes())
 }
 
@@ -384,6 +418,9 @@ fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8
             let unfinished = success.job.as_ref().is_some_and(|job| job.state.is_active());
             match signal {
                 Some(signal) if unfinished => signal.exit_code(),
+                _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
+                    FaultCode::PeerContractChanged.exit_code()
+                }
                 _ => verdict_code(success, fail_on),
             }
         }
@@ -404,5 +441,90 @@ fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
         (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
         (FailOn::Fail, Some(_)) => 0,
         (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{ErrorView, Failure, JobView, Meta};
+    use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+    use crate::service::deliver::object;
+    use serde_json::json;
+
+    fn success(state: JobState, body: Value) -> Envelope {
+        Envelope::Success(Box::new(Success {
+            ok: true,
+            tool: "review",
+            summary: String::new(),
+            job: Some(JobView {
+                id: JobId::new(1, WorkspaceHash::of(b"w"), 1),
+                kind: JobKind::Review,
+                label: String::new(),
+                state,
+                elapsed_ms: 0,
+                deadline_at: None,
+                expires_at: None,
+                poll_after_ms: None,
+                phase: None,
+                next: None,
+            }),
+            body: object(body),
+            next_steps: Vec::new(),
+            warnings: Vec::new(),
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    fn failure(code: FaultCode) -> Envelope {
+        Envelope::Failure(Box::new(Failure {
+            ok: false,
+            tool: "review",
+            error: ErrorView::from(Fault::new(code, "m")),
+            job: None,
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    #[test]
+    fn a_script_learns_from_the_exit_code_what_happened() {
+        let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
+            let code = exit_code(envelope, fail_on, signal);
+            assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
+        };
+        let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
+        for word in ["pass", "concerns", "unknown", "fail"] {
+            check(&verdict(word), FailOn::Never, None, 0);
+        }
+        check(&verdict("fail"), FailOn::Fail, None, 8);
+        check(&verdict("concerns"), FailOn::Fail, None, 0);
+        check(&verdict("pass"), FailOn::Concerns, None, 0);
+        check(&verdict("unknown"), FailOn::Concerns, None, 8);
+        check(&verdict("concerns"), FailOn::Concerns, None, 8);
+        let running = success(JobState::Running, json!({}));
+        check(&running, FailOn::Never, None, 0);
+        check(&running, FailOn::Fail, None, 4);
+        check(&running, FailOn::Never, Some(Signal::Terminate), 143);
+        check(&running, FailOn::Never, Some(Signal::Hangup), 129);
+        check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
+        let contract = |passed: bool| success(JobState::Succeeded, json!({"passed": passed}));
+        check(&contract(true), FailOn::Never, None, 0);
+        check(&contract(false), FailOn::Never, None, 3);
+        check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
+        check(
+            &failure(FaultCode::Cancelled),
+            FailOn::Never,
+            Some(Signal::Interrupt),
+            130,
+        );
+        check(
+            &failure(FaultCode::PeerUsageLimit),
+            FailOn::Fail,
+            Some(Signal::Interrupt),
+            3,
+        );
+        check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
     }
 }

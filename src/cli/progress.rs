@@ -32,7 +32,9 @@ impl Progress {
     /// Returns what a call tells its progress to.
     pub(super) fn sink(&self) -> Option<ProgressSink> {
         let bar = self.0.clone()?;
-        Some(ProgressSink::new(move |text| bar.set_message(one_line(text))))
+        Some(ProgressSink::new(move |text| {
+            bar.set_message(one_line(phase(text)));
+        }))
     }
 
     /// Takes the line away while something else is written.
@@ -48,5 +50,35 @@ impl Progress {
         if let Some(bar) = self.0 {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Leaves out how long it took so far: the line shows that itself.
+fn phase(text: &str) -> &str {
+    match text.rsplit_once(" (") {
+        Some((phase, rest)) if rest.ends_with(" so far)") => phase,
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_told_once() {
+        let check = |text, expected| assert_eq!(phase(text), expected);
+        check("thinking (15 s so far)", "thinking");
+        check("running (a b) (1 min 3 s so far)", "running (a b)");
+        check("running (a b)", "running (a b)");
+        check("thinking", "thinking");
+    }
+
+    #[test]
+    fn nobody_watching_means_no_line() {
+        let progress = Progress::start(Device::Other, "starting");
+        assert!(progress.sink().is_none());
+        assert_eq!(progress.suspend(|| 7), 7);
+        progress.finish();
     }
 }

@@ -1,9 +1,10 @@
 //! What of a change was really shown to the reviewer, counted in hunks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How much of the change was examined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoverageStatus {
     /// Every hunk was sent, unmasked parts of it at least.
@@ -15,7 +16,7 @@ pub enum CoverageStatus {
 }
 
 /// Why something of the change was not shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OmissionReason {
     /// The file is a secret by its name or its content.
@@ -37,7 +38,7 @@ pub enum OmissionReason {
 }
 
 /// One path that was left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Omission {
     /// The path, relative to the repository root. A name withheld as secret is still listed.
     pub path: String,
@@ -46,7 +47,7 @@ pub struct Omission {
 }
 
 /// Hunks of the change: `total` is always the sum of the other two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HunkCount {
     /// All hunks of the change. A file without hunks (binary, mode change, rename) counts as one.
     pub total: u32,
@@ -57,7 +58,7 @@ pub struct HunkCount {
 }
 
 /// What redaction did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct RedactionReport {
     /// Files withheld whole.
     pub withheld: Vec<String>,
@@ -68,7 +69,7 @@ pub struct RedactionReport {
 }
 
 /// The whole account of one review's input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Coverage {
     /// The one word for it.
     pub status: CoverageStatus,

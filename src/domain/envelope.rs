@@ -2,6 +2,7 @@
 //!
 //! Absent values are left out; empty lists stay, so a caller can tell "none" from "not said".
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,7 +13,7 @@ use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 
 /// A tool's answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum Envelope {
     /// It did what it says.
@@ -42,7 +43,7 @@ impl Envelope {
 }
 
 /// A call that succeeded.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Success {
     /// Always true.
     pub ok: bool,
@@ -67,7 +68,7 @@ pub struct Success {
 }
 
 /// A call that failed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Failure {
     /// Always false.
     pub ok: bool,
@@ -85,7 +86,7 @@ pub struct Failure {
 }
 
 /// A fault on the wire.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct ErrorView {
     /// The stable code.
     pub code: &'static str,
@@ -121,7 +122,7 @@ impl From<Fault> for ErrorView {
 }
 
 /// A job in an envelope.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct JobView {
     /// Its id.
     pub id: JobId,
@@ -151,7 +152,7 @@ pub struct JobView {
 }
 
 /// A call, ready to use.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct NextCall {
     /// The tool.
     pub tool: &'static str,
@@ -160,7 +161,7 @@ pub struct NextCall {
 }
 
 /// Tokens of one run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read, the cached ones included.
     pub input: u64,
@@ -183,7 +184,7 @@ impl Usage {
 }
 
 /// Facts about a call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Serialize)]
 pub struct Meta {
     /// The workspace used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,7 +236,7 @@ pub struct Meta {
 }
 
 /// A block of code in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CodeBlock {
     /// Its language, in lower case; `text` when nobody said.
     pub language: String,
@@ -247,7 +248,7 @@ pub struct CodeBlock {
 }
 
 /// The structured part of a plan review.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PlanReport {
     /// Steps the plan forgot.
     pub missing_tasks: Vec<String>,
@@ -264,7 +265,7 @@ pub struct PlanReport {
 }
 
 /// The answer of a consult.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ConsultAnswer {
     /// The peer's text.
     pub answer: String,
@@ -280,7 +281,7 @@ pub struct ConsultAnswer {
 }
 
 /// What a review looked at, resolved.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Target {
     /// The scope after `auto` was decided; `snippet` for code that the caller gave.
     pub scope: String,
@@ -297,7 +298,7 @@ pub struct Target {
 }
 
 /// The answer of a review.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ReviewAnswer {
     /// What was looked at.
     pub target: Target,

@@ -2,6 +2,7 @@
 //!
 //! A code exists only where a caller would act differently. Messages never repeat a rejected value: it may be a secret.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -214,7 +215,7 @@ impl FaultCode {
             Self::PeerFailed => "read the job's log with job detail=log",
             Self::SandboxUnavailable => "run `crosscheck status` to see what this machine lacks",
             Self::TimedOut => "resume the job, with a larger options.timeout_s if it needs more time",
-            Self::Cancelled => "nothing to do; resume the job to continue it",
+            Self::Cancelled => "resume the job to continue it in the same thread",
             Self::BudgetExceeded => "resume the job with a larger budget",
             Self::JobNotFound => "call job without an id to list the jobs",
             Self::JobLost => "read what is left with job detail=full, then resume the job",
@@ -257,7 +258,7 @@ impl FaultCode {
 }
 
 /// What a caller can do about a fault.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Repair {
     /// One sentence.
     pub hint: String,

@@ -1,9 +1,10 @@
 //! What a reviewer found.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Data loss, a security hole, or a crash for everybody.
@@ -32,7 +33,7 @@ impl Severity {
 }
 
 /// Which side of the diff a line number counts on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The file after the change.
@@ -43,7 +44,7 @@ pub enum Side {
 }
 
 /// How well a finding's line fits the diff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Anchor {
     /// The stated line is in the diff on the stated side, and its quoted code does not contradict it.
@@ -55,7 +56,7 @@ pub enum Anchor {
 }
 
 /// What supports a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// One pass of the reviewer said so and quoted code that is in the diff.
@@ -65,7 +66,7 @@ pub enum Basis {
 }
 
 /// A finding as the reviewer stated it, before anybody checked it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Claim {
     /// How bad it is.
     pub severity: Severity,
@@ -89,7 +90,7 @@ pub struct Claim {
 }
 
 /// A finding whose place was checked against the diff.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable for the same finding in the same place of the same file.
     pub id: String,

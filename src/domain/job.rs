@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The alphabet of job ids: Crockford's base 32 in lower case, which has no letters that look alike.
@@ -20,8 +21,9 @@ const RANDOM_CHARS: usize = 10;
 pub const JOB_ID_LEN: usize = TIME_CHARS + 1 + WORKSPACE_CHARS + 1 + RANDOM_CHARS;
 
 /// Names one job. Sorts by creation time, is safe as a file name, and carries a hash of its workspace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct JobId(String);
 
 /// Says that a text is not a job id. The text itself is not repeated: it may be anything.
@@ -168,7 +170,7 @@ fn push_base32(text: &mut String, value: u64, chars: usize) {
 }
 
 /// Which paid use case a job runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// A question, answered read-only.
@@ -188,7 +190,7 @@ impl JobKind {
 }
 
 /// What a job is doing or how it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// Its worker lives and waits for a free slot.

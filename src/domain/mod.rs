@@ -13,6 +13,7 @@ pub mod job;
 pub mod limits;
 pub mod request;
 pub mod retention;
+pub mod schema;
 pub mod scope;
 pub mod tier;
 pub mod time;

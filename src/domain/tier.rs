@@ -1,9 +1,10 @@
 //! What the peer may do to the machine in a run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The promise a tool makes about effects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// Reads the workspace to answer a question.
@@ -22,7 +23,7 @@ impl Tier {
 }
 
 /// The peer's own sandbox for the commands it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sandbox {
     /// Commands may read files; they can neither write nor use the network.
@@ -30,7 +31,7 @@ pub enum Sandbox {
 }
 
 /// How much of the user's own peer configuration takes part in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// The user's model, provider, profile and login, but no MCP servers, hooks, plugins or apps.
@@ -57,7 +58,7 @@ impl Isolation {
 }
 
 /// Whether the peer can run commands in its sandbox, found out before anything is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tools {
     /// The sandbox works: the peer may read files with commands.

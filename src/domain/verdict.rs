@@ -1,12 +1,13 @@
 //! The verdict of a review. It is derived from what was examined; the reviewer's own word is only one input.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::coverage::CoverageStatus;
 use crate::domain::finding::{Anchor, Finding, Severity};
 
 /// What a review concludes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything was examined and nothing speaks against the change.
@@ -20,7 +21,7 @@ pub enum Verdict {
 }
 
 /// How sure the conclusion is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// Doubtful.
@@ -32,7 +33,7 @@ pub enum Confidence {
 }
 
 /// Whether a reviewer looked at anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReviewStatus {
     /// A reviewer examined what `coverage` says.

@@ -48,7 +48,7 @@ impl Program {
                 identity,
             });
         }
-        let version = ask_version(&path, config, environment).await?;
+        let version = ask_version(&path, config, environment, store).await?;
         cache::write(store, &key, version.to_string());
         Ok(Self {
             path,
@@ -79,12 +79,19 @@ pub fn peer_environment(config: &Config, environment: &Environment) -> Environme
     environment.for_peer(&locate::OWN_VARIABLES, &config.env_pass.value)
 }
 
-async fn ask_version(path: &Path, config: &Config, environment: &Environment) -> Result<Version, Fault> {
+async fn ask_version(
+    path: &Path,
+    config: &Config,
+    environment: &Environment,
+    store: &Store,
+) -> Result<Version, Fault> {
+    // Even this leaves files in codex's home (seen with codex-cli 0.169.0), and a look must leave none in the user's.
+    let home = store.folder("version-home")?;
     let invocation = Invocation {
         program: path.to_owned(),
         arguments: vec!["--version".into()],
         directory: "/".into(),
-        environment: peer_environment(config, environment),
+        environment: peer_environment(config, environment).with("CODEX_HOME", home),
     };
     let captured = run_captured(&invocation, b"", limits::PROBE_TIMEOUT, VERSION_BYTES)
         .await

@@ -26,11 +26,9 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     }
     let spec = directory.read_spec()?;
     let mut orphans = Vec::new();
-    for peer in directory
-        .read_peers()
-        .into_iter()
-        .filter(signal::ProcessIdentity::is_alive)
-    {
+    let peers = directory.read_peers();
+    let peer_was_started = !peers.is_empty();
+    for peer in peers.into_iter().filter(signal::ProcessIdentity::is_alive) {
         orphans.extend(signal::descendants(peer.pid));
         peer.signal(rustix::process::Signal::INT);
         orphans.push(peer);
@@ -49,7 +47,8 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let elapsed_ms = started
         .zip(last)
         .map_or(0, |(start, end)| end.saturating_sub(start));
-    let message = if started.is_some() {
+    // What `started` holds is not synced, so after a power cut only the note of a peer says for sure that one ran.
+    let message = if started.is_some() || peer_was_started {
         "the job's worker died; what the run had said is kept"
     } else {
         "the job's worker died before the peer was started; nothing was paid"

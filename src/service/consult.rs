@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobKind;
 use crate::domain::limits;
@@ -14,11 +13,10 @@ use crate::redact::{Redacted, RedactedFile, redact_counted, redact_file, redact_
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::guidance;
+use crate::service::opening::Opening;
 use crate::service::plan::{Plan, checked_size, egress, label};
 use crate::service::preflight::preflight;
-use crate::service::recursion;
 use crate::service::reply::Outcome;
-use crate::service::resume;
 use crate::service::submit::{Ready, submit};
 use crate::service::workspace::Workspace;
 use crate::state::record::{EgressFile, Expects};
@@ -27,40 +25,36 @@ use crate::sys::files;
 
 /// Asks the peer.
 pub async fn run(service: &Service, request: &ConsultRequest, call: &Call) -> Outcome {
-    let config = service.config()?;
-    let store = service.store()?;
-    check_allowed(request.common.options.web_search, &config)?;
-    recursion::check(service.environment(), &config, &store, call)?;
-    let workspace = Workspace::resolve(service, request.common.workspace.as_deref(), &config)?;
-    let hash = workspace.hash();
-    let continued = match &request.common.resume {
-        Some(resume) => Some(resume::find(resume, hash, &store, service.environment()).await?),
-        None => None,
-    };
+    let ready = prepare(service, request, call).await?;
+    submit(service, ready, call).await
+}
+
+/// Decides the whole consult without starting it.
+pub async fn prepare<'a>(
+    service: &Service,
+    request: &'a ConsultRequest,
+    call: &Call,
+) -> Result<Ready<'a>, Fault> {
+    let Opening {
+        config,
+        store,
+        workspace,
+        continued,
+    } = Opening::of(service, &request.common, call).await?;
     let (directory, danger) = directory(&workspace, request, &store)?;
     let isolation = request.common.options.isolation.unwrap_or_default();
     let preflight = preflight(service, &config, &store, &directory, isolation).await?;
     let plan = plan(request, workspace, directory, danger, preflight.tools)?;
     checked_size(&plan.prompt, &config)?;
-    let arguments = retry_arguments(request);
-    let ready = Ready {
+    Ok(Ready {
         plan,
         preflight,
         continued,
         common: &request.common,
-        arguments,
-    };
-    submit(service, &config, &store, ready, call).await
-}
-
-/// Refuses what only the user's configuration can grant.
-pub fn check_allowed(web_search: bool, config: &Config) -> Result<(), Fault> {
-    if web_search && !config.allow_web_search.value {
-        let message =
-            "`options.web_search` needs `web_search = true` under [allow] of the user's configuration";
-        return Err(Fault::new(FaultCode::PolicyDenied, message).field("options.web_search"));
-    }
-    Ok(())
+        arguments: retry_arguments(request),
+        config,
+        store,
+    })
 }
 
 /// What a caller's retry would repeat: everything but how long it waits.
@@ -71,7 +65,7 @@ fn retry_arguments(request: &ConsultRequest) -> String {
 }
 
 /// Returns where the peer works: the workspace, or an empty folder when that must not be read whole.
-pub fn directory(
+fn directory(
     workspace: &Workspace,
     request: &ConsultRequest,
     store: &Store,
@@ -92,8 +86,8 @@ pub fn directory(
     }
 }
 
-/// Decides the whole consult without starting it.
-pub fn plan(
+/// Writes the prompt and accounts for it.
+fn plan(
     request: &ConsultRequest,
     workspace: Workspace,
     directory: PathBuf,

@@ -127,7 +127,14 @@ impl Service {
         self.wrap(tool, Err(Refusal::from(fault).into()), call, Stopwatch::start())
     }
 
-    fn wrap(&self, tool: &'static str, outcome: Outcome, call: &Call, watch: Stopwatch) -> Envelope {
+    /// Makes the envelope of a use case.
+    pub(super) fn wrap(
+        &self,
+        tool: &'static str,
+        outcome: Outcome,
+        call: &Call,
+        watch: Stopwatch,
+    ) -> Envelope {
         let complete = |meta: Meta| Meta {
             request_id: call.request_id.clone(),
             peer: PEER,

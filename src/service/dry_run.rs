@@ -2,86 +2,42 @@
 
 use serde_json::{Value, json};
 
-use crate::config::Config;
-use crate::domain::coverage::CoverageStatus;
 use crate::domain::envelope::Meta;
-use crate::domain::fault::Fault;
-use crate::domain::request::{Common, ConsultRequest, ReviewRequest};
+use crate::domain::request::{ConsultRequest, ReviewRequest};
 use crate::domain::time::spoken;
 use crate::peer::codex::invocation::Exec;
 use crate::service::call::Call;
-use crate::service::consult::{self as consults, check_allowed};
+use crate::service::consult as consults;
 use crate::service::context::Service;
 use crate::service::deliver::object;
-use crate::service::plan::{Plan, checked_size};
-use crate::service::preflight::{Preflight, preflight};
 use crate::service::reply::{Outcome, Reply};
-use crate::service::review as reviews;
-use crate::service::workspace::Workspace;
-use crate::service::{recursion, resume};
+use crate::service::review::{self as reviews, Prepared};
+use crate::service::submit::Ready;
 use crate::state::record::Expects;
-use crate::state::store::Store;
 use crate::sys::clock;
 
 /// Previews a consult.
 pub async fn consult(service: &Service, request: &ConsultRequest, call: &Call) -> Outcome {
-    let config = service.config()?;
-    let store = service.store()?;
-    check_allowed(request.common.options.web_search, &config)?;
-    recursion::check(service.environment(), &config, &store, call)?;
-    let workspace = Workspace::resolve(service, request.common.workspace.as_deref(), &config)?;
-    let thread = continued(service, &store, &workspace, &request.common).await?;
-    let (directory, danger) = consults::directory(&workspace, request, &store)?;
-    let isolation = request.common.options.isolation.unwrap_or_default();
-    let preflight = preflight(service, &config, &store, &directory, isolation).await?;
-    let plan = consults::plan(request, workspace, directory, danger, preflight.tools)?;
-    checked_size(&plan.prompt, &config)?;
-    Ok(show(&plan, &preflight, &request.common, &config, thread))
+    Ok(show(&consults::prepare(service, request, call).await?))
 }
 
-/// Previews a review.
+/// Previews a review. One that would not be run is told as the review itself tells it.
 pub async fn review(service: &Service, request: &ReviewRequest, call: &Call) -> Outcome {
-    let config = service.config()?;
-    let store = service.store()?;
-    check_allowed(request.common.options.web_search, &config)?;
-    recursion::check(service.environment(), &config, &store, call)?;
-    let workspace = Workspace::resolve(service, request.common.workspace.as_deref(), &config)?;
-    let thread = continued(service, &store, &workspace, &request.common).await?;
-    let directory = workspace.readable()?.to_owned();
-    let isolation = request.common.options.isolation.unwrap_or_default();
-    let (input, preflight) = tokio::join!(
-        reviews::read(service, &store, &workspace, request),
-        preflight(service, &config, &store, &directory, isolation)
-    );
-    let (input, preflight) = (input?, preflight?);
-    let plan = reviews::plan(request, workspace, input, preflight.tools, &config)?;
-    Ok(show(&plan, &preflight, &request.common, &config, thread))
-}
-
-async fn continued(
-    service: &Service,
-    store: &Store,
-    workspace: &Workspace,
-    common: &Common,
-) -> Result<Option<String>, Fault> {
-    match &common.resume {
-        None => Ok(None),
-        Some(wanted) => {
-            let found = resume::find(wanted, workspace.hash(), store, service.environment()).await?;
-            Ok(Some(found.thread.as_str().to_owned()))
-        }
+    match reviews::prepare(service, request, call).await? {
+        Prepared::Ready(ready) => Ok(show(&ready)),
+        Prepared::NotRun(reply) => Ok(*reply),
     }
 }
 
-fn show(
-    plan: &Plan,
-    preflight: &Preflight,
-    common: &Common,
-    config: &Config,
-    thread: Option<String>,
-) -> Reply {
+fn show(ready: &Ready<'_>) -> Reply {
+    let Ready {
+        plan,
+        preflight,
+        common,
+        ..
+    } = ready;
     let tool = plan.kind.as_str();
-    let timeout_ms = clock::millis(common.options.timeout.unwrap_or(config.timeout.value));
+    let timeout_ms = clock::millis(common.options.timeout.unwrap_or(ready.config.timeout.value));
     let mut body = object(json!({
         "would_call": tool,
         "would_send": {
@@ -95,7 +51,7 @@ fn show(
         "would_run": {
             "program": preflight.program.path.display().to_string(),
             "version": preflight.program.version.to_string(),
-            "arguments": arguments(plan, preflight, common),
+            "arguments": arguments(ready),
             "directory": plan.directory.display().to_string(),
             "timeout_s": timeout_ms / 1000,
             "servers_switched_off": preflight.servers,
@@ -104,25 +60,19 @@ fn show(
         "touches_workspace": false,
     }));
     let mut what = format!("{} bytes", plan.egress.prompt_bytes);
-    let mut not_run = false;
     if let Expects::Review { target, coverage } = &plan.expects {
         body.insert("target".to_owned(), json!(target));
         body.insert("coverage".to_owned(), json!(coverage));
-        not_run = coverage.status == CoverageStatus::None;
         what = format!(
             "{} of {} hunks in {} files, {what},",
             coverage.hunks.sent, coverage.hunks.total, coverage.files
         );
     }
-    let summary = if not_run {
-        format!("This {tool} would not be run: nothing of the change can be shown.")
-    } else {
-        format!(
-            "This {tool} would send {what} to codex {}, which may take {} at most. Nothing was sent.",
-            preflight.program.version,
-            spoken(timeout_ms)
-        )
-    };
+    let summary = format!(
+        "This {tool} would send {what} to codex {}, which may take {} at most. Nothing was sent.",
+        preflight.program.version,
+        spoken(timeout_ms)
+    );
     let mut warnings = plan.warnings.clone();
     warnings.extend(preflight.warnings.iter().cloned());
     Reply {
@@ -143,7 +93,10 @@ fn show(
             tools: Some(preflight.tools),
             model: common.model.as_ref().map(|model| model.as_str().to_owned()),
             effort: common.effort.as_ref().map(|effort| effort.as_str().to_owned()),
-            thread,
+            thread: ready
+                .continued
+                .as_ref()
+                .map(|continued| continued.thread.as_str().to_owned()),
             ..Meta::default()
         },
         ..Reply::default()
@@ -151,11 +104,17 @@ fn show(
 }
 
 /// The command line that would be sent; paths inside the job's directory are named, since there is none yet.
-fn arguments(plan: &Plan, preflight: &Preflight, common: &Common) -> Vec<Value> {
+fn arguments(ready: &Ready<'_>) -> Vec<Value> {
+    let Ready {
+        plan,
+        preflight,
+        common,
+        ..
+    } = ready;
     let exec = Exec {
         sandbox: plan.tier.sandbox(),
         directory: plan.directory.clone(),
-        resume: None,
+        resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
         model: common.model.clone(),
         effort: common.effort.clone(),
         schema: plan.schema.as_ref().map(|_| "JOB/schema.json".into()),

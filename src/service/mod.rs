@@ -3,18 +3,22 @@
 //! A use case gets a parsed request, decides with pure code, acts through the rings below, and returns one envelope.
 //! Nothing here knows a protocol or a terminal.
 
+pub mod asked;
 pub mod call;
 pub mod cancel;
 pub(crate) mod choice;
 pub mod consult;
 pub mod context;
+pub mod contract;
 pub mod deliver;
+pub mod demo;
 pub mod dry_run;
 pub mod git_fault;
 pub mod guidance;
 pub mod host_wait;
 pub mod jobs;
 pub mod models;
+pub mod opening;
 pub mod options;
 pub mod plan;
 pub mod preflight;

@@ -6,24 +6,15 @@ use serde_json::json;
 
 use crate::domain::envelope::Meta;
 use crate::run::conclude::mask;
-use crate::run::probe::Probe;
-use crate::run::program::Program;
+use crate::service::asked::Asked;
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome, Reply};
 
 /// Lists them. Not knowing them is no failure: a call without a model uses codex's own default.
 pub async fn run(service: &Service, wait: Duration) -> Outcome {
-    let config = service.config()?;
-    let store = service.store()?;
-    let program = Program::find(&config, service.environment(), &store).await?;
-    let probe = Probe {
-        program: &program,
-        config: &config,
-        environment: service.environment(),
-        store: &store,
-    };
-    let models = probe.models(wait).await;
+    let asked = Asked::open(service).await?;
+    let models = asked.probe(service).models(wait).await;
     let summary = match &models {
         Ok(models) => format!("{} models.", models.len()),
         Err(why) => format!("The models are unknown: {}.", mask(why)),
@@ -33,7 +24,7 @@ pub async fn run(service: &Service, wait: Duration) -> Outcome {
         body: object(json!({"known": models.is_ok(), "models": models.unwrap_or_default()})),
         next_steps: vec!["pass an id as model; leave it out for codex's own default".to_owned()],
         meta: Meta {
-            peer_version: Some(program.version.to_string()),
+            peer_version: Some(asked.program.version.to_string()),
             ..Meta::default()
         },
         ..Reply::default()

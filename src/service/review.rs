@@ -18,16 +18,15 @@ use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::prompt::{ReviewParts, ReviewSubject, review as write_prompt, review_schema};
 use crate::redact::{Redacted, redact_patch, redact_text};
 use crate::service::call::Call;
-use crate::service::consult::{check_allowed, new_fence};
+use crate::service::consult::new_fence;
 use crate::service::context::Service;
 use crate::service::deliver;
 use crate::service::git_fault::too_large;
 use crate::service::guidance;
+use crate::service::opening::Opening;
 use crate::service::plan::{Plan, egress, label, over_size};
 use crate::service::preflight::preflight;
-use crate::service::recursion;
 use crate::service::reply::{Outcome, Reply};
-use crate::service::resume;
 use crate::service::review_input::{ReviewInput, Wanted, gather};
 use crate::service::submit::{Ready, submit};
 use crate::service::workspace::Workspace;
@@ -38,17 +37,35 @@ use crate::state::store::Store;
 /// The name under which a snippet is reviewed when the caller gave none.
 const SNIPPET: &str = "snippet";
 
+/// A review that was decided.
+#[derive(Debug)]
+pub enum Prepared<'a> {
+    /// It can be started.
+    Ready(Box<Ready<'a>>),
+    /// Nothing of the change can be shown, so it costs nothing and concludes nothing.
+    NotRun(Box<Reply>),
+}
+
 /// Reviews.
 pub async fn run(service: &Service, request: &ReviewRequest, call: &Call) -> Outcome {
-    let config = service.config()?;
-    let store = service.store()?;
-    check_allowed(request.common.options.web_search, &config)?;
-    recursion::check(service.environment(), &config, &store, call)?;
-    let workspace = Workspace::resolve(service, request.common.workspace.as_deref(), &config)?;
-    let continued = match &request.common.resume {
-        Some(resume) => Some(resume::find(resume, workspace.hash(), &store, service.environment()).await?),
-        None => None,
-    };
+    match prepare(service, request, call).await? {
+        Prepared::Ready(ready) => submit(service, *ready, call).await,
+        Prepared::NotRun(reply) => Ok(*reply),
+    }
+}
+
+/// Decides the whole review without starting it.
+pub async fn prepare<'a>(
+    service: &Service,
+    request: &'a ReviewRequest,
+    call: &Call,
+) -> Result<Prepared<'a>, Fault> {
+    let Opening {
+        config,
+        store,
+        workspace,
+        continued,
+    } = Opening::of(service, &request.common, call).await?;
     let directory = workspace.readable()?.to_owned();
     let isolation = request.common.options.isolation.unwrap_or_default();
     // Reading the change and asking the peer wait for different things.
@@ -58,7 +75,7 @@ pub async fn run(service: &Service, request: &ReviewRequest, call: &Call) -> Out
     );
     let input = input?;
     if input.coverage.status == CoverageStatus::None {
-        return Ok(not_run(input, &workspace));
+        return Ok(Prepared::NotRun(Box::new(not_run(input, &workspace))));
     }
     let preflight = preflight?;
     let plan = plan(request, workspace, input, preflight.tools, &config)?;
@@ -69,18 +86,19 @@ pub async fn run(service: &Service, request: &ReviewRequest, call: &Call) -> Out
         "{same:?} {}",
         plan.change.as_ref().map_or_else(String::new, SentPatch::digest)
     );
-    let ready = Ready {
+    Ok(Prepared::Ready(Box::new(Ready {
         plan,
         preflight,
         continued,
         common: &request.common,
         arguments,
-    };
-    submit(service, &config, &store, ready, call).await
+        config,
+        store,
+    })))
 }
 
 /// Reads what is reviewed.
-pub async fn read(
+async fn read(
     service: &Service,
     store: &Store,
     workspace: &Workspace,
@@ -138,8 +156,8 @@ fn snippet(code: &str, name: &str, workspace: &Workspace) -> ReviewInput {
     }
 }
 
-/// Decides the whole review without starting it.
-pub fn plan(
+/// Writes the prompt and accounts for it.
+fn plan(
     request: &ReviewRequest,
     workspace: Workspace,
     input: ReviewInput,

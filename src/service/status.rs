@@ -16,6 +16,7 @@ use crate::peer::codex::account::{Login, Quota};
 use crate::peer::codex::version::{self, Support};
 use crate::run::probe::Probe;
 use crate::run::program::Program;
+use crate::service::asked::Asked;
 use crate::service::context::{PEER, Service};
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
@@ -86,8 +87,8 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
         )
     } else {
         format!(
-            "Not ready: {} needs attention. {}",
-            blocked.join(" and "),
+            "Not ready, because of {}. {}",
+            blocked.join(", "),
             fixes.first().cloned().unwrap_or_default()
         )
     };
@@ -314,16 +315,8 @@ fn policy(service: &Service, workspace: Option<&Path>) -> Outcome {
 }
 
 async fn quota(service: &Service) -> Outcome {
-    let config = service.config()?;
-    let store = service.store()?;
-    let program = Program::find(&config, service.environment(), &store).await?;
-    let probe = Probe {
-        program: &program,
-        config: &config,
-        environment: service.environment(),
-        store: &store,
-    };
-    let quota = probe.fresh_quota(ASK_WAIT).await;
+    let asked = Asked::open(service).await?;
+    let quota = asked.probe(service).fresh_quota(ASK_WAIT).await;
     let summary = match &quota {
         Ok(quota) => match quota.windows.first() {
             Some(window) => format!(
@@ -344,7 +337,7 @@ async fn quota(service: &Service) -> Outcome {
             "usable_again_at": resets_at.map(|at| crate::domain::time::rfc3339(at.saturating_mul(1000))),
         })),
         meta: Meta {
-            peer_version: Some(program.version.to_string()),
+            peer_version: Some(asked.program.version.to_string()),
             ..Meta::default()
         },
         ..Reply::default()

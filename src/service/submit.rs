@@ -45,16 +45,15 @@ pub struct Ready<'a> {
     pub common: &'a Common,
     /// The arguments as a caller's retry would repeat them, for idempotency.
     pub arguments: String,
+    /// The configuration it was decided under.
+    pub config: Config,
+    /// Where its job is kept.
+    pub store: Store,
 }
 
 /// Starts the job, or finds the one that an earlier identical call started, and waits.
-pub async fn submit(
-    service: &Service,
-    config: &Config,
-    store: &Store,
-    ready: Ready<'_>,
-    call: &Call,
-) -> Outcome {
+pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome {
+    let (config, store) = (&ready.config, &ready.store);
     let wait = ready.common.wait;
     let keys = keys(&ready, call);
     let mut locked = Vec::new();
@@ -75,7 +74,7 @@ pub async fn submit(
     }
     let id = new_job_id(&ready)?;
     check_queue(store)?;
-    let spec = spec(&ready, config, &id, call);
+    let spec = spec(&ready, &id, call);
     let new = NewJob {
         spec: &spec,
         prompt: ready.plan.prompt.as_str(),
@@ -139,9 +138,9 @@ fn check_queue(store: &Store) -> Result<(), Fault> {
     Ok(())
 }
 
-fn spec(ready: &Ready<'_>, config: &Config, id: &JobId, call: &Call) -> Spec {
+fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let (plan, common) = (&ready.plan, ready.common);
-    let timeout = common.options.timeout.unwrap_or(config.timeout.value);
+    let timeout = common.options.timeout.unwrap_or(ready.config.timeout.value);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
     if ready

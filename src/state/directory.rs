@@ -164,13 +164,14 @@ impl JobDirectory {
         std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
     }
 
-    /// Notes that the job has its slot.
+    /// Notes that the job has its slot. Not synced here: [`Self::write_peer`] makes its name last, while the peer starts.
     pub fn mark_started(&self, now_ms: u64) -> Result<(), StateError> {
         let path = self.started_path();
-        files::create_new_synced(&path, now_ms.to_string().as_bytes()).map_err(StateError::io("write", path))
+        files::create_new(&path, now_ms.to_string().as_bytes()).map_err(StateError::io("write", path))
     }
 
-    /// Notes a started peer, on disk before it gets its first prompt byte.
+    /// Notes a started peer, on disk before it gets its first prompt byte: the note, the folder of notes, and the
+    /// folder's name in the job's directory.
     pub fn write_peer(&self, number: u32, peer: &ProcessIdentity) -> Result<(), StateError> {
         let folder = self.peers_path();
         files::create_private_dir(&folder).map_err(StateError::io("make", &folder))?;
@@ -179,7 +180,8 @@ impl JobDirectory {
             path: path.clone(),
             source,
         })?;
-        files::create_new_synced(&path, &bytes).map_err(StateError::io("write", path))
+        files::create_new_synced(&path, &bytes).map_err(StateError::io("write", path))?;
+        files::sync_dir(&self.0).map_err(StateError::io("write", &self.0))
     }
 
     /// Returns the peers that were started.

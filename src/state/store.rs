@@ -108,7 +108,7 @@ impl Store {
             .map_err(StateError::io("lock", &lock_path))?
             .ok_or_else(|| StateError::io("lock", &lock_path)(io::ErrorKind::WouldBlock.into()))?;
         let write = |path: PathBuf, bytes: &[u8]| {
-            files::create_new_synced(&path, bytes).map_err(StateError::io("write", path))
+            files::create_new_content_synced(&path, bytes).map_err(StateError::io("write", path))
         };
         let json = |path: &Path, value: serde_json::Result<Vec<u8>>| {
             value.map_err(|source| StateError::Damaged {
@@ -133,6 +133,8 @@ impl Store {
             draft.spec_path(),
             &json(&draft.spec_path(), serde_json::to_vec(new.spec))?,
         )?;
+        // Once for all of them: each sync can cost milliseconds that the caller waits for.
+        files::sync_dir(path).map_err(StateError::io("write", path))?;
         Ok(lock)
     }
 

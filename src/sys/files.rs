@@ -33,10 +33,16 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes a file that did not exist and syncs it with its directory.
 pub fn create_new_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_new_content_synced(path, bytes)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes a file that did not exist and syncs its content. Its name survives a power cut only once the caller has synced
+/// the directory, which one call does for all files in it.
+pub fn create_new_content_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private().create_new(true).write(true).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    path.parent().map_or(Ok(()), sync_dir)
+    file.sync_all()
 }
 
 /// Opens a file for appending, made if absent.

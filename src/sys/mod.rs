@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod files;
 pub mod lock;
+pub mod log_file;
 pub mod process;
 pub mod signal;
+pub mod sweep;
 pub mod tail;
 pub mod watch;

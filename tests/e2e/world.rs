@@ -93,7 +93,8 @@ impl World {
         self.home.home().join(".cargo/bin/crosscheck")
     }
 
-    fn plugin(&self) -> PathBuf {
+    /// Returns the clean clone from which the plugin is taken.
+    pub(crate) fn plugin(&self) -> PathBuf {
         self.home.work().join("a clean clone")
     }
 

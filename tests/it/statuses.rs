@@ -86,3 +86,12 @@ fn a_configuration_that_is_wrong_is_named_and_stops_only_what_needs_it() {
     server.fault("consult", &json!({"prompt": "x"}), "config_invalid");
     server.ok("status", &json!({"topic": "errors"}));
 }
+
+#[test]
+#[should_panic(expected = "fingerprint")]
+fn the_check_of_envelopes_can_fail() {
+    let world = World::new(Scripted::well());
+    let mut envelope = world.server().ok("status", &json!({"topic": "options"}));
+    envelope.as_object_mut().unwrap().remove("fingerprint");
+    crate::world::check_schema(&envelope);
+}

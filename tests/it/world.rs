@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::home::Home;
 use crate::support::model::{FakeModel, PATIENCE};
 use crate::support::peers;
-use crate::support::run::{Finished, finish};
+use crate::support::run::finish;
 
 /// Our program as cargo built it for these tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crosscheck");
@@ -109,13 +110,6 @@ impl World {
         let mut command = self.home.command(PROGRAM);
         command.arg("serve");
         Server::start(command, name, version)
-    }
-
-    /// Runs a command of our program in a terminal's place.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.home.command(PROGRAM);
-        command.args(arguments);
-        finish(command, "")
     }
 
     /// Lists the job directories.
@@ -252,8 +246,7 @@ impl Server {
             assert_eq!(envelope["summary"], text);
             envelope
         };
-        assert!(envelope["meta"]["request_id"].is_string(), "{envelope:#}");
-        assert!(envelope["fingerprint"].is_string(), "{envelope:#}");
+        check_schema(&envelope);
         envelope
     }
 
@@ -332,6 +325,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Checks an envelope against the schema that is published with the program.
+pub(crate) fn check_schema(envelope: &Value) {
+    static VALIDATOR: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let validator = VALIDATOR.get_or_init(|| {
+        let schema = serde_json::from_str(include_str!("../../docs/envelope.schema.json")).unwrap();
+        jsonschema::validator_for(&schema).unwrap()
+    });
+    let wrong: Vec<String> = validator
+        .iter_errors(envelope)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{envelope:#}");
 }
 
 /// Tells whether a process of this number lives and is no zombie.

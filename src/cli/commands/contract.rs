@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::cli::commands::output::OutputFlags;
 use crate::domain::envelope::Envelope;
-use crate::domain::fault::{Fault, FaultCode};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::contract;
 
 /// Prove that the installed codex honours what this program relies on (free)
 ///
@@ -19,15 +19,7 @@ pub(crate) struct ContractFlags {
 }
 
 /// Runs the check.
-#[expect(
-    clippy::unused_async,
-    reason = "the check starts processes and waits for them"
-)]
 pub(crate) async fn run(service: &Service, flags: &ContractFlags, call: &Call) -> Envelope {
     let ContractFlags { output: _ } = flags;
-    service.refuse(
-        "contract",
-        Fault::new(FaultCode::Internal, "the contract check is not connected"),
-        call,
-    )
+    contract::call(service, call).await
 }

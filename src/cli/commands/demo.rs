@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::cli::commands::output::OutputFlags;
 use crate::domain::envelope::Envelope;
-use crate::domain::fault::{Fault, FaultCode};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::demo::{self, DemoOptions};
 
 /// See a review without an account (free, no network beyond this machine)
 ///
@@ -23,13 +23,12 @@ pub(crate) struct DemoFlags {
     pub(crate) output: OutputFlags,
 }
 
-/// Runs the demo.
-#[expect(clippy::unused_async, reason = "the demo waits for a job")]
-pub(crate) async fn run(service: &Service, flags: &DemoFlags, call: &Call) -> Envelope {
-    let DemoFlags { keep: _, output: _ } = flags;
-    service.refuse(
-        "demo",
-        Fault::new(FaultCode::Internal, "the demo is not connected"),
-        call,
-    )
+/// Runs the demo. `say` gets lines for people while it goes on.
+pub(crate) async fn run(
+    service: &Service,
+    flags: &DemoFlags,
+    call: &Call,
+    say: &mut dyn FnMut(&str),
+) -> Envelope {
+    demo::run(service, DemoOptions { keep: flags.keep }, call.clone(), say).await
 }

@@ -22,11 +22,11 @@ pub(crate) struct DryRunFlags {
 /// The commands that have a preview.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Previewed {
-    /// What `crosscheck consult` would do (free)
-    #[command(about, long_about = None)]
+    /// What `crosscheck consult` would send and run (free)
+    #[command(about = "Show what `crosscheck consult` would send and run (free)", long_about = None)]
     Consult(ConsultFlags),
-    /// What `crosscheck review` would do (free)
-    #[command(about, long_about = None)]
+    /// What `crosscheck review` would send and run (free)
+    #[command(about = "Show what `crosscheck review` would send and run (free)", long_about = None)]
     Review(SubjectFlags),
 }
 

@@ -14,7 +14,7 @@ use crate::domain::request::{Detail, JobRequest, StateFilter};
 /// List the jobs of this project, newest first (free)
 #[derive(Debug, Args)]
 pub(crate) struct JobsFlags {
-    /// Only jobs in a state: all, active, ended, queued, running, succeeded, failed, cancelled, timed_out, lost
+    /// Only jobs in a state: all, active, ended, queued, running, succeeded, failed, cancelled, `timed_out`, lost
     #[arg(long, default_value = "all", value_parser = parse_filter, hide_default_value = true)]
     pub(crate) state: StateFilter,
     /// At most so many

@@ -20,7 +20,7 @@ use crate::sys::watch::DirectoryWatch;
 
 /// Print what a job did, one line per event (free)
 ///
-/// `crosscheck job ID --detail log --json` has the same as data.
+/// Times are UTC. `crosscheck job ID --detail log --json` has the same as data.
 #[derive(Debug, Args)]
 pub(crate) struct LogsFlags {
     /// Its id, the beginning of one, or `latest` of this project
@@ -38,14 +38,14 @@ pub(crate) struct LogsFlags {
 #[derive(Debug)]
 pub(crate) enum LogsError {
     /// The job cannot be read.
-    Fault(Fault),
+    Fault(Box<Fault>),
     /// The output cannot be written.
     Output(io::Error),
 }
 
 impl From<Fault> for LogsError {
     fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+        Self::Fault(Box::new(fault))
     }
 }
 
@@ -110,9 +110,7 @@ struct Log {
 
 impl Log {
     fn state(&self) -> Result<JobState, LogsError> {
-        self.directory
-            .state()
-            .map_err(|error| LogsError::Fault(Fault::from(error)))
+        self.directory.state().map_err(|error| Fault::from(error).into())
     }
 
     /// Prints the last `tail` of the events that came since the last time.

@@ -31,7 +31,7 @@ pub(crate) struct PaidFlags {
     /// Start the job and return at once
     #[arg(long, conflicts_with = "wait_s")]
     pub(crate) background: bool,
-    /// A rare knob, such as timeout_s=600; repeatable (see `status --topic options`)
+    /// A rare knob, such as `timeout_s=600`; repeatable (see `status --topic options`)
     #[arg(long = "option", value_name = "KEY=VALUE")]
     pub(crate) options: Vec<String>,
     /// The project folder; the current directory when absent

@@ -13,12 +13,12 @@ use crate::service::target::Target;
 
 const EXAMPLES: &str = "\
 Examples:
-  crosscheck review                            what differs from HEAD, else the branch
+  crosscheck review                            what you have changed, or the branch
   crosscheck review --scope staged --focus \"error handling\"
   crosscheck review --base main                the branch since it left main
   crosscheck review --commit HEAD~3..HEAD --paths src tests
   crosscheck review --snippet src/lock.rs      one file as it is, without git
-  crosscheck review --fail-on fail             for scripts: exit 8 on the verdict fail";
+  crosscheck review --fail-on fail             for scripts: exit 8 when it fails";
 
 /// Have codex review a change (paid: tokens of your account; reads only)
 ///
@@ -31,7 +31,7 @@ pub(crate) struct ReviewFlags {
     #[command(flatten)]
     pub(crate) subject: SubjectFlags,
     /// Exit with 8 when the verdict is this bad; `unknown` counts as concerns
-    #[arg(long, value_enum, default_value = "never")]
+    #[arg(long, value_enum, value_name = "VERDICT", default_value = "never")]
     pub(crate) fail_on: FailOn,
 }
 

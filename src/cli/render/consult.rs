@@ -48,7 +48,7 @@ pub(super) fn render(success: &Success, answer: &ConsultAnswer, page: &mut Page,
     );
     truncated(&success.body, page);
     let spent = review::spent(success);
-    notes.labelled("", Style::Dim, spent.trim_start_matches([',', ' ']));
+    notes.wrapped(Style::Dim, spent.trim_start_matches([',', ' ']));
 }
 
 /// Writes named lists; an empty one is left out.

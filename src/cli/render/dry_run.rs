@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::next_call::quoted;
 use crate::cli::render::job::text;
-use crate::cli::render::page::{Page, Style};
+use crate::cli::render::page::{Page, Style, counted};
 use crate::cli::render::review;
 use crate::cli::render::table::{facts, table};
 use crate::domain::coverage::Coverage;
@@ -15,7 +15,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
     let none = Map::new();
     let part = |name: &str| success.body.get(name).and_then(Value::as_object).unwrap_or(&none);
     let (send, run) = (part("would_send"), part("would_run"));
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     page.blank();
     let number = |name: &str| send.get(name).and_then(Value::as_u64);
     facts(
@@ -31,7 +31,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
                 "masked",
                 number("masked")
                     .filter(|count| *count > 0)
-                    .map(|count| format!("{count} values")),
+                    .map(|count| counted(count, "value")),
             ),
             ("withheld", list(send, "withheld")),
             ("directory", text(run, "directory").map(str::to_owned)),

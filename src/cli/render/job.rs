@@ -7,7 +7,7 @@ use crate::cli::render::page::{Page, Style, cut};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
 use crate::domain::envelope::Success;
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobKind};
 use crate::domain::time::spoken;
 use crate::peer::event::Event;
 
@@ -22,7 +22,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
         super::truncated(body, page);
         return;
     }
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     if let Some(job) = &success.job {
         facts(
             page,
@@ -110,7 +110,7 @@ fn line(row: &Value, now_ms: u64, room: usize) -> Vec<String> {
         .unwrap_or_default();
     let mark = if is_unread(row) { "*" } else { "" };
     let about = match text("code") {
-        "" => text("label").to_owned(),
+        code if code.is_empty() || code == text("state") => text("label").to_owned(),
         code => format!("{code}: {}", text("label")),
     };
     vec![
@@ -153,7 +153,7 @@ pub(super) fn steps_after_list(success: &Success) -> Vec<String> {
 
 /// Writes how a job was ended.
 pub(super) fn cancelled(success: &Success, page: &mut Page) {
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     let leaked = success.body.get("leaked").and_then(Value::as_array);
     if let Some(leaked) = leaked.filter(|leaked| !leaked.is_empty()) {
         let numbers: Vec<String> = leaked.iter().map(tree::plain).collect();
@@ -174,11 +174,10 @@ pub(super) fn cancelled(success: &Success, page: &mut Page) {
 pub(super) fn steps_after_cancel(success: &Success) -> Vec<String> {
     let forgotten = success.body.contains_key("record");
     match &success.job {
-        Some(job) if success.meta.thread.is_some() && !forgotten => vec![format!(
-            "`crosscheck {} --resume {}` continues it",
-            job.kind.as_str(),
-            job.id
-        )],
+        Some(job) if success.meta.thread.is_some() && !forgotten => vec![match job.kind {
+            JobKind::Consult => format!("`crosscheck consult --resume {} \"Go on.\"` continues it", job.id),
+            JobKind::Review => format!("`crosscheck review --resume {}` continues it", job.id),
+        }],
         _ => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 //! must not move the cursor, change colours or hide text.
 
 mod consult;
+mod contract;
 mod dry_run;
 pub(super) mod event;
 mod fault;
@@ -69,6 +70,10 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
             dry_run::render(success, stdout);
             dry_run::steps(success)
         }
+        "contract" if body.contains_key("checks") => {
+            contract::render(success, stdout);
+            success.next_steps.clone()
+        }
         "cancel" => {
             job::cancelled(success, stdout);
             job::steps_after_cancel(success)
@@ -98,14 +103,15 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         _ => anything(success, stdout),
     };
     for (at, step) in steps.iter().enumerate() {
-        let label = if at == 0 { "next:" } else { "     " };
-        stderr.labelled(label, Style::Bold, step);
+        // Not wrapped: a command that is broken over two lines cannot be copied.
+        let label = if at == 0 { "next: " } else { "      " };
+        stderr.parts(&[(Style::Bold, label), (Style::Plain, step)]);
     }
 }
 
 /// Renders what this file knows nothing particular of: its summary and its fields.
 fn anything(success: &Success, page: &mut Page) -> Vec<String> {
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     tree::fields(page, 0, &success.body);
     success.next_steps.clone()
 }

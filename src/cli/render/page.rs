@@ -95,6 +95,11 @@ impl Page {
         }
     }
 
+    /// Writes a text that is wrapped.
+    pub(crate) fn wrapped(&mut self, style: Style, text: &str) {
+        self.indented("", "", style, text);
+    }
+
     /// Writes a label and a text that is wrapped beside it.
     pub(crate) fn labelled(&mut self, label: &str, style: Style, text: &str) {
         self.indented("", label, style, text);
@@ -113,7 +118,8 @@ impl Page {
             } else {
                 self.text.push_str(&" ".repeat(hang));
             }
-            self.text.push_str(line);
+            // Without a label the style is the text's own.
+            self.push(if label_width == 0 { style } else { Style::Plain }, line);
             self.end_line();
         }
     }
@@ -142,7 +148,7 @@ impl Page {
 /// Returns a text as one line that hides nothing.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    for (at, part) in text.trim_end().lines().enumerate() {
+    for (at, part) in text.trim_end_matches(['\r', '\n']).lines().enumerate() {
         if at > 0 {
             line.push(' ');
         }
@@ -173,6 +179,12 @@ pub(crate) fn wrap(line: &str, room: usize) -> Vec<String> {
         used += length;
     }
     lines
+}
+
+/// Writes a number of things.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 /// Cuts a text to so many characters, with a sign that something is missing.

@@ -1,9 +1,11 @@
 //! A review: what was looked at, the findings with the worst first, what was not looked at, the verdict.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::cli::next_call::quoted;
-use crate::cli::render::page::{Page, Style};
+use crate::cli::render::page::{Page, Style, counted};
 use crate::cli::render::{consult, tree, truncated};
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::{ReviewAnswer, Success};
@@ -13,10 +15,10 @@ use crate::domain::verdict::{ReviewStatus, Verdict};
 
 /// Writes the review.
 pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) {
-    page.styled(Style::Bold, &success.summary);
+    page.wrapped(Style::Bold, &success.summary);
     if !answer.overview.trim().is_empty() {
         page.blank();
-        page.labelled("", Style::Plain, &answer.overview);
+        page.wrapped(Style::Plain, &answer.overview);
     }
     let mut findings: Vec<&Finding> = answer.findings.iter().collect();
     findings.sort_by_key(|finding| finding.severity);
@@ -49,10 +51,10 @@ fn finding(finding: &Finding, page: &mut Page) {
     };
     let mut place = finding.file.clone();
     if finding.line > 0 {
-        place.push_str(&format!(":{}", finding.line));
+        let _ = write!(place, ":{}", finding.line);
     }
     if let Some(end) = finding.end_line.filter(|end| *end > finding.line) {
-        place.push_str(&format!("-{end}"));
+        let _ = write!(place, "-{end}");
     }
     if finding.side == Side::Old {
         place.push_str(" (before the change)");
@@ -99,8 +101,8 @@ pub(super) fn coverage(coverage: &Coverage, page: &mut Page) {
     if coverage.redaction.count > 0 {
         page.blank();
         let text = format!(
-            "{} values that look like secrets were masked",
-            coverage.redaction.count
+            "{} that may be secrets",
+            counted(u64::from(coverage.redaction.count), "value")
         );
         page.labelled("masked:", Style::Yellow, &text);
     }
@@ -121,7 +123,7 @@ fn verdict(success: &Success, answer: &ReviewAnswer, page: &mut Page) {
         ReviewStatus::NotRun => " (nothing was examined)".to_owned(),
     };
     if let Some(score) = answer.score {
-        rest.push_str(&format!(", score {score}/100"));
+        let _ = write!(rest, ", score {score}/100");
     }
     rest.push_str(&spent(success));
     page.parts(&[(Style::Plain, "verdict: "), (style, word), (Style::Plain, &rest)]);
@@ -129,21 +131,25 @@ fn verdict(success: &Success, answer: &ReviewAnswer, page: &mut Page) {
 
 /// Says who answered, how long it took and what it used, as far as it is known.
 pub(super) fn spent(success: &Success) -> String {
-    let mut parts = Vec::new();
+    let mut text = String::new();
     if let Some(version) = &success.meta.peer_version {
-        parts.push(format!("codex {version}"));
+        let _ = write!(text, ", codex {version}");
     }
     if let Some(job) = &success.job {
-        parts.push(spoken(job.elapsed_ms));
+        let _ = write!(text, ", {}", spoken(job.elapsed_ms));
     }
     if let Some(usage) = success.meta.usage {
-        parts.push(format!("{} tokens in, {} out", usage.input, usage.output));
+        let _ = write!(text, ", {} tokens in, {} out", usage.input, usage.output);
     }
-    parts.iter().map(|part| format!(", {part}")).collect()
+    text
 }
 
 /// Says what to do next, in commands.
 pub(super) fn steps(success: &Success, answer: &ReviewAnswer) -> Vec<String> {
+    // Nothing of the demo is left to go on with; it says itself what comes next.
+    if success.body.contains_key("demo") {
+        return success.next_steps.clone();
+    }
     let mut steps = Vec::new();
     if !answer.findings.is_empty() {
         steps.push("verify each finding in the code before you change anything".to_owned());

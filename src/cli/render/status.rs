@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::cli::render::job::text;
-use crate::cli::render::page::{Page, Style};
+use crate::cli::render::page::{Page, Style, counted};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
 use crate::domain::envelope::Success;
@@ -17,7 +17,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
         Some(false) => Style::Red,
         None => Style::Bold,
     };
-    page.styled(style, headline(success));
+    page.wrapped(style, headline(success));
     page.blank();
     let rows = |name: &str, fields: &[&str]| rows(body, name, fields);
     if body.contains_key("ready") {
@@ -97,8 +97,8 @@ fn overview(body: &Map<String, Value>, page: &mut Page) {
                 git.get("repository").filter(|value| !value.is_null()).map(either),
             ),
             ("state", text(state, "directory").map(str::to_owned)),
-            ("free", free.map(|bytes| format!("{} MB", bytes / 1_000_000))),
-            ("active", active.map(|count| format!("{count} jobs"))),
+            ("free", free.map(bytes_spoken)),
+            ("active", active.map(|count| counted(count, "job"))),
             (
                 "settings",
                 Some(changed.join("; ")).filter(|text| !text.is_empty()),
@@ -106,6 +106,13 @@ fn overview(body: &Map<String, Value>, page: &mut Page) {
             ("config", text(config, "error").map(str::to_owned)),
         ],
     );
+}
+
+fn bytes_spoken(bytes: u64) -> String {
+    match bytes {
+        1_000_000_000.. => format!("{} GB", bytes / 1_000_000_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
 }
 
 fn codex(codex: &Map<String, Value>) -> String {

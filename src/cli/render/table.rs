@@ -1,9 +1,14 @@
 //! Rows in columns. The last column gets the rest of the line and is wrapped.
 
+use std::fmt::Write as _;
+
 use crate::cli::render::page::{Page, Style, one_line, wrap};
 
 /// Between two columns.
 const GAP: &str = "  ";
+
+/// The least that is left for a last column beside the others; with less it stands below them.
+const BESIDE: usize = 24;
 
 /// Writes rows below a heading; without rows it writes nothing.
 pub(super) fn table(page: &mut Page, heading: &[&str], rows: &[Vec<String>]) {
@@ -22,7 +27,7 @@ pub(super) fn table(page: &mut Page, heading: &[&str], rows: &[Vec<String>]) {
         })
         .collect();
     let before = widths.iter().map(|width| width + GAP.len()).sum::<usize>();
-    let room = page.width().saturating_sub(before).max(16);
+    let room = page.width().saturating_sub(before);
     let heading: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
     if heading.iter().any(|name| !name.is_empty()) {
         write(page, Style::Dim, &heading, &widths, room);
@@ -35,10 +40,15 @@ pub(super) fn table(page: &mut Page, heading: &[&str], rows: &[Vec<String>]) {
 fn write(page: &mut Page, style: Style, row: &[String], widths: &[usize], room: usize) {
     let mut line = String::new();
     for (cell, width) in row.iter().zip(widths) {
-        line.push_str(&format!("{cell:<width$}{GAP}"));
+        let _ = write!(line, "{cell:<width$}{GAP}");
     }
     let before = line.chars().count();
     let last = row.get(widths.len()).map_or("", String::as_str);
+    if room < BESIDE && last.chars().count() > room {
+        page.styled(style, &line);
+        page.indented("    ", "", style, last);
+        return;
+    }
     for (at, piece) in wrap(last, room).iter().enumerate() {
         if at > 0 {
             line = " ".repeat(before);

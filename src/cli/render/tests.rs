@@ -239,13 +239,20 @@ fn everything_else_is_an_outline() {
         "full",
         shown(&success("job", "Everything that is kept.", Some(job), body))
     );
+    let checks = json!([
+        {"name": "pins", "guarantee": "the network stays shut", "outcome": "held"},
+        {"name": "resume", "guarantee": "a thread can be continued", "outcome": "broken", "seen": "no such flag"},
+    ]);
+    let body = json!({"passed": false, "checks": checks});
+    let summary = "codex 0.170.0 no longer honours: resume.";
+    insta::assert_snapshot!("contract", shown(&success("contract", summary, None, body)));
     insta::assert_snapshot!(
         "other",
         shown(&success(
             "contract",
             "All held.",
             None,
-            json!({"checks": [{"flag": "-s", "holds": true}]})
+            json!({"things": [{"flag": "-s", "holds": true}]})
         ))
     );
 }

@@ -209,7 +209,7 @@ fn arguments_become_requests() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, one case per line")]
 fn a_wrong_argument_is_named_and_never_repeated() {
-    const SECRET: &str = "sk-live-4f9a0c7d1e";
+    const SECRET: &str = "never-to-be-repeated";
     let check = |tool: &str, arguments: Value, field: &str| {
         let fault = call(tool, arguments.clone()).expect_err(&format!("{tool} {arguments}"));
         assert_eq!(

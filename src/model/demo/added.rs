@@ -23,12 +23,13 @@ pub(super) fn parse_added(prompt: &str) -> Vec<AddedLine<'_>> {
     for line in prompt.lines() {
         place = match (place, Row::parse(line)) {
             (_, Row::File(file)) => Place::File(file),
-            (Place::File(file) | Place::Hunk(file), Row::Hunk) => Place::Hunk(file),
             (Place::Hunk(file), Row::Added(line, text)) => {
                 added.push(AddedLine { file, line, text });
                 Place::Hunk(file)
             }
-            (Place::Hunk(file), Row::Other) => Place::Hunk(file),
+            (Place::File(file) | Place::Hunk(file), Row::Hunk) | (Place::Hunk(file), Row::Other) => {
+                Place::Hunk(file)
+            }
             (Place::Outside | Place::File(_) | Place::Hunk(_), _) => Place::Outside,
         };
     }

@@ -12,7 +12,7 @@ use crate::model::turn::Turn;
 
 const INTRODUCTION: &str = "I am the demo model: I run on this machine, I cost nothing and I understand nothing. \
     I know the three defects of the demo repository and report those that I see in a review. \
-    Connect a real peer to get a real opinion: `crosscheck doctor` says what is missing.";
+    Connect a real peer to get a real opinion: `crosscheck status` says what is missing.";
 
 /// Looks at the directory once when it may, and then answers: a review with the defects that it sees, the smallest
 /// instance of any other schema, or a text that says what it is.

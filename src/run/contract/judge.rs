@@ -212,7 +212,7 @@ impl Judge<'_> {
                 .iter()
                 .find(|warning| warning.contains("unrecognized configuration"));
             // A setting that is gone may take its guarantee with it or its danger; the checks below see which.
-            unknown.map_or(CheckOutcome::Held, |warning| not_checked(warning))
+            unknown.map_or(CheckOutcome::Held, not_checked)
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::run::contract::check::Report;
 use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen};
 use crate::run::contract::judge::{EFFORT, MODEL, judge};
 use crate::run::contract::script::{BARE, ContractScript, FIRST, RESUMED, prompt};
-use crate::run::contract::world::{SERVERS, World};
+use crate::run::contract::world::{SERVERS, WORLD_PREFIX, World};
 use crate::run::probe::Probe;
 use crate::run::program::Program;
 use crate::run::usage::thread_total;
@@ -30,13 +30,17 @@ use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::files;
 use crate::sys::process::{Ended, run_captured};
+use crate::sys::sweep::sweep;
 
 /// How long a report on an unchanged program is believed.
 const REPORT_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Time of one run; it takes less than a second on an idle machine.
 const RUN_DEADLINE: Duration = Duration::from_secs(12);
-/// Time of the whole check. The probes and the runs together stay below it.
-const DEADLINE: Duration = Duration::from_secs(55);
+/// When no run or question is begun or given more time. With the time that ending the last one takes, the whole check
+/// stays below a minute.
+const DEADLINE: Duration = Duration::from_secs(40);
+/// Age at which a world is what a killed check left.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 /// Time that programs have which codex starts behind its own end, such as the one of `notify`.
 const AFTERMATH: Duration = Duration::from_millis(300);
 /// Bytes that a run may print; it prints some thousand.
@@ -75,6 +79,7 @@ pub async fn check(
     program: &Program,
 ) -> Result<Report, Fault> {
     let scratch = store.folder("scratch")?;
+    sweep(&scratch, WORLD_PREFIX, ABANDONED, SystemTime::now());
     let script = Arc::new(ContractScript::default());
     let server = ModelServer::start(script.clone()).await.map_err(|error| {
         Fault::new(
@@ -309,6 +314,7 @@ impl RunSeen {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Which {
     First,
     Last,

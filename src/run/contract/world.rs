@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use crate::domain::environment::Environment;
 use crate::peer::codex::servers::toml_string;
 
+/// Begins the names of worlds.
+pub(super) const WORLD_PREFIX: &str = "contract-";
 /// The model that the configuration names; a run names another one.
 pub(super) const CONFIGURED_MODEL: &str = "configured-model";
 /// Stands in the repository's guidance for agents.
@@ -38,10 +40,12 @@ pub(super) struct World {
 impl World {
     /// Makes a world below `scratch` whose configuration names the model server at `origin`.
     pub(super) fn make(scratch: &Path, origin: &str) -> io::Result<Self> {
-        let root = tempfile::Builder::new().prefix("contract-").tempdir_in(scratch)?;
+        let root = tempfile::Builder::new()
+            .prefix(WORLD_PREFIX)
+            .tempdir_in(scratch)?;
         let path = root.path().canonicalize()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let nonce = name.trim_start_matches("contract-").to_owned();
+        let nonce = name.trim_start_matches(WORLD_PREFIX).to_owned();
         let world = Self { root, path, nonce };
         for folder in [
             world.home(),
@@ -160,22 +164,20 @@ impl World {
             )
         };
         // Nothing is tried twice: it would only cost time.
-        let mut text = format!(
+        let text = format!(
             "model = \"{CONFIGURED_MODEL}\"\nmodel_provider = \"contract\"\nmodel_reasoning_effort = \"low\"\n\
              web_search = \"live\"\nsandbox_mode = \"danger-full-access\"\nnotify = [\"sh\", \"-c\", {}]\n\n\
              [shell_environment_policy]\ninherit = \"all\"\n\n\
              [model_providers.contract]\nname = \"contract\"\nbase_url = \"{origin}/v1\"\nwire_api = \"responses\"\n\
              env_key = \"CODEX_API_KEY\"\nrequest_max_retries = 0\nstream_max_retries = 0\n\n\
-             [projects.{}]\ntrust_level = \"trusted\"\n\n",
+             [projects.{}]\ntrust_level = \"trusted\"\n\n{}{}\
+             [mcp_servers.{}]\nurl = \"{origin}{REMOTE_SERVER_PATH}\"\n",
             touch("notify"),
             toml_string(&self.work().to_string_lossy()),
-        );
-        text.push_str(&server(SERVERS[0], "server-plain"));
-        text.push_str(&server(SERVERS[1], "server-dotted"));
-        text.push_str(&format!(
-            "[mcp_servers.{}]\nurl = \"{origin}{REMOTE_SERVER_PATH}\"\n",
+            server(SERVERS[0], "server-plain"),
+            server(SERVERS[1], "server-dotted"),
             SERVERS[2]
-        ));
+        );
         fs::write(self.codex_home().join("config.toml"), text)?;
         let rules = self.codex_home().join("rules");
         fs::create_dir_all(&rules)?;

@@ -1,0 +1,77 @@
+//! Prints what the program costs, beside what other bridges cost in the same run.
+//!
+//! `cargo bench` measures everything; `cargo bench -- NAME...` only the measures whose names contain one of the words.
+//! Nothing here judges a time: a slow machine prints large figures. What does not work at all ends the run loudly.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on should stop where it stands"
+)]
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+
+#[path = "budgets/added.rs"]
+mod added;
+#[path = "budgets/big_diff.rs"]
+mod big_diff;
+#[path = "budgets/calls.rs"]
+mod calls;
+#[path = "budgets/figure.rs"]
+mod figure;
+#[path = "budgets/files.rs"]
+mod files;
+#[path = "budgets/host.rs"]
+mod host;
+#[path = "budgets/idle.rs"]
+mod idle;
+#[path = "budgets/job_list.rs"]
+mod job_list;
+#[path = "budgets/machine.rs"]
+mod machine;
+#[path = "budgets/memory.rs"]
+mod memory;
+#[path = "budgets/others.rs"]
+mod others;
+#[path = "budgets/running.rs"]
+mod running;
+#[path = "budgets/table.rs"]
+mod table;
+#[path = "budgets/world.rs"]
+mod world;
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use crate::table::Row;
+
+/// A measure: its name for the command line, and what it does.
+type Measure = (&'static str, fn() -> Vec<Row>);
+
+/// All measures, in the order of the table.
+const MEASURES: [Measure; 8] = [
+    ("start", idle::measure),
+    ("calls", calls::measure),
+    ("added", added::measure),
+    ("running", running::measure),
+    ("jobs", job_list::measure),
+    ("diff", big_diff::measure),
+    ("scan", files::measure_scan),
+    ("size", files::measure_size),
+];
+
+fn main() {
+    // cargo passes `--bench`; only plain words are ours.
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    println!("{}", machine::line());
+    println!("{}", table::HEAD);
+    for (name, measure) in MEASURES {
+        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+            for row in measure() {
+                println!("{row}");
+            }
+        }
+    }
+    println!("\n{}", machine::line());
+}

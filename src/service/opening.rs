@@ -1,0 +1,57 @@
+//! How every paid call begins, and its preview too: configuration, permission, folder and thread.
+
+use crate::config::Config;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::request::Common;
+use crate::service::call::Call;
+use crate::service::context::Service;
+use crate::service::recursion;
+use crate::service::resume::{self, Continued};
+use crate::service::workspace::Workspace;
+use crate::state::store::Store;
+
+/// What a call is made with.
+#[derive(Debug)]
+pub struct Opening {
+    /// The configuration in force.
+    pub config: Config,
+    /// Where jobs are kept.
+    pub store: Store,
+    /// The folder of the call.
+    pub workspace: Workspace,
+    /// The thread to continue.
+    pub continued: Option<Continued>,
+}
+
+impl Opening {
+    /// Opens a call, or says why it may not be made.
+    pub async fn of(service: &Service, common: &Common, call: &Call) -> Result<Self, Fault> {
+        let config = service.config()?;
+        let store = service.store()?;
+        check_allowed(common.options.web_search, &config)?;
+        recursion::check(service.environment(), &config, &store, call)?;
+        let workspace = Workspace::resolve(service, common.workspace.as_deref(), &config)?;
+        let continued = match &common.resume {
+            Some(wanted) => {
+                Some(resume::find(wanted, workspace.hash(), &store, service.environment()).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            config,
+            store,
+            workspace,
+            continued,
+        })
+    }
+}
+
+/// Refuses what only the user's configuration can grant.
+fn check_allowed(web_search: bool, config: &Config) -> Result<(), Fault> {
+    if web_search && !config.allow_web_search.value {
+        let message =
+            "`options.web_search` needs `web_search = true` under [allow] of the user's configuration";
+        return Err(Fault::new(FaultCode::PolicyDenied, message).field("options.web_search"));
+    }
+    Ok(())
+}

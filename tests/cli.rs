@@ -1,0 +1,368 @@
+//! The command line through the library: no peer, no account, private folders.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that fails is a failed test"
+)]
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use crosscheck::cli::{Device, Place, Streams, run_with};
+use crosscheck::domain::environment::Environment;
+use crosscheck::domain::job::{JobId, WorkspaceHash};
+use crosscheck::peer::event::Event;
+use crosscheck::state::events::EventLog;
+use serde_json::{Value, json};
+
+/// A private home with a project in it.
+struct World {
+    home: tempfile::TempDir,
+}
+
+/// What a command left.
+struct Ended {
+    code: u8,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    fn json(&self) -> Value {
+        assert_eq!(self.stdout.lines().count(), 1, "{}", self.stdout);
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("project")).unwrap();
+        Self { home }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn place(&self) -> Place {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Place {
+            environment: Environment::default()
+                .with("HOME", self.home.path())
+                .with("PATH", path)
+                .with("CROSSCHECK_STATE_DIR", self.path("state"))
+                .with("CROSSCHECK_CODEX_BIN", self.path("absent/codex")),
+            directory: self.path("project"),
+            program: "/bin/false".into(),
+            fingerprint: "test".into(),
+        }
+    }
+
+    fn run(&self, line: &[&str]) -> Ended {
+        self.run_reading(line, "")
+    }
+
+    fn run_reading(&self, line: &[&str], stdin: &str) -> Ended {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut streams = Streams {
+            stdin: Box::new(stdin.as_bytes()),
+            stdin_device: Device::Other,
+            stdout: Box::new(&mut stdout),
+            stdout_device: Device::Other,
+            stderr: Box::new(&mut stderr),
+            stderr_device: Device::Other,
+            width: 80,
+            colour: true,
+        };
+        let code = run_with(words(line), self.place(), &mut streams);
+        drop(streams);
+        Ended {
+            code,
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// Makes a job that ended long ago, as its worker would have left it.
+    fn add_job(&self, random: u64, label: &str, result: &Value) -> JobId {
+        let root = self.path("project").canonicalize().unwrap();
+        let created_ms = 1_795_244_455_000;
+        let id = JobId::new(
+            created_ms,
+            WorkspaceHash::of(root.as_os_str().as_encoded_bytes()),
+            random,
+        );
+        let folder = self.path("state").join("jobs").join(id.as_str());
+        fs::create_dir_all(&folder).unwrap();
+        let spec = json!({
+            "version": 1, "id": id, "kind": "consult", "label": label, "created_ms": created_ms, "workspace": root,
+            "workspace_source": "cwd", "directory": root, "tier": "consult", "isolation": "clean",
+            "tools": "sandboxed", "web_search": false, "ephemeral": false, "timeout_ms": 1_800_000,
+            "expects": {"expects": "consult", "kind": "answer"},
+            "peer": {"program": "/opt/codex", "version": "0.169.0", "servers": []}, "request_id": "r", "warnings": [],
+            "egress": {"prompt_bytes": 1, "prompt_sha256": "", "files": [], "withheld": [], "masked": 0}});
+        write(&folder.join("spec.json"), &spec);
+        let mut whole = json!({"version": 1, "state": "succeeded", "ended_ms": created_ms + 42_000,
+            "elapsed_ms": 42_000, "commands": [], "warnings": []});
+        for (name, value) in result.as_object().unwrap() {
+            whole[name] = value.clone();
+        }
+        write(&folder.join("result.json"), &whole);
+        let mut log = EventLog::open(&folder.join("events.jsonl")).unwrap();
+        log.append(&Event::TurnStarted).unwrap();
+        log.append(&Event::Message {
+            text: "Use one lock.".into(),
+        })
+        .unwrap();
+        id
+    }
+}
+
+fn write(path: &Path, value: &Value) {
+    fs::write(path, serde_json::to_vec(value).unwrap()).unwrap();
+}
+
+fn words(line: &[&str]) -> Vec<OsString> {
+    std::iter::once("crosscheck")
+        .chain(line.iter().copied())
+        .map(OsString::from)
+        .collect()
+}
+
+fn answer() -> Value {
+    json!({"answer": {"kind": "consult", "answer": "Use one lock.", "code": [], "questions": [], "assumptions": []},
+        "thread": "019a0000-0000-7000-8000-000000000001"})
+}
+
+#[test]
+fn help_and_version_go_to_stdout_and_mistakes_to_stderr() {
+    let world = World::new();
+    let help = world.run(&["--help"]);
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    assert!(help.stdout.contains("Exit codes:"), "{}", help.stdout);
+    assert!(!help.stdout.contains('\u{1b}'), "no colour without a terminal");
+    assert!(
+        !help.stdout.contains("worker"),
+        "what a person does not start is not shown"
+    );
+    let version = world.run(&["--version"]);
+    assert_eq!(
+        version.stdout,
+        format!("crosscheck {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    let mistake = world.run(&["rewiev"]);
+    assert_eq!((mistake.code, mistake.stdout.as_str()), (2, ""));
+    assert!(mistake.stderr.contains("review"), "{}", mistake.stderr);
+}
+
+#[test]
+fn a_missing_peer_is_an_error_and_a_hint_with_exit_code_3() {
+    let world = World::new();
+    for line in [&["consult", "why?"][..], &["dry-run", "consult", "why?"]] {
+        let ended = world.run(line);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (3, ""),
+            "{line:?}: {}",
+            ended.stderr
+        );
+        assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+        assert!(ended.stderr.contains("(peer_not_found)"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("\nhint: "), "{}", ended.stderr);
+    }
+    let ended = world.run_reading(&["consult", "--json"], "why?");
+    assert_eq!((ended.code, ended.stderr.as_str()), (3, ""));
+    let envelope = ended.json();
+    assert_eq!(envelope["ok"], false);
+    assert_eq!(envelope["tool"], "consult");
+    assert_eq!(envelope["error"]["code"], "peer_not_found");
+    assert_eq!(envelope["fingerprint"], "test");
+}
+
+#[test]
+fn mistakes_found_after_parsing_are_envelopes_too() {
+    let world = World::new();
+    let ended = world.run(&["consult", "why?", "--option", "timeuot_s=5", "--json"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
+    let envelope = ended.json();
+    assert_eq!(envelope["error"]["code"], "invalid_arguments");
+    assert_eq!(envelope["error"]["field"], "options.timeuot_s");
+    let ended = world.run_reading(&["consult"], "");
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("`prompt` is empty"), "{}", ended.stderr);
+    let ended = world.run(&["review", "--workspace", "absent"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("invalid_workspace"), "{}", ended.stderr);
+}
+
+#[test]
+fn looking_at_nothing_makes_nothing() {
+    let world = World::new();
+    let jobs = world.run(&["jobs"]);
+    assert_eq!(jobs.code, 0, "{}", jobs.stderr);
+    assert_eq!(jobs.stdout, "0 jobs of this workspace, 0 of them active.\n");
+    assert_eq!(world.run(&["jobs", "--json"]).json()["jobs"], json!([]));
+    for line in [
+        &["job"][..],
+        &["job", "01m"],
+        &["cancel", "latest"],
+        &["logs"],
+        &["logs", "01m", "-f"],
+    ] {
+        let ended = world.run(line);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{line:?}");
+        assert!(
+            ended.stderr.contains("job_not_found"),
+            "{line:?}: {}",
+            ended.stderr
+        );
+    }
+    assert!(!world.path("state").exists(), "a look made the state folder");
+}
+
+#[test]
+fn the_state_of_things_is_told_without_a_peer() {
+    let world = World::new();
+    let ended = world.run(&["status"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended.stdout.starts_with("Not ready, because of codex"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stderr.starts_with("next: "), "{}", ended.stderr);
+    assert_eq!(world.run(&["status", "--json"]).json()["ready"], false);
+    for topic in ["options", "errors", "policy"] {
+        let ended = world.run(&["status", "--topic", topic]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{topic}");
+        assert!(
+            ended.stdout.lines().all(|line| line.chars().count() <= 80),
+            "{topic}: {}",
+            ended.stdout
+        );
+    }
+}
+
+#[test]
+fn a_finished_job_is_read_from_the_terminal() {
+    let world = World::new();
+    let id = world.add_job(1, "a question", &answer());
+    let jobs = world.run(&["jobs"]);
+    assert!(jobs.stdout.contains(id.as_str()), "{}", jobs.stdout);
+    assert!(jobs.stdout.contains("succeeded*"), "{}", jobs.stdout);
+    let job = world.run(&["job"]);
+    assert_eq!((job.code, job.stdout.as_str()), (0, "Use one lock.\n"));
+    assert!(job.stderr.contains("codex 0.169.0, 42 s"), "{}", job.stderr);
+    assert!(
+        !world.run(&["jobs"]).stdout.contains('*'),
+        "it was read meanwhile"
+    );
+    assert_eq!(
+        world.run(&["job", &id.as_str()[..12], "--json"]).json()["answer"],
+        "Use one lock."
+    );
+    let cancel = world.run(&["cancel", "latest"]);
+    assert_eq!(cancel.code, 0);
+    assert!(cancel.stdout.contains("was over already"), "{}", cancel.stdout);
+}
+
+#[test]
+fn a_failed_job_exits_with_the_code_of_its_fault() {
+    let world = World::new();
+    let fault = json!({"code": "timed_out", "message": "the run reached its deadline", "repair": {"hint": "resume it"}});
+    world.add_job(1, "a question", &json!({"state": "timed_out", "fault": fault}));
+    let job = world.run(&["job"]);
+    assert_eq!((job.code, job.stdout.as_str()), (4, ""));
+    assert!(job.stderr.contains("timed_out"), "{}", job.stderr);
+    assert!(job.stderr.contains("try: crosscheck job "), "{}", job.stderr);
+}
+
+#[test]
+fn a_log_is_lines_and_following_ends_with_the_job() {
+    let world = World::new();
+    world.add_job(1, "a question", &answer());
+    let log = world.run(&["logs"]);
+    assert_eq!(log.code, 0, "{}", log.stderr);
+    assert_eq!(log.stdout.lines().count(), 2);
+    assert!(
+        log.stdout.ends_with("said      Use one lock.\n"),
+        "{}",
+        log.stdout
+    );
+    let followed = world.run(&["logs", "-f", "--tail", "1"]);
+    assert_eq!((followed.code, followed.stdout.lines().count()), (0, 1));
+    assert!(followed.stderr.starts_with("succeeded; "), "{}", followed.stderr);
+}
+
+#[test]
+fn following_shows_what_comes_and_ends_when_the_job_does() {
+    let world = World::new();
+    let id = world.add_job(1, "a question", &answer());
+    let folder = world.path("state").join("jobs").join(id.as_str());
+    let result = folder.join("result.json");
+    let later = fs::read(&result).unwrap();
+    fs::remove_file(&result).unwrap();
+    fs::write(folder.join("started"), "1795244455000").unwrap();
+    let lock = fs::File::create(folder.join("worker.lock")).unwrap();
+    lock.try_lock().unwrap();
+    std::thread::scope(|scope| {
+        let followed = scope.spawn(|| world.run(&["logs", "-f"]));
+        let mut log = EventLog::open(&folder.join("events.jsonl")).unwrap();
+        log.append(&Event::Thinking {
+            text: "once more".into(),
+        })
+        .unwrap();
+        let draft = folder.join("draft");
+        fs::write(&draft, &later).unwrap();
+        fs::rename(&draft, &result).unwrap();
+        drop(lock);
+        let followed = followed.join().unwrap();
+        assert_eq!(followed.code, 0, "{}", followed.stderr);
+        assert!(followed.stdout.contains("once more"), "{}", followed.stdout);
+        assert!(followed.stderr.starts_with("succeeded; "), "{}", followed.stderr);
+    });
+}
+
+#[test]
+fn a_script_can_stop_at_the_verdict() {
+    let world = World::new();
+    // Without a peer there is no verdict, and the reason for that comes first.
+    let ended = world.run(&["review", "--snippet", "-", "--fail-on", "fail"]);
+    assert_eq!(ended.code, 2, "an empty snippet: {}", ended.stderr);
+    let ended = world.run_reading(&["review", "--snippet", "-", "--fail-on", "fail"], "x = 1\n");
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error_message() {
+    struct Closed;
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let world = World::new();
+    let mut stderr = Vec::new();
+    let mut streams = Streams {
+        stdin: Box::new(std::io::empty()),
+        stdin_device: Device::Other,
+        stdout: Box::new(Closed),
+        stdout_device: Device::Other,
+        stderr: Box::new(&mut stderr),
+        stderr_device: Device::Other,
+        width: 80,
+        colour: false,
+    };
+    let code = run_with(
+        words(&["status", "--topic", "errors"]),
+        world.place(),
+        &mut streams,
+    );
+    drop(streams);
+    assert_eq!((code, stderr), (141, Vec::new()));
+}
