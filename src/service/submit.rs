@@ -82,8 +82,11 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
         change: ready.plan.change.as_ref(),
     };
     let (directory, lock) = store.create(&new).map_err(Fault::from)?;
-    for key in locked {
-        key.store(&id).map_err(Fault::from)?;
+    let stored = locked.into_iter().try_for_each(|key| key.store(&id));
+    if let Err(error) = stored {
+        // A job that a retry would not find would be paid for twice.
+        let _ = store.delete(&id);
+        return Err(Fault::from(error).into());
     }
     if let Err(fault) = start_worker(service.program(), service.environment(), config, &directory, lock) {
         // Nothing ran and nothing was paid; a record of it would only look like a lost job.
