@@ -576,13 +576,16 @@ fn the_most_talkative_log_holds_no_text() {
         model,
         home: home.with_variable("CROSSCHECK_LOG", "trace"),
     };
-    let finished = world.run(&[
+    let mut command = world.home.command(crate::world::PROGRAM);
+    let arguments = [
         "consult",
         "prompt-canary",
         "--json",
         "--option",
         "isolation=ignore_config",
-    ]);
+    ];
+    command.args(arguments);
+    let finished = crate::support::run::finish(command, "");
     assert!(finished.stdout.contains("answer-canary"), "{finished:#?}");
     let worker = fs::read_to_string(world.jobs()[0].join("worker.log")).unwrap();
     assert!(worker.contains("the job ended"));
