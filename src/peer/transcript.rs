@@ -33,8 +33,6 @@ pub struct Transcript {
     pub thread_usage: Option<Usage>,
     /// What the peer warned of, without repetitions.
     pub warnings: Vec<String>,
-    /// The last reason for a retry.
-    pub last_retry: Option<String>,
     /// Commands, the oldest first.
     pub commands: Vec<CommandRun>,
     /// Commands beyond those remembered.
@@ -70,7 +68,8 @@ impl Transcript {
             | Event::Thinking { .. }
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. }
-            | Event::Searched { .. } => {}
+            | Event::Searched { .. }
+            | Event::Retrying { .. } => {}
             Event::CommandEnded {
                 command, exit_code, ..
             } => {
@@ -83,7 +82,6 @@ impl Transcript {
                     self.more_commands += 1;
                 }
             }
-            Event::Retrying { reason } => self.last_retry = Some(reason.clone()),
             Event::Warning { text } => {
                 if self.warnings.len() < WARNINGS && !self.warnings.contains(text) {
                     self.warnings.push(text.clone());

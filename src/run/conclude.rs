@@ -172,6 +172,11 @@ impl Remains {
                 self.transcript.cut_from
             ));
         }
+        let unread = self.transcript.malformed;
+        if unread > 0 {
+            self.warnings
+                .push(format!("{unread} lines of codex's output could not be read"));
+        }
         if !self.leaked.is_empty() {
             self.warnings.push(format!(
                 "{} processes outlived the run: {:?}",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::clock;
@@ -56,11 +56,6 @@ impl ProcessIdentity {
     fn raw(pid: u32) -> Option<Pid> {
         i32::try_from(pid).ok().and_then(Pid::from_raw)
     }
-}
-
-/// Tells whether some process has this number; says nothing about which.
-pub fn exists(pid: u32) -> bool {
-    ProcessIdentity::raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 /// Returns the live descendants of a process, found by parents, whatever group or session they are in.

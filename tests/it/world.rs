@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::home::Home;
 use crate::support::model::{FakeModel, PATIENCE};
 use crate::support::peers;
-use crate::support::run::{Finished, finish};
+use crate::support::run::finish;
 
 /// Our program as cargo built it for these tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crosscheck");
@@ -110,13 +110,6 @@ impl World {
         let mut command = self.home.command(PROGRAM);
         command.arg("serve");
         Server::start(command, name, version)
-    }
-
-    /// Runs a command of our program in a terminal's place.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
-        let mut command = self.home.command(PROGRAM);
-        command.args(arguments);
-        finish(command, "")
     }
 
     /// Lists the job directories.
