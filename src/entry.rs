@@ -115,7 +115,8 @@ pub fn contract_fingerprint() -> String {
 }
 
 fn read_config(environment: &Environment) -> Result<Config, Fault> {
-    let text = Config::path_from(environment).and_then(|path| files::read_bounded(&path, CONFIG_BYTES).ok());
+    let text =
+        Config::path_from(environment).and_then(|path| files::read_bounded_linked(&path, CONFIG_BYTES).ok());
     let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Config::layered(text.as_deref(), environment)
 }

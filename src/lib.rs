@@ -9,6 +9,9 @@
 //! 5. [`service`]: one use case per file.
 //! 6. [`mcp`], [`cli`]: the two doors.
 
+#[cfg(not(unix))]
+compile_error!("native Windows is not supported: build and run crosscheck inside WSL");
+
 pub mod cli;
 pub mod config;
 pub mod diff;

@@ -7,6 +7,30 @@ pub struct Patch {
     pub files: Vec<FilePatch>,
 }
 
+impl Patch {
+    /// Returns the same files and hunks without their lines, for counting.
+    #[must_use]
+    pub fn skeleton(&self) -> Self {
+        let bare = |hunk: &Hunk| Hunk {
+            section: Vec::new(),
+            lines: Vec::new(),
+            ..*hunk
+        };
+        let files = self.files.iter().map(|file| FilePatch {
+            old_path: file.old_path.clone(),
+            new_path: file.new_path.clone(),
+            content: match &file.content {
+                Content::Text(hunks) => Content::Text(hunks.iter().map(bare).collect()),
+                other => other.clone(),
+            },
+            ..*file
+        });
+        Self {
+            files: files.collect(),
+        }
+    }
+}
+
 /// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {

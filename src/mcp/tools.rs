@@ -9,8 +9,9 @@ use crate::mcp::arguments::{TOOLS, schema};
 
 /// Whether the paid tools say that they only read.
 ///
-/// They change nothing in the workspace, so it is true; a host that runs read-only tools unasked then starts paid work
-/// unasked. One constant, because which of the two weighs more is decided by how hosts behave.
+/// They change nothing in the workspace, so it is true, and it was measured what hosts make of it: with it neither version
+/// of Claude Code runs them unasked, and without it the newer one refuses them in plan mode, where a second opinion is worth
+/// most. Seen with 2.1.197 and 2.1.329; `claude_by_itself_starts_nothing_paid_unasked` pins the first half.
 const PAID_READ_ONLY_HINT: bool = true;
 
 /// What makes a tool known to its host.

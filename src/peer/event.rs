@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::envelope::Usage;
 
+/// Bytes of a command's output that are worth keeping; the end says how it went.
+const OUTPUT_TAIL_BYTES: usize = 2048;
+
 /// One thing that happened in a run. It is written to the job's event log as it is, after redaction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -32,7 +35,7 @@ pub enum Event {
         /// Its exit code; absent when it was declined.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exit_code: Option<i64>,
-        /// The end of what it printed.
+        /// What it printed; in a log only the end of it.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         output: String,
     },
@@ -119,6 +122,20 @@ impl Event {
             Self::Retrying { reason } => change(reason),
             Self::TurnFailed { message } => change(message),
             Self::Unknown { kind } => change(kind),
+        }
+    }
+}
+
+impl Event {
+    /// Keeps the end of a command's output, which says how it went. To be called on masked texts only: a cut may
+    /// leave half a secret, which no rule recognises.
+    pub fn keep_end_of_output(&mut self) {
+        if let Self::CommandEnded { output, .. } = self {
+            let mut start = output.len().saturating_sub(OUTPUT_TAIL_BYTES);
+            while !output.is_char_boundary(start) {
+                start += 1;
+            }
+            output.drain(..start);
         }
     }
 }

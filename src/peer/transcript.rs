@@ -33,8 +33,6 @@ pub struct Transcript {
     pub thread_usage: Option<Usage>,
     /// What the peer warned of, without repetitions.
     pub warnings: Vec<String>,
-    /// The last reason for a retry.
-    pub last_retry: Option<String>,
     /// Commands, the oldest first.
     pub commands: Vec<CommandRun>,
     /// Commands beyond those remembered.
@@ -43,6 +41,10 @@ pub struct Transcript {
     pub unknown: u32,
     /// Lines that were no event at all.
     pub malformed: u32,
+    /// Lines that were longer than is read.
+    pub too_long: u32,
+    /// Bytes of the last message before it was cut; 0 when it is whole.
+    pub cut_from: usize,
 }
 
 impl Transcript {
@@ -54,6 +56,11 @@ impl Transcript {
             Event::TurnStarted => self.failure = None,
             Event::Message { text } => {
                 let mut text = text.clone();
+                self.cut_from = if text.len() > limits::ANSWER_BYTES {
+                    text.len()
+                } else {
+                    0
+                };
                 truncate(&mut text, limits::ANSWER_BYTES);
                 self.last_message = Some(text);
             }
@@ -61,7 +68,8 @@ impl Transcript {
             | Event::Thinking { .. }
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. }
-            | Event::Searched { .. } => {}
+            | Event::Searched { .. }
+            | Event::Retrying { .. } => {}
             Event::CommandEnded {
                 command, exit_code, ..
             } => {
@@ -74,7 +82,6 @@ impl Transcript {
                     self.more_commands += 1;
                 }
             }
-            Event::Retrying { reason } => self.last_retry = Some(reason.clone()),
             Event::Warning { text } => {
                 if self.warnings.len() < WARNINGS && !self.warnings.contains(text) {
                     self.warnings.push(text.clone());
@@ -88,11 +95,25 @@ impl Transcript {
             Event::Unknown { .. } => self.unknown += 1,
         }
     }
+}
 
-    /// Forgets the answer before another turn is asked for in the same thread.
-    pub fn next_turn(&mut self) {
-        self.last_message = None;
-        self.failure = None;
+impl Transcript {
+    /// Adds what an earlier run in the same thread had left. `answered` tells whether this run gave the answer; else
+    /// that of the earlier one, which was completed and paid for, stays the thing to read.
+    pub fn continue_from(&mut self, earlier: Self, answered: bool) {
+        self.commands.splice(0..0, earlier.commands);
+        self.more_commands += earlier.more_commands;
+        let more = self.commands.len().saturating_sub(COMMANDS);
+        self.commands.truncate(COMMANDS);
+        self.more_commands += u32::try_from(more).unwrap_or(u32::MAX);
+        self.thread = self.thread.take().or(earlier.thread);
+        self.thread_usage = self.thread_usage.or(earlier.thread_usage);
+        self.warnings.splice(0..0, earlier.warnings);
+        self.warnings.dedup();
+        if !answered {
+            self.last_message = earlier.last_message.or(self.last_message.take());
+            self.cut_from = earlier.cut_from;
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use crate::domain::envelope::{ReviewAnswer, Usage};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
+use crate::domain::limits;
 use crate::domain::verdict::{ReviewStatus, conclude};
-use crate::peer::transcript::Transcript;
+use crate::peer::transcript::{Transcript, truncate};
 use crate::prompt::{AnswerError, parse_consult, parse_review};
 use crate::redact::Redactor;
 use crate::run::control::Stop;
@@ -45,6 +46,13 @@ pub fn read_answer(
                 warnings.push(format!(
                     "{} findings were left out because they had no severity, title or file",
                     raw.malformed
+                ));
+            }
+            if raw.surplus > 0 {
+                warnings.push(format!(
+                    "{} findings beyond the first {} were left out",
+                    raw.surplus,
+                    limits::FINDINGS
                 ));
             }
             let answer = ReviewAnswer {
@@ -108,6 +116,14 @@ pub struct Remains {
 }
 
 impl Remains {
+    /// Begins with what the caller was told when the job was made.
+    pub fn of(spec: &Spec) -> Self {
+        Self {
+            warnings: spec.warnings.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Writes the result of a job that has an answer.
     pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
         let raw = self.transcript.last_message.as_deref().map(mask);
@@ -128,14 +144,39 @@ impl Remains {
         }
     }
 
+    /// Adds what codex warned of. Each envelope carries it, so it is kept short; the event log holds all of it.
+    fn tell_codex_warnings(&mut self) {
+        const TOLD: usize = 5;
+        const BYTES: usize = 300;
+        let all = &self.transcript.warnings;
+        for text in all.iter().take(TOLD) {
+            let mut text = mask(text);
+            truncate(&mut text, BYTES);
+            self.warnings.push(format!("codex warns: {text}"));
+        }
+        if all.len() > TOLD {
+            let more = all.len() - TOLD;
+            self.warnings.push(format!(
+                "codex gave {more} more warnings; see job with detail=log"
+            ));
+        }
+    }
+
     /// Everything but the answer or the reason why there is none.
     fn record(mut self, spec: &Spec, state: JobState) -> ResultRecord {
-        self.warnings.extend(
-            self.transcript
-                .warnings
-                .iter()
-                .map(|text| format!("codex warns: {}", mask(text))),
-        );
+        self.tell_codex_warnings();
+        if self.transcript.cut_from > 0 {
+            self.warnings.push(format!(
+                "the answer was cut to {} of its {} bytes",
+                limits::ANSWER_BYTES,
+                self.transcript.cut_from
+            ));
+        }
+        let unread = self.transcript.malformed;
+        if unread > 0 {
+            self.warnings
+                .push(format!("{unread} lines of codex's output could not be read"));
+        }
         if !self.leaked.is_empty() {
             self.warnings.push(format!(
                 "{} processes outlived the run: {:?}",
@@ -210,6 +251,13 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
             Fault::new(
                 FaultCode::PeerFailed,
                 "codex printed more than is read and was ended",
+            ),
+        ),
+        Stop::ClosedOutput => (
+            JobState::Failed,
+            Fault::new(
+                FaultCode::PeerFailed,
+                "codex closed its output without completing a turn, lived on and was ended",
             ),
         ),
     }

@@ -17,6 +17,8 @@ pub enum Stop {
     WorkerSignal,
     /// The peer printed more than is read.
     OutputLimit,
+    /// The peer closed its output and lived on.
+    ClosedOutput,
 }
 
 /// Watches for the reasons to end a run.

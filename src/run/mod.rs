@@ -6,6 +6,7 @@
 pub mod conclude;
 pub mod contract;
 pub mod control;
+pub mod keep;
 pub mod probe;
 pub mod program;
 pub mod reap;

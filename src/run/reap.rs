@@ -33,6 +33,9 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         peer.signal(rustix::process::Signal::INT);
         orphans.push(peer);
     }
+    // Once codex is gone nobody else knows the commands it started in sessions of their own; but they keep the
+    // temporary folder that no other job has. A command that changed the variable is not found.
+    orphans.extend(signal::with_variable("TMPDIR", directory.tmp_path().as_os_str()));
     let leaked = end_all(orphans).await;
     let entries = events::read_all(&directory.events_path());
     let mut transcript = Transcript::default();

@@ -1,6 +1,8 @@
 //! One peer process from its start to its end.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -18,11 +20,15 @@ use crate::run::control::{Control, Stop};
 use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;
 use crate::sys::files;
-use crate::sys::process::{Ended, Invocation, Running};
+use crate::sys::process::{Ended, Invocation, Running, end_all};
+use crate::sys::signal;
 use crate::sys::tail::HeadTail;
 
-/// Lines in flight between the pipe and the log.
-const LINES_IN_FLIGHT: usize = 16;
+/// Lines in flight between the pipe and the log. Each may have [`limits::PEER_LINE_BYTES`], so more would be memory.
+const LINES_IN_FLIGHT: usize = 1;
+
+/// How long lines are read after the peer's end, however many come: somebody else may hold the pipe and go on.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// What a run was.
 #[derive(Debug)]
@@ -68,28 +74,39 @@ impl Supervision<'_> {
         let feeding = tokio::spawn(feed(running.stdin.take(), prompt.as_bytes().to_vec()));
         let (send, mut lines) = mpsc::channel(LINES_IN_FLIGHT);
         let reading = tokio::spawn(read_lines(running.stdout.take(), send));
-        let errors = tokio::spawn(read_stderr(running.stderr.take(), self.directory.stderr_path()));
+        let said = Arc::new(Mutex::new(HeadTail::new(limits::PEER_STDERR_BYTES)));
+        let errors = read_stderr(
+            running.stderr.take(),
+            self.directory.stderr_path(),
+            Arc::clone(&said),
+        );
+        let mut errors = tokio::spawn(errors);
 
         let mut transcript = Transcript::default();
         let mut ended: Option<Ended> = None;
         let mut stop = None;
         let mut leaked = Vec::new();
         let mut drained_by: Option<Instant> = None;
+        let mut drain_end = Instant::now();
         loop {
             let drain = drained_by.unwrap_or_else(|| Instant::now() + limits::TIMEOUT_MAX);
             let woken = tokio::select! {
+                biased;
+                // A flood of lines must not keep the end of the run waiting, so a reason to stop is asked for first.
+                reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
                 line = lines.recv() => Woken::Line(line),
                 end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
-                reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
                 () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
                     self.take(&line, &mut transcript);
+                    // Reading a long line takes longer than the grace, and the lines behind it were never waited for.
+                    drained_by = drained_by.map(|_| drain_end.min(Instant::now() + limits::DRAIN_GRACE));
                     None
                 }
                 Woken::Line(Some(Line::TooLong)) => {
-                    transcript.malformed += 1;
+                    transcript.too_long += 1;
                     None
                 }
                 Woken::Line(Some(Line::Limit)) => Some(Stop::OutputLimit),
@@ -100,13 +117,18 @@ impl Supervision<'_> {
                     if let Ok(end) = tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await {
                         ended = end.ok();
                     } else {
+                        stop = Some(Stop::ClosedOutput);
                         (ended, leaked) = running.terminate().await;
                     }
+                    leaked.extend(end_orphans().await);
                     break;
                 }
                 Woken::Ended(end) => {
                     ended = end;
+                    // They may hold the pipes, which would otherwise never be read to their end.
+                    leaked.extend(end_orphans().await);
                     drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
+                    drain_end = Instant::now() + DRAIN_MAX;
                     None
                 }
                 Woken::Stop(reason) => Some(reason),
@@ -118,13 +140,20 @@ impl Supervision<'_> {
                 tracing::info!(?reason, "ending the peer");
                 stop = Some(reason);
                 (ended, leaked) = running.terminate().await;
+                leaked.extend(end_orphans().await);
                 drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
+                drain_end = Instant::now() + DRAIN_MAX;
             }
         }
         reading.abort();
         feeding.abort();
-        let stderr = tokio::time::timeout(limits::DRAIN_GRACE, errors).await;
-        let stderr = stderr.ok().and_then(Result::ok).unwrap_or_default();
+        if tokio::time::timeout(limits::DRAIN_GRACE, &mut errors)
+            .await
+            .is_err()
+        {
+            errors.abort();
+        }
+        let stderr = said.lock().map(|said| said.text()).unwrap_or_default();
         Ok(Run {
             end: ended.map(End::from),
             stop,
@@ -146,6 +175,8 @@ impl Supervision<'_> {
                 *text = masked.text;
             }
         });
+        // Only now: half a secret is not recognised any more.
+        event.keep_end_of_output();
         // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
         if let Err(error) = self.log.append(&event) {
             tracing::warn!(%error, "an event is not in the log");
@@ -154,6 +185,12 @@ impl Supervision<'_> {
             tracing::info!(%thread, "the peer opened its thread");
         }
     }
+}
+
+/// Ends what the peer started and left behind. The worker adopts it (see `worker::main`) and has no other children
+/// while a peer runs, so whatever is below the worker now is the run's.
+async fn end_orphans() -> Vec<u32> {
+    end_all(signal::descendants(std::process::id())).await
 }
 
 impl From<Ended> for End {
@@ -234,12 +271,12 @@ async fn skip_line(reader: &mut BufReader<ChildStdout>, total: &mut u64) -> std:
 }
 
 /// Keeps the head and the tail of standard error, and writes it masked and capped beside the job as it comes.
-async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf) -> String {
+///
+/// What was kept so far stays readable when the task is aborted: a process that codex left may hold the pipe for ever.
+async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf, kept: Arc<Mutex<HeadTail>>) {
     use std::io::Write;
-    let mut kept = HeadTail::new(limits::PEER_STDERR_BYTES);
-    let Some(stderr) = stderr else {
-        return String::new();
-    };
+    let Some(stderr) = stderr else { return };
+    let mut inside_key = false;
     let mut file = files::open_append(&path).ok();
     let mut written = 0;
     let mut reader = BufReader::new(stderr);
@@ -247,8 +284,13 @@ async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf) -> String {
         let mut line = Vec::new();
         // A line without an end is taken in pieces of this size.
         let read = (&mut reader).take(16 * 1024).read_until(b'\n', &mut line).await;
-        let Ok(1..) = read else { return kept.text() };
-        kept.push(&line);
+        let Ok(1..) = read else { return };
+        if is_key_line(&line, &mut inside_key) {
+            line = b"[private key withheld]\n".to_vec();
+        }
+        if let Ok(mut kept) = kept.lock() {
+            kept.push(&line);
+        }
         if let Some(file) = &mut file
             && written < limits::PEER_STDERR_BYTES
         {
@@ -257,4 +299,17 @@ async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf) -> String {
             let _ = file.write_all(masked.as_bytes());
         }
     }
+}
+
+/// Tells whether a line belongs to a private key in PEM form, whose lines are no secrets to a scan of single lines.
+fn is_key_line(line: &[u8], inside: &mut bool) -> bool {
+    let text = String::from_utf8_lossy(line);
+    if text.contains("-----BEGIN") && text.contains("PRIVATE KEY") {
+        *inside = true;
+    }
+    let belongs = *inside;
+    if text.contains("-----END") {
+        *inside = false;
+    }
+    belongs
 }

@@ -22,6 +22,7 @@ use crate::peer::codex::invocation::Exec;
 use crate::prompt::repair;
 use crate::run::conclude::{self, Remains};
 use crate::run::control::{Control, Stop};
+use crate::run::keep::{Reserve, keep_result};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
@@ -31,6 +32,7 @@ use crate::state::events::EventLog;
 use crate::state::record::{Answer, ResultRecord, Spec};
 use crate::state::slots;
 use crate::state::store::Store;
+use crate::state::sweep::sweep;
 use crate::sys::clock::{self, Stopwatch};
 use crate::sys::files;
 use crate::sys::lock::HeldLock;
@@ -49,6 +51,9 @@ pub fn main(directory: &Path, config: &Config, environment: &Environment) -> Exi
     let directory = JobDirectory::at(directory);
     // First of all leave the caller's session: its end, or Ctrl-C in its terminal, must not reach a paid run.
     let _ = rustix::process::setsid();
+    // What codex leaves behind becomes our child instead of init's, so that it can be found and ended. Only Linux can.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let Some(lock) = adopt_lock(&directory) else {
         tracing::error!("the worker was not started by crosscheck: its input is not the job's lock");
         return ExitCode::from(2);
@@ -108,25 +113,33 @@ async fn work(
         store: &store,
         ended,
     };
+    let mut reserve = None;
     let result = match job.wait_for_slot().await {
         Ok(Some(slot)) => {
+            reserve = Some(Reserve::take(directory));
             let result = job.run().await;
             drop(slot);
             result
         }
         Ok(None) => {
-            let (state, fault) = conclude::stopped(Stop::Cancelled, spec.timeout_ms);
-            Remains::default().failed(&spec, state, fault)
+            let stop = if directory.is_cancel_requested() {
+                Stop::Cancelled
+            } else {
+                Stop::WorkerSignal
+            };
+            let (state, fault) = conclude::stopped(stop, spec.timeout_ms);
+            Remains::of(&spec).failed(&spec, state, fault)
         }
-        Err(error) => Remains::default().failed(&spec, JobState::Failed, error.into()),
+        Err(error) => Remains::of(&spec).failed(&spec, JobState::Failed, error.into()),
     };
     if let Some(Answer::Consult(answer)) = &result.answer
         && answer.answer.len() > ANSWER_FILE_BYTES
     {
-        // For reading: the result below holds it too, so failing here loses nothing.
+        // For reading, so whoever is woken by the result finds it. The result holds it too: failing loses nothing.
         let _ = files::write_atomic(&directory.answer_path(), answer.answer.as_bytes());
     }
-    directory.write_result(&result)?;
+    let reserve = reserve.unwrap_or_else(|| Reserve::take(directory));
+    keep_result(directory, &result, reserve).await?;
     tracing::info!(state = result.state.as_str(), "the job ended");
     // The peer's temporary folder is of no use to anybody any more.
     let _ = std::fs::remove_dir_all(directory.tmp_path());
@@ -134,6 +147,7 @@ async fn work(
     if gone > 0 {
         tracing::info!(gone, "old jobs were deleted");
     }
+    sweep(&store);
     Ok(())
 }
 
@@ -186,10 +200,7 @@ impl Job<'_> {
     /// Runs the peer, once more in the same thread when its answer cannot be read.
     async fn run(&mut self) -> ResultRecord {
         let watch = Stopwatch::start();
-        let mut remains = Remains {
-            warnings: self.spec.warnings.clone(),
-            ..Remains::default()
-        };
+        let mut remains = Remains::of(self.spec);
         let outcome = self.attempt(&mut remains).await;
         remains.elapsed_ms = watch.elapsed_ms();
         match outcome {
@@ -213,6 +224,13 @@ impl Job<'_> {
             log: &mut log,
             control: &control,
         };
+        if !self.spec.directory.is_dir() {
+            // Spawning would fail with the same error as a missing program.
+            let message = "the workspace vanished before codex was started";
+            return Err(failed(
+                Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"),
+            ));
+        }
         let mut exec = self.exec();
         let mut number = 1;
         let mut run = supervision
@@ -261,7 +279,8 @@ impl Job<'_> {
             Err(fault) => Err(failed(fault)),
         };
         let repaired = judged.map(|text| conclude::read_answer(self.spec, change.as_ref(), &text));
-        remains.transcript.commands.splice(0..0, first.commands);
+        let answered = matches!(repaired, Ok(Ok(_)));
+        remains.transcript.continue_from(first, answered);
         match repaired {
             Ok(Ok((answer, warnings))) => {
                 remains.warnings.extend(warnings);
@@ -271,13 +290,7 @@ impl Job<'_> {
                 Ok(answer)
             }
             Ok(Err(error)) => Err(bad_output(error)),
-            Err(ended) => {
-                // The first answer was paid for: it stays readable even if the repair failed.
-                if remains.transcript.last_message.is_none() {
-                    remains.transcript.last_message = first.last_message;
-                }
-                Err(ended)
-            }
+            Err(ended) => Err(ended),
         }
     }
 

@@ -51,7 +51,9 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         .map(|result| result.leaked.clone())
         .unwrap_or_default();
     let thread = result.as_ref().and_then(|result| result.thread.clone());
-    let mut body = object(json!({"ended": was_active, "leaked": leaked}));
+    // A job that gave its answer while it was told to end was not ended by us.
+    let ended = was_active && job.state == JobState::Cancelled;
+    let mut body = object(json!({"ended": ended, "leaked": leaked}));
     let mut warnings = result
         .as_ref()
         .map(|result| result.warnings.clone())

@@ -71,7 +71,7 @@ impl Service {
     pub fn config(&self) -> Result<Config, Fault> {
         let text = match Config::path_from(self.environment()) {
             None => None,
-            Some(path) => match files::read_bounded(&path, CONFIG_BYTES) {
+            Some(path) => match files::read_bounded_linked(&path, CONFIG_BYTES) {
                 Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| {
                     Fault::new(
                         FaultCode::ConfigInvalid,

@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 use crate::domain::coverage::CoverageStatus;
 use crate::domain::envelope::{ConsultAnswer, JobView, Meta, NextCall, ReviewAnswer};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::time::{rfc3339, spoken};
 use crate::domain::verdict::ReviewStatus;
+use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::state::directory::{Job, JobDirectory};
@@ -21,7 +23,11 @@ use crate::state::store::Store;
 use crate::sys::clock;
 
 /// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
-const AROUND_BYTES: usize = 4 * 1024;
+const AROUND_BYTES: usize = 6 * 1024;
+/// Bytes of an answer that stay inline in any case; below this the lists beside it are cut.
+const SHORTEST_BYTES: usize = 8 * 1024;
+/// Bytes of one finding beyond which its texts are cut in an envelope that is too long.
+const FINDING_BYTES: usize = 4 * 1024;
 
 /// Tells a job as it stands now.
 pub async fn job(store: &Store, directory: &JobDirectory) -> Outcome {
@@ -55,8 +61,9 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
         elapsed_ms,
         deadline_at: started
             .filter(|_| active)
-            .map(|started| rfc3339(started + job.spec.timeout_ms)),
-        expires_at: result.map(|result| rfc3339(result.ended_ms + clock::millis(limits::RETENTION))),
+            .map(|started| rfc3339(started.saturating_add(job.spec.timeout_ms))),
+        expires_at: result
+            .map(|result| rfc3339(result.ended_ms.saturating_add(clock::millis(limits::RETENTION)))),
         poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
         phase: active.then(|| phase(job)),
         next: active.then(|| NextCall {
@@ -198,20 +205,63 @@ fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String,
     if json_bytes(&body) > room {
         // The code stands in the answer too: leaving out the second copy first loses nothing.
         body.insert("code".to_owned(), json!([]));
-        // Escapes make JSON longer than its text, so the cut is tried instead of computed.
-        let mut kept = room;
-        while json_bytes(&body) > room && kept > 0 {
-            let mut text = answer.answer.clone();
-            crate::peer::transcript::truncate(&mut text, kept);
-            body.insert("answer".to_owned(), text.into());
-            kept = kept * 3 / 4;
+        let mut text = answer.answer.clone();
+        let mut bytes = room;
+        // How long a text is in JSON depends on what is in it, so it is tried.
+        while json_bytes(&body) > room && bytes > SHORTEST_BYTES {
+            truncate(&mut text, bytes);
+            body.insert("answer".to_owned(), text.clone().into());
+            bytes = bytes * 7 / 8;
         }
-        body.insert(
-            "truncated".to_owned(),
-            truncated(answer.answer.len(), &directory.answer_path()),
-        );
+        shorten_lists(&mut body, room);
+        let file = directory.answer_path();
+        // A short answer with long lists has no file of its own.
+        let file = if file.exists() {
+            file
+        } else {
+            directory.result_path()
+        };
+        body.insert("truncated".to_owned(), truncated(answer.answer.len(), &file));
     }
     body
+}
+
+/// Cuts what is left when the main part was cut already and the rest is still too long: long texts first, then lists.
+fn shorten_lists(body: &mut Map<String, Value>, room: usize) {
+    for (bytes, items) in [(2000, 50), (500, 20), (200, 5)] {
+        if json_bytes(body) <= room {
+            return;
+        }
+        for name in [
+            "overview",
+            "questions",
+            "assumptions",
+            "report",
+            "coverage",
+            "findings",
+        ] {
+            if let Some(value) = body.get_mut(name) {
+                cut(value, bytes, items);
+            }
+        }
+    }
+}
+
+fn cut(value: &mut Value, bytes: usize, items: usize) {
+    match value {
+        Value::String(text) if text.len() > bytes => {
+            truncate(text, bytes);
+            text.push('…');
+        }
+        Value::Array(list) => {
+            list.truncate(items);
+            for item in list {
+                cut(item, bytes, items);
+            }
+        }
+        Value::Object(map) => map.values_mut().for_each(|item| cut(item, bytes, items)),
+        _ => {}
+    }
 }
 
 /// Says what a review examined first, then what it found.
@@ -266,13 +316,32 @@ pub fn review_body(answer: &ReviewAnswer, directory: &JobDirectory) -> Map<Strin
     let mut body = fields(answer);
     let room = limits::INLINE_BYTES - AROUND_BYTES;
     let mut kept = answer.findings.len();
-    while json_bytes(&body) > room && kept > 0 {
+    let mut shortened = false;
+    if json_bytes(&body) > room {
+        // One finding may be larger than an envelope; the worst must not be the one that is left out.
+        let longest = answer.findings.iter().map(finding_bytes).max().unwrap_or(0);
+        shortened = longest > FINDING_BYTES || answer.overview.len() > FINDING_BYTES;
+        for name in ["findings", "overview", "questions", "assumptions"] {
+            if let Some(value) = body.get_mut(name) {
+                cut(value, FINDING_BYTES / 4, limits::FINDINGS);
+            }
+        }
+    }
+    let findings = body.get("findings").and_then(Value::as_array).cloned();
+    let findings = findings.unwrap_or_default();
+    while json_bytes(&body) > room && kept > 1 {
         // The worst come first, so the mildest are the ones left to the file.
         kept = kept * 3 / 4;
-        body.insert("findings".to_owned(), json!(answer.findings[..kept]));
+        body.insert("findings".to_owned(), json!(findings[..kept]));
+    }
+    if json_bytes(&body) > room {
+        shorten_lists(&mut body, room);
+        shortened = true;
     }
     if kept < answer.findings.len() {
         body.insert("findings_more".to_owned(), (answer.findings.len() - kept).into());
+    }
+    if shortened || kept < answer.findings.len() {
         body.insert(
             "truncated".to_owned(),
             truncated(answer.findings.len(), &directory.result_path()),
@@ -294,6 +363,10 @@ fn review_steps(job: &Job, answer: &ReviewAnswer) -> Vec<String> {
         job.id()
     ));
     steps
+}
+
+fn finding_bytes(finding: &Finding) -> usize {
+    serde_json::to_vec(finding).map_or(0, |bytes| bytes.len())
 }
 
 fn truncated(whole: usize, file: &Path) -> Value {

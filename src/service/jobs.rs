@@ -32,6 +32,11 @@ const CHANGE_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of a long text in a detailed answer; the file holds all of it.
 const TEXT_BYTES: usize = 16 * 1024;
 
+/// Bytes of an envelope around its rows.
+const AROUND_BYTES: usize = 6 * 1024;
+/// Warnings of one list.
+const WARNINGS: usize = 5;
+
 /// Looks.
 pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcome {
     let config = service.config()?;
@@ -87,10 +92,7 @@ async fn summary(store: &Store, job: &Job, tail: usize) -> Outcome {
     if let Ok(reply) = &mut outcome
         && reply.job.as_ref().is_some_and(|view| view.state.is_active())
     {
-        reply.body.insert(
-            "events".to_owned(),
-            event_rows(&job.directory.events_path(), tail),
-        );
+        insert_events(&mut reply.body, job, tail, limits::INLINE_BYTES / 2);
     }
     outcome
 }
@@ -107,10 +109,7 @@ async fn full(store: &Store, job: &Job, tail: usize) -> Outcome {
     }
     body.insert("egress".to_owned(), json!(job.spec.egress));
     body.insert("expects".to_owned(), json!(job.spec.expects));
-    body.insert(
-        "events".to_owned(),
-        event_rows(&job.directory.events_path(), tail),
-    );
+    insert_events(&mut body, &job, tail, limits::INLINE_BYTES / 4);
     body.insert(
         "files".to_owned(),
         json!({
@@ -141,6 +140,8 @@ async fn full(store: &Store, job: &Job, tail: usize) -> Outcome {
 
 fn result_view(result: &ResultRecord) -> Value {
     let mut view = fields(result);
+    // They stand in the envelope itself.
+    view.remove("warnings");
     for name in ["raw", "partial"] {
         if let Some(Value::String(text)) = view.get_mut(name) {
             shorten(text);
@@ -168,9 +169,11 @@ fn fit(body: &mut Map<String, Value>) {
         ("result", Some("raw")),
         ("result", Some("commands")),
         ("egress", Some("files")),
+        ("result", Some("partial")),
+        ("expects", Some("coverage")),
     ];
     for (field, inner) in order {
-        if bytes(body) <= limits::INLINE_BYTES - 4096 {
+        if bytes(body) <= limits::INLINE_BYTES - AROUND_BYTES {
             break;
         }
         match (body.get_mut(field), inner) {
@@ -220,16 +223,12 @@ fn diff(job: &Job) -> Outcome {
 
 fn log(job: &Job, tail: usize) -> Reply {
     let mut body = Map::new();
-    body.insert(
-        "events".to_owned(),
-        event_rows(&job.directory.events_path(), tail),
-    );
+    insert_events(&mut body, job, tail, limits::INLINE_BYTES / 2);
     let mut stderr = files::read_bounded(&job.directory.stderr_path(), 2 * limits::PEER_STDERR_BYTES as u64)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default();
     shorten(&mut stderr);
     body.insert("stderr".to_owned(), stderr.into());
-    fit(&mut body);
     Reply {
         summary: format!("The last events of job {} ({}).", job.id(), job.state.as_str()),
         job: Some(deliver::view(job, None)).filter(|_| job.state.is_active()),
@@ -239,10 +238,29 @@ fn log(job: &Job, tail: usize) -> Reply {
     }
 }
 
-fn event_rows(path: &std::path::Path, tail: usize) -> Value {
-    let entries = events::read_all(path);
-    let from = entries.len().saturating_sub(tail);
-    entries[from..].iter().map(event_row).collect()
+/// Adds the last events that fit `room` bytes, and how many of the wanted ones do not.
+fn insert_events(body: &mut Map<String, Value>, job: &Job, tail: usize, room: usize) {
+    let entries = events::read_all(&job.directory.events_path());
+    let wanted = entries.iter().rev().take(tail).map(event_row);
+    let (mut rows, more) = fitting(wanted, room);
+    rows.reverse();
+    body.insert("events".to_owned(), rows.into());
+    if more > 0 {
+        body.insert("events_more".to_owned(), more.into());
+    }
+}
+
+/// Takes rows until `room` bytes are full; returns them and how many were left.
+fn fitting(mut rows: impl Iterator<Item = Value>, room: usize) -> (Vec<Value>, usize) {
+    let (mut kept, mut used) = (Vec::new(), 0);
+    while let Some(row) = rows.next() {
+        used += serde_json::to_vec(&row).map_or(0, |bytes| bytes.len() + 1);
+        if used > room {
+            return (kept, 1 + rows.count());
+        }
+        kept.push(row);
+    }
+    (kept, 0)
 }
 
 /// One event in an envelope: its texts are cut to a few lines, the log file holds them whole.
@@ -255,29 +273,37 @@ fn event_row(entry: &Entry) -> Value {
     Value::Object(row)
 }
 
+fn list_row(job: &Job) -> Value {
+    let result = job.directory.read_result().ok().flatten();
+    let mut row = fields(&deliver::view(job, result.as_ref()));
+    row.insert("created_at".to_owned(), rfc3339(job.spec.created_ms).into());
+    row.insert("fetched".to_owned(), job.directory.fetched_path().exists().into());
+    if let Some(fault) = result.and_then(|result| result.fault) {
+        row.insert("code".to_owned(), fault.code.as_str().into());
+    }
+    Value::Object(row)
+}
+
 async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Workspace) -> Outcome {
     // A lost job gets its result as soon as somebody looks.
-    let (mut jobs, damaged) = store
+    let (jobs, damaged) = store
         .list(Some(workspace.hash()), filter, limit)
         .map_err(Fault::from)?;
-    for job in jobs.iter_mut().filter(|job| job.state == JobState::Lost) {
-        reap(&job.directory).await.map_err(Fault::from)?;
-    }
-    let rows: Vec<Value> = jobs
-        .iter()
-        .map(|job| {
-            let result = job.directory.read_result().ok().flatten();
-            let mut row = fields(&deliver::view(job, result.as_ref()));
-            row.insert("created_at".to_owned(), rfc3339(job.spec.created_ms).into());
-            row.insert("fetched".to_owned(), job.directory.fetched_path().exists().into());
-            if let Some(fault) = result.and_then(|result| result.fault) {
-                row.insert("code".to_owned(), fault.code.as_str().into());
-            }
-            Value::Object(row)
-        })
-        .collect();
-    let active = jobs.iter().filter(|job| job.state.is_active()).count();
     let mut warnings = Vec::new();
+    for job in jobs.iter().filter(|job| job.state == JobState::Lost) {
+        // One that cannot be written now is written at the next look, and hides no other.
+        if let Err(error) = reap(&job.directory).await {
+            warnings.push(format!("what job {} left cannot be collected: {error}", job.id()));
+        }
+    }
+    warnings.truncate(WARNINGS);
+    let (rows, more) = fitting(jobs.iter().map(list_row), limits::INLINE_BYTES - AROUND_BYTES);
+    if more > 0 {
+        warnings.push(format!(
+            "{more} older jobs do not fit this answer; narrow it with state"
+        ));
+    }
+    let active = jobs.iter().filter(|job| job.state.is_active()).count();
     if damaged > 0 {
         warnings.push(format!("{damaged} job records cannot be read and are not listed"));
     }

@@ -55,9 +55,15 @@ pub fn egress(prompt: &Prompt, files: Vec<EgressFile>, withheld: Vec<String>, ma
     }
 }
 
-/// Returns how much a prompt is over its bounds, in words; `None` when it fits.
-pub fn over_size(prompt: &Prompt, config: &Config) -> Option<String> {
-    let (chars, bytes) = (prompt.chars(), prompt.as_str().len());
+/// Returns how much a prompt, or a part of one, is over the bounds, in words; `None` when it fits.
+pub fn over_size(text: &str, config: &Config) -> Option<String> {
+    let bytes = text.len();
+    // Characters are counted only where they can be too many: there are never more of them than bytes.
+    let chars = if bytes > limits::PROMPT_CHARS {
+        text.chars().count()
+    } else {
+        bytes
+    };
     if chars > limits::PROMPT_CHARS {
         Some(format!(
             "the prompt has {chars} characters; codex takes {}",
@@ -75,7 +81,7 @@ pub fn over_size(prompt: &Prompt, config: &Config) -> Option<String> {
 
 /// Refuses a consult that is over its bounds.
 pub fn checked_size(prompt: &Prompt, config: &Config) -> Result<(), Fault> {
-    match over_size(prompt, config) {
+    match over_size(prompt.as_str(), config) {
         None => Ok(()),
         Some(message) => {
             Err(Fault::new(FaultCode::InputTooLarge, message).hint("pass less context or fewer files"))

@@ -145,8 +145,8 @@ fn snippet(code: &str, name: &str, workspace: &Workspace) -> ReviewInput {
         },
         base_name: None,
         diff: redacted.patch.derive(|patch| render(patch).text),
+        patch: redacted.patch,
         legend: LEGEND,
-        sent: SentPatch::from(redacted.patch.get()),
         coverage,
         files: vec![EgressFile {
             path: name.to_owned(),
@@ -165,6 +165,10 @@ fn plan(
     config: &Config,
 ) -> Result<Plan, Fault> {
     let directory = workspace.root.clone();
+    // A change that is too large by itself is refused before it is copied into a prompt.
+    if let Some(message) = over_size(input.diff.as_str(), config) {
+        return Err(narrower(message, &input, config));
+    }
     let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory);
     let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
     let options = &request.common.options;
@@ -195,7 +199,7 @@ fn plan(
         },
         &new_fence()?,
     );
-    if let Some(message) = over_size(&prompt, config) {
+    if let Some(message) = over_size(prompt.as_str(), config) {
         return Err(narrower(message, &input, config));
     }
     let redaction = &input.coverage.redaction;
@@ -225,7 +229,7 @@ fn plan(
         repo_root: Some(input.repo_root),
         schema: Some(review_schema()),
         egress: egress(&prompt, input.files, redaction.withheld.clone(), redaction.count),
-        change: Some(input.sent),
+        change: Some(SentPatch::from(input.patch.get())),
         expects: Expects::Review {
             target: Box::new(input.target),
             coverage: Box::new(input.coverage),

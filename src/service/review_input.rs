@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::diff::count::coverage;
 use crate::diff::largest::{LargeFile, largest};
+use crate::diff::patch::Patch;
 use crate::diff::render::{LEGEND, render};
-use crate::diff::sent::SentPatch;
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::Target;
 use crate::domain::fault::{Fault, FaultCode};
@@ -37,8 +37,8 @@ pub struct ReviewInput {
     pub diff: Redacted<String>,
     /// How to read it.
     pub legend: &'static str,
-    /// The change as sent, for anchoring.
-    pub sent: SentPatch,
+    /// The change as it may be shown, for anchoring.
+    pub patch: Redacted<Patch>,
     /// What of it is sent.
     pub coverage: Coverage,
     /// The files that are sent.
@@ -111,12 +111,14 @@ fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
 
 fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
     let largest = largest(&change.patch, LARGEST);
-    let redacted = redact_patch(change.patch.clone());
+    // Counted below as it was read; its lines are not needed for that, and copying them would be.
+    let read = change.patch.skeleton();
+    let redacted = redact_patch(change.patch);
     let withheld: Vec<(Vec<u8>, Vec<u8>)> = redacted
         .withheld
         .iter()
         .map(|held| {
-            let file = &change.patch.files[held.file];
+            let file = &read.files[held.file];
             (file.old_path.clone(), file.new_path.clone())
         })
         .collect();
@@ -125,7 +127,7 @@ fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
             .iter()
             .any(|(old, new)| *old == file.old_path && *new == file.new_path)
     };
-    let mut coverage = coverage(&change.patch, &change.left_out, &is_withheld, redacted.report);
+    let mut coverage = coverage(&read, &change.left_out, &is_withheld, redacted.report);
     // Counted on the change as it was read, told with names as they may be shown.
     coverage
         .omitted
@@ -154,8 +156,8 @@ fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
         },
         base_name: change.base_name,
         diff: redacted.patch.derive(|patch| render(patch).text),
+        patch: redacted.patch,
         legend: LEGEND,
-        sent: SentPatch::from(redacted.patch.get()),
         coverage,
         files,
         largest,

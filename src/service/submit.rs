@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobState};
 use crate::domain::limits;
 use crate::domain::request::{Common, Wait};
 use crate::run::start::start_worker;
@@ -59,13 +59,14 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     let mut locked = Vec::new();
     for key in keys {
         match LockedKey::take(store, &key.text, ready.arguments.as_bytes()) {
-            Ok(held) => match held.job() {
-                Some(id) => {
-                    let directory = store.directory(id);
-                    drop(locked);
+            Ok(held) => match held.job().map(|id| store.directory(id)) {
+                // A job that was lost before the peer was started cost nothing: the same call may start it anew.
+                Some(directory) if !was_never_started(&directory) => {
+                    // Let go before waiting: whoever comes with the same key must not wait for the lock meanwhile.
+                    drop((held, locked));
                     return wait_and_deliver(service, store, &directory, false, wait, call).await;
                 }
-                None => locked.push(held),
+                _ => locked.push(held),
             },
             // A host that uses one id for two calls means two calls; a caller who uses one key for two is mistaken.
             Err(StateError::KeyConflict) if !key.explicit => {}
@@ -82,8 +83,11 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
         change: ready.plan.change.as_ref(),
     };
     let (directory, lock) = store.create(&new).map_err(Fault::from)?;
-    for key in locked {
-        key.store(&id).map_err(Fault::from)?;
+    let stored = locked.into_iter().try_for_each(|key| key.store(&id));
+    if let Err(error) = stored {
+        // A job that a retry would not find would be paid for twice.
+        let _ = store.delete(&id);
+        return Err(Fault::from(error).into());
     }
     if let Err(fault) = start_worker(service.program(), service.environment(), config, &directory, lock) {
         // Nothing ran and nothing was paid; a record of it would only look like a lost job.
@@ -92,6 +96,12 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     }
     tracing::info!(job = %id, "job started");
     wait_and_deliver(service, store, &directory, true, wait, call).await
+}
+
+/// Tells whether a job's worker died before anything could have been paid.
+fn was_never_started(directory: &JobDirectory) -> bool {
+    let lost = directory.state().is_ok_and(|state| state == JobState::Lost);
+    lost && directory.started_ms().is_none() && directory.read_peers().is_empty()
 }
 
 struct Key {

@@ -47,11 +47,6 @@ pub fn write<T: Serialize>(store: &Store, key: &str, fact: T) {
     }
 }
 
-/// Forgets a fact.
-pub fn forget(store: &Store, key: &str) {
-    let _ = std::fs::remove_file(path(store, key));
-}
-
 fn path(store: &Store, key: &str) -> PathBuf {
     store
         .root()
@@ -64,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fact_is_found_until_it_is_too_old_or_forgotten() {
+    fn a_fact_is_found_under_its_key_and_type() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());
         assert_eq!(read::<u32>(&store, "k", Duration::from_secs(9)), None);
@@ -75,7 +70,5 @@ mod tests {
             None,
             "another type is no fact"
         );
-        forget(&store, "k");
-        assert_eq!(read::<u32>(&store, "k", Duration::from_secs(9)), None);
     }
 }

@@ -71,6 +71,11 @@ impl JobDirectory {
         self.0.join("result.json")
     }
 
+    /// Room for the result, set aside while the peer runs.
+    pub fn reserve_path(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+
     /// Made when somebody has read the result.
     pub fn fetched_path(&self) -> PathBuf {
         self.0.join("fetched")

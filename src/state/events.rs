@@ -11,6 +11,9 @@ use crate::peer::event::Event;
 use crate::peer::transcript::truncate;
 use crate::sys::{clock, files};
 
+/// Bytes after which nothing is written any more: the log's own bound and an answer or two.
+const VITAL_BYTES: u64 = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -27,6 +30,7 @@ pub struct EventLog {
     file: File,
     written: u64,
     left_out: u64,
+    torn: bool,
 }
 
 impl EventLog {
@@ -38,11 +42,13 @@ impl EventLog {
             file,
             written,
             left_out: 0,
+            torn: false,
         })
     }
 
     /// Appends one event in one write. Long texts are cut; beyond the log's bound only `Message`, `TurnFailed`,
-    /// `TurnCompleted` and `ThreadStarted` are still written, since a lost job is salvaged from them.
+    /// `TurnCompleted` and `ThreadStarted` are still written, since a lost job is salvaged from them; beyond
+    /// `VITAL_BYTES` not even those: a peer that talks without end must not fill the disk.
     pub fn append(&mut self, event: &Event) -> io::Result<()> {
         let vital = matches!(
             event,
@@ -51,7 +57,13 @@ impl EventLog {
                 | Event::TurnCompleted { .. }
                 | Event::ThreadStarted { .. }
         );
-        if self.written > limits::EVENT_LOG_BYTES && !vital {
+        if self.written
+            > if vital {
+                VITAL_BYTES
+            } else {
+                limits::EVENT_LOG_BYTES
+            }
+        {
             self.left_out += 1;
             return Ok(());
         }
@@ -64,10 +76,14 @@ impl EventLog {
                 .event
                 .map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
         }
-        let mut line = serde_json::to_vec(&entry)?;
+        let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut line, &entry)?;
         line.push(b'\n');
         self.written += line.len() as u64;
-        self.file.write_all(&line)
+        // A full disk takes half a line; the next one must not be joined to it.
+        let written = self.file.write_all(&line);
+        self.torn = written.is_err();
+        written
     }
 
     /// Returns how many events were left out.
@@ -84,10 +100,10 @@ pub fn read_all(path: &Path) -> Vec<Entry> {
 /// Reads the entries after a byte offset and returns the offset to go on from.
 pub fn read_from(path: &Path, offset: u64) -> (Vec<Entry>, u64) {
     use std::io::{Read, Seek, SeekFrom};
-    // The vital events may exceed the log's own bound by an answer or two.
-    let limit = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
+    // The last event may exceed the bound by itself.
+    let limit = VITAL_BYTES + 2 * limits::PEER_LINE_BYTES as u64;
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|mut file| {
+    let read = files::open_regular(path).and_then(|mut file| {
         file.seek(SeekFrom::Start(offset))?;
         file.take(limit).read_to_end(&mut bytes)
     });
@@ -145,5 +161,31 @@ mod tests {
         log.append(&Event::Message { text: "m".into() }).unwrap();
         assert_eq!(read_all(&path).len(), 1);
         assert_eq!(log.left_out(), 1);
+    }
+
+    #[test]
+    fn half_a_line_of_a_full_disk_takes_no_other_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        let good = std::mem::replace(&mut log.file, File::open("/dev/null").unwrap());
+        log.append(&Event::TurnStarted).unwrap_err();
+        log.file = good;
+        log.file.write_all(b"{\"at_ms\":1,\"ev").unwrap();
+        log.append(&Event::TurnStarted).unwrap();
+        assert_eq!(read_all(&path).len(), 1);
+    }
+
+    #[test]
+    fn a_peer_that_talks_without_end_does_not_fill_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        let text = "x".repeat(limits::ANSWER_BYTES);
+        for _ in 0..10 {
+            log.append(&Event::Message { text: text.clone() }).unwrap();
+        }
+        assert!(path.metadata().unwrap().len() <= VITAL_BYTES + 2 * limits::ANSWER_BYTES as u64);
+        assert!(log.left_out() > 0);
     }
 }

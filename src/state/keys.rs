@@ -1,7 +1,9 @@
 //! Idempotency: one key and one set of arguments is one job, also when two callers come at once.
 
-use std::io::{Read, Seek, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ use crate::sys::files;
 /// A key whose file is locked until this is dropped: nobody else can make a job for it meanwhile.
 #[derive(Debug)]
 pub struct LockedKey {
-    file: std::fs::File,
+    file: File,
     path: PathBuf,
     arguments: String,
     job: Option<JobId>,
@@ -33,14 +35,7 @@ impl LockedKey {
     /// [`StateError::KeyConflict`] when the key stands for other arguments and its job still exists.
     pub fn take(store: &Store, key: &str, arguments: &[u8]) -> Result<Self, StateError> {
         let path = store.folder("keys")?.join(sha256_hex(key.as_bytes()));
-        let mut file = files::private()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(StateError::io("write", &path))?;
-        file.lock().map_err(StateError::io("lock", &path))?;
+        let mut file = open_locked(&path)?;
         let mut text = String::new();
         (&file)
             .take(4096)
@@ -82,6 +77,45 @@ impl LockedKey {
             .and_then(|()| self.file.write_all(&bytes))
             .and_then(|()| self.file.sync_all())
             .map_err(StateError::io("write", &self.path))
+    }
+}
+
+/// Opens and locks a key's file. One that was deleted while this waited for the lock is nobody's key any more.
+fn open_locked(path: &Path) -> Result<File, StateError> {
+    loop {
+        let file = files::private()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(StateError::io("write", path))?;
+        file.lock().map_err(StateError::io("lock", path))?;
+        let about = file.metadata().map_err(StateError::io("read", path))?;
+        if !about.is_file() {
+            return Err(StateError::io("read", path)(io::ErrorKind::InvalidInput.into()));
+        }
+        if about.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
+/// Deletes a key's file if its job is gone and nobody uses the key now.
+pub(super) fn forget_if_free(store: &Store, path: &Path) {
+    let Ok(file) = files::open_regular(path) else {
+        return;
+    };
+    if file.try_lock().is_err() {
+        return;
+    }
+    let mut text = String::new();
+    if (&file).take(4096).read_to_string(&mut text).is_err() {
+        return;
+    }
+    let job = serde_json::from_str::<Stored>(&text).ok();
+    if job.is_none_or(|stored| !store.directory(&stored.job).spec_path().exists()) {
+        let _ = std::fs::remove_file(path);
     }
 }
 

@@ -10,3 +10,4 @@ pub mod keys;
 pub mod record;
 pub mod slots;
 pub mod store;
+pub mod sweep;

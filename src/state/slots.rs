@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use crate::state::error::StateError;
 use crate::state::store::Store;
-use crate::sys::lock::HeldLock;
+use crate::sys::lock::{self, HeldLock};
 
 /// Takes a free slot; `None` when all are taken. The slot is free again when the lock is dropped.
 pub fn try_take(store: &Store, slots: usize) -> Result<Option<HeldLock>, StateError> {
     let folder = folder(store)?;
     for number in 0..slots {
         let path = folder.join(number.to_string());
+        // Trying opens the file for writing, and closing it wakes everybody who watches the folder, ourselves too:
+        // a queue of workers would wake itself for ever. Looking does not.
+        if lock::is_held(&path).map_err(StateError::io("lock", &path))? {
+            continue;
+        }
         if let Some(slot) = HeldLock::try_take(&path).map_err(StateError::io("lock", path))? {
             return Ok(Some(slot));
         }

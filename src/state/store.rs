@@ -253,16 +253,46 @@ impl Store {
         let crowded = ids.len() > limits::RETENTION_JOBS;
         let ended = ids.into_iter().filter(|id| crowded || old(id)).filter_map(|id| {
             let directory = self.directory(&id);
-            let result = directory.read_result().ok()??;
+            let ended_ms = match directory.read_result() {
+                Ok(Some(result)) => result.ended_ms,
+                // Lost and never looked at, or damaged: it is as old as it is, or it would stay for ever.
+                Ok(None) | Err(StateError::Damaged { .. }) => id.created_ms(),
+                Err(_) => return None,
+            };
             let fetched = directory.fetched_path().exists();
             let free = !lock::is_held(&directory.lock_path()).ok()?;
             free.then_some(Ended {
                 id,
-                ended_ms: result.ended_ms,
+                ended_ms,
                 fetched,
             })
         });
         let gone = retention::evict(ended.collect(), now_ms, limits::RETENTION, limits::RETENTION_JOBS);
         gone.iter().filter(|id| self.delete(id).is_ok()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_job_that_nobody_looked_at_goes_when_its_time_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let now = 2 * crate::sys::clock::millis(limits::RETENTION);
+        let job = |created_ms: u64| {
+            let id = JobId::new(created_ms, WorkspaceHash::of(b"w"), created_ms);
+            files::create_private_dir(store.directory(&id).path()).unwrap();
+            fs::write(store.directory(&id).spec_path(), "{}").unwrap();
+            id
+        };
+        let (old, running, young) = (job(1), job(2), job(now));
+        let _held = HeldLock::try_take(&store.directory(&running).lock_path())
+            .unwrap()
+            .unwrap();
+        assert_eq!(store.evict(now), 1);
+        assert!(!store.directory(&old).path().exists());
+        assert_eq!(store.ids(None).unwrap(), [young, running]);
     }
 }

@@ -50,28 +50,52 @@ pub fn open_append(path: &Path) -> io::Result<File> {
     private().create(true).append(true).open(path)
 }
 
-/// Returns options that make files readable by their owner alone and never follow a link at the end of a path.
+/// Returns options that make files readable by their owner alone, never follow a link at the end of a path and never
+/// wait for the other end of a FIFO.
 pub fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.mode(0o600).custom_flags(no_follow());
+    options.mode(0o600).custom_flags(no_follow() | nonblocking());
     options
+}
+
+/// Opens a regular file for reading; a link or FIFO is refused, and never waited for.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    regular(
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(no_follow() | nonblocking())
+            .open(path)?,
+    )
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
 }
 
 /// Reads a regular file of at most `limit` bytes; a larger one is `FileTooLarge`, a link or FIFO is refused.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    read_whole(open_regular(path)?, limit)
+}
+
+/// As [`read_bounded`], but follows links: for files of the user's own, which may be links into a folder of settings.
+pub fn read_bounded_linked(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(no_follow() | nonblocking)
+        .custom_flags(nonblocking())
         .open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    if about.len() > limit {
+    read_whole(regular(file)?, limit)
+}
+
+fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if length > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
@@ -97,12 +121,39 @@ pub fn write_reserved(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".writing-")
         .tempfile_in(directory)?;
-    fs2::FileExt::allocate(file.as_file(), bytes.len() as u64)?;
+    allocate(file.as_file(), bytes.len() as u64)?;
     file.write_all(bytes)?;
     file.as_file().set_len(bytes.len() as u64)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|failed| failed.error)?;
     sync_dir(directory)
+}
+
+/// Makes a file that takes up this many bytes.
+pub fn reserve(path: &Path, bytes: u64) -> io::Result<()> {
+    allocate(&private().create_new(true).write(true).open(path)?, bytes)
+}
+
+/// Allocates where the file system can. One that cannot, such as NFS up to version 4.1, must not cost a result.
+///
+/// Not with fs2: its version 0.4.3 loses the reason on Linux, so that a full disk is not known as one.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+        Err(errno) if is_unsupported(errno) => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+fn is_unsupported(errno: rustix::io::Errno) -> bool {
+    use rustix::io::Errno;
+    matches!(errno, Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL)
+}
+
+fn nonblocking() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0)
 }
 
 fn no_follow() -> i32 {
@@ -131,6 +182,20 @@ mod tests {
             1,
             "no temporary file is left"
         );
+    }
+
+    #[test]
+    fn a_file_system_without_allocation_still_takes_a_result() {
+        let check = |errno: rustix::io::Errno, expected: bool| {
+            assert_eq!(is_unsupported(errno), expected, "{errno}");
+        };
+        check(rustix::io::Errno::OPNOTSUPP, true);
+        check(rustix::io::Errno::NOSYS, true);
+        check(rustix::io::Errno::NOSPC, false);
+        check(rustix::io::Errno::DQUOT, false);
+        // Nothing at all cannot be allocated anywhere.
+        let dir = tempfile::tempdir().unwrap();
+        write_reserved(&dir.path().join("empty"), b"").unwrap();
     }
 
     #[test]

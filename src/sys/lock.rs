@@ -71,7 +71,7 @@ impl SharedLock {
 ///
 /// Looking takes a shared lock for a moment, so lookers never see each other.
 pub fn is_held(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match files::open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),

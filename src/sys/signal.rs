@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::clock;
@@ -58,11 +58,6 @@ impl ProcessIdentity {
     }
 }
 
-/// Tells whether some process has this number; says nothing about which.
-pub fn exists(pid: u32) -> bool {
-    ProcessIdentity::raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
-}
-
 /// Returns the live descendants of a process, found by parents, whatever group or session they are in.
 ///
 /// Only Linux tells; elsewhere the list is empty.
@@ -94,6 +89,25 @@ pub fn descendants(root: u32) -> Vec<ProcessIdentity> {
         }
     }
     found
+}
+
+/// Returns the live processes whose environment has this variable with this value, whoever their parents are now.
+///
+/// Only Linux tells, and only of processes of the same user; elsewhere the list is empty.
+pub fn with_variable(name: &str, value: &std::ffi::OsStr) -> Vec<ProcessIdentity> {
+    let wanted = [name.as_bytes(), b"=", value.as_encoded_bytes()].concat();
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| {
+            fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|pair| pair == wanted))
+        })
+        .filter_map(ProcessIdentity::of)
+        .collect()
 }
 
 /// The three facts of `/proc/<pid>/stat` that are used here.

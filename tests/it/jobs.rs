@@ -220,6 +220,27 @@ fn one_key_is_one_job() {
 }
 
 #[test]
+fn many_calls_with_one_key_wait_together() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let call = json!({"prompt": "[[fake:slow ms=2500]]", "options": {"idempotency_key": "k1"}});
+    let first = server.start_call("consult", &call);
+    world.model.wait_for_turns(1);
+    let more: Vec<u64> = (0..4).map(|_| server.start_call("consult", &call)).collect();
+    // None of them may hold up the server while it waits.
+    let status = server.start_call("status", &json!({"topic": "options"}));
+    assert!(
+        server.answers_within(status, Duration::from_secs(2)),
+        "the server is held up"
+    );
+    let id = server.envelope(first)["job"]["id"].clone();
+    for other in more {
+        assert_eq!(server.envelope(other)["job"]["id"], id);
+    }
+    assert_eq!(world.model.turns().len(), 1);
+}
+
+#[test]
 fn a_hosts_retry_is_not_paid_twice() {
     let world = World::new(Scripted::well()).with_change();
     let mut server = world.server();

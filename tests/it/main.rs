@@ -12,6 +12,7 @@ mod world;
 mod bad_input;
 mod consults;
 mod failures;
+mod hostile;
 mod isolation;
 mod jobs;
 mod reviews;

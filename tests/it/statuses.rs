@@ -88,7 +88,7 @@ fn a_configuration_that_is_wrong_is_named_and_stops_only_what_needs_it() {
 }
 
 #[test]
-#[should_panic(expected = "fingerprint")]
+#[should_panic(expected = "not valid under any of the schemas")]
 fn the_check_of_envelopes_can_fail() {
     let world = World::new(Scripted::well());
     let mut envelope = world.server().ok("status", &json!({"topic": "options"}));

@@ -178,7 +178,8 @@ const STARTUP: [Pattern; 9] = [
 
 /// Judges a run that ended by itself. `Ok` means that the last message is the answer.
 ///
-/// Exit code 0 and a completed turn are not enough: a refusal or an empty response is a success to codex.
+/// Exit code 0 and a completed turn are not enough: a refusal or an empty response is a success to codex. Nor are they
+/// needed: an answer whose turn was completed is paid for, however the process ended after it.
 pub fn classify(end: End, transcript: &Transcript, stderr: &str) -> Result<(), Failure> {
     if let Some(said) = &transcript.failure {
         return Err(from_table(turn_failed(), &TURN_FAILED, said).unwrap_or(Failure {
@@ -187,15 +188,22 @@ pub fn classify(end: End, transcript: &Transcript, stderr: &str) -> Result<(), F
             said: Some(said.clone()),
         }));
     }
+    let said_something = transcript
+        .last_message
+        .as_ref()
+        .is_some_and(|text| !text.trim().is_empty());
     match end {
-        End::Exited(0) if transcript.completed_turns > 0 => match &transcript.last_message {
-            Some(text) if !text.trim().is_empty() => Ok(()),
-            _ => Err(Failure {
-                code: FaultCode::PeerRefused,
-                message: "the model ended its turn without an answer, as it does when it declines",
-                said: None,
-            }),
-        },
+        _ if transcript.completed_turns > 0 && said_something => Ok(()),
+        _ if transcript.too_long > 0 => Err(Failure {
+            code: FaultCode::PeerBadOutput,
+            message: "codex printed a line of more bytes than are read, so its answer is not known",
+            said: None,
+        }),
+        End::Exited(0) if transcript.completed_turns > 0 => Err(Failure {
+            code: FaultCode::PeerRefused,
+            message: "the model ended its turn without an answer, as it does when it declines",
+            said: None,
+        }),
         End::Exited(code) => Err(
             from_table(startup(), &STARTUP, stderr).unwrap_or_else(|| Failure {
                 code: FaultCode::PeerFailed,

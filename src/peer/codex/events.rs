@@ -7,9 +7,6 @@ use serde_json::Value;
 use crate::domain::envelope::Usage;
 use crate::peer::event::Event;
 
-/// Bytes of a command's output that are worth keeping; the end says how it went.
-const OUTPUT_TAIL_BYTES: usize = 2048;
-
 /// Reads one line. `None` for a line that is not a JSON object with a type.
 ///
 /// A `web_search` item carries the key `id` twice (seen with codex-cli 0.169.0), which a derived struct refuses and a
@@ -63,7 +60,7 @@ fn item(item: &Value, completed: bool) -> Event {
         ("command_execution", true) => Event::CommandEnded {
             command: command(item),
             exit_code: item.get("exit_code").and_then(Value::as_i64),
-            output: tail(&text(item, "aggregated_output")),
+            output: text(item, "aggregated_output"),
         },
         ("file_change", true) => {
             let change = item.get("changes").and_then(|changes| changes.get(0));
@@ -123,14 +120,6 @@ fn text(value: &Value, name: &str) -> String {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned()
-}
-
-fn tail(text: &str) -> String {
-    let mut start = text.len().saturating_sub(OUTPUT_TAIL_BYTES);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    text[start..].to_owned()
 }
 
 #[cfg(test)]

@@ -1,0 +1,112 @@
+//! Leftovers in the state directory that belong to no job any more: what a killed process did not finish, and keys and
+//! facts that nobody will ask for again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::domain::limits;
+use crate::state::keys;
+use crate::state::store::Store;
+use crate::sys::lock;
+
+/// Age of a half-made or half-deleted job, or of a private git directory, that nobody works on any more. Making one
+/// takes less than a minute.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Age of a fact that would not be believed any more anyway.
+const STALE_FACT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// Deletes leftovers. What cannot be deleted now is tried again later.
+pub fn sweep(store: &Store) {
+    for path in aged(&store.root().join("jobs"), ABANDONED) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let draft = name.starts_with(".new-") || name.starts_with(".gone-");
+        let worked_on = lock::is_held(&path.join("worker.lock")).unwrap_or(true);
+        if draft && !worked_on {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+    for path in aged(&store.root().join("scratch"), ABANDONED) {
+        let _ = fs::remove_dir_all(&path);
+    }
+    for path in aged(&store.root().join("cache"), STALE_FACT) {
+        let _ = fs::remove_file(&path);
+    }
+    for path in aged(&store.root().join("keys"), limits::RETENTION) {
+        keys::forget_if_free(store, &path);
+    }
+}
+
+/// Lists what lies in a folder and was last written at least `age` ago. A time in the future is no age.
+fn aged(folder: &Path, age: Duration) -> Vec<PathBuf> {
+    let now = SystemTime::now();
+    let is_aged = |path: &PathBuf| {
+        fs::symlink_metadata(path)
+            .and_then(|about| about.modified())
+            .is_ok_and(|written| now.duration_since(written).is_ok_and(|since| since >= age))
+    };
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_aged)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{JobId, WorkspaceHash};
+    use crate::state::keys::LockedKey;
+
+    fn age(path: &Path) {
+        let long_ago = SystemTime::now() - Duration::from_secs(400 * 24 * 60 * 60);
+        fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_is_in_use_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let jobs = store.folder("jobs").unwrap();
+        let scratch = store.folder("scratch").unwrap();
+        for name in [".new-a", ".gone-b", "01m7yptqjp-t9cew2-8rhn17gx15", ".new-young"] {
+            fs::create_dir(jobs.join(name)).unwrap();
+            fs::write(jobs.join(name).join("prompt.txt"), "private").unwrap();
+        }
+        fs::create_dir(scratch.join("git")).unwrap();
+        for old in [jobs.join(".new-a"), jobs.join(".gone-b"), scratch.join("git")] {
+            age(&old);
+        }
+        age(&jobs.join("01m7yptqjp-t9cew2-8rhn17gx15"));
+        sweep(&store);
+        let mut left: Vec<_> = fs::read_dir(&jobs)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".new-young", "01m7yptqjp-t9cew2-8rhn17gx15"]);
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_key_goes_with_its_job_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        let directory = store.directory(&id);
+        fs::create_dir_all(directory.path()).unwrap();
+        fs::write(directory.spec_path(), "{}").unwrap();
+        LockedKey::take(&store, "k", b"a").unwrap().store(&id).unwrap();
+        let keys = dir.path().join("keys");
+        let key = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
+        age(&key);
+        sweep(&store);
+        assert!(key.exists());
+        store.delete(&id).unwrap();
+        sweep(&store);
+        assert!(!key.exists());
+    }
+}
