@@ -155,6 +155,15 @@ impl Config {
     /// # Errors
     /// `config_invalid` naming the key and its place, never its value.
     pub fn layered(file: Option<&str>, environment: &Environment) -> Result<Self, Fault> {
+        for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR", PROGRAM_VARIABLE] {
+            // Taken for absent it would be a setting that silently does not hold.
+            if environment.get(name).is_some() && environment.path(name).is_none() {
+                return Err(invalid(
+                    name,
+                    format!("the variable `{name}` does not hold an absolute path"),
+                ));
+            }
+        }
         let file: File = match file {
             Some(text) => toml::from_str(text).map_err(|error| bad_file(text, &error))?,
             None => File::default(),

@@ -226,7 +226,7 @@ fn looking_at_nothing_makes_nothing() {
 fn the_state_of_things_is_told_without_a_peer() {
     let world = World::new();
     let ended = world.run(&["status"]);
-    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
     assert!(
         ended.stdout.starts_with("Not ready, because of codex"),
         "{}",

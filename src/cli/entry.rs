@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -29,7 +29,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::JobRequest;
 use crate::service::call::{Call, Request};
 use crate::service::context::Service;
-use crate::sys::clock;
+use crate::sys::{clock, files};
 
 /// Notes for people that may wait to be printed; the demo says a handful.
 const NOTES: usize = 64;
@@ -387,7 +387,8 @@ impl Session<'_, '_> {
             colour_stderr: streams.colours_stderr(),
             now_ms: clock::now_ms(),
         };
-        let rendered = render(envelope, look);
+        let whole = whole_answer(envelope);
+        let rendered = render(whole.as_ref().unwrap_or(envelope), look);
         // Data first: on one terminal the hints stand below what they are about.
         streams.stdout.write_all(rendered.stdout.as_bytes())?;
         streams.stdout.flush()?;
@@ -400,6 +401,30 @@ fn note(text: &str, streams: &mut Streams<'_>) -> io::Result<()> {
     let mut page = Page::new(streams.width, streams.colours_stderr());
     page.wrapped(Style::Plain, text);
     streams.stderr.write_all(page.as_bytes())
+}
+
+/// Bytes of an answer that are printed; a file of ours never holds more.
+const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Puts the whole text back into an answer that was cut to fit a host's context: a terminal has no such bound.
+///
+/// `None` when nothing was cut, or when the file is gone; then the rendered text says where it was.
+fn whole_answer(envelope: &Envelope) -> Option<Envelope> {
+    let Envelope::Success(success) = envelope else {
+        return None;
+    };
+    let file = success.body.get("truncated")?.get("file")?.as_str()?;
+    let is_text =
+        success.body.contains_key("answer") && Path::new(file).extension().is_some_and(|end| end == "md");
+    let bytes = is_text
+        .then(|| files::read_bounded(Path::new(file), ANSWER_BYTES).ok())
+        .flatten()?;
+    let mut whole = success.clone();
+    whole
+        .body
+        .insert("answer".to_owned(), String::from_utf8_lossy(&bytes).into());
+    whole.body.shift_remove("truncated");
+    Some(Envelope::Success(whole))
 }
 
 /// Decides the exit code.
@@ -421,9 +446,24 @@ fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8
                 _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
                     FaultCode::PeerContractChanged.exit_code()
                 }
+                _ if success.body.get("ready") == Some(&Value::Bool(false)) => not_ready_code(success),
                 _ => verdict_code(success, fail_on),
             }
         }
+    }
+}
+
+/// A script that asks whether everything is ready learns what is not: codex, git, or this machine.
+fn not_ready_code(success: &Success) -> u8 {
+    let first = success
+        .body
+        .get("blocked_by")
+        .and_then(|names| names.get(0))
+        .and_then(Value::as_str);
+    match first {
+        Some("codex") => FaultCode::PeerNotFound.exit_code(),
+        Some("git") => FaultCode::GitFailed.exit_code(),
+        _ => FaultCode::ConfigInvalid.exit_code(),
     }
 }
 

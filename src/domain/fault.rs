@@ -252,7 +252,9 @@ impl FaultCode {
                 "correct the named key in the configuration file, or the variable that sets it"
             }
             Self::StateUnavailable => "set CROSSCHECK_STATE_DIR to a folder that you can write to",
-            Self::DiskFull => "free some space, then repeat the call; existing results stay readable",
+            Self::DiskFull => {
+                "free some space, or set CROSSCHECK_STATE_DIR to a folder with more; existing results stay readable"
+            }
             Self::Installing => "wait a minute, then call status",
             Self::Internal => "repeat the call; if it happens again, report it with the request id",
         }

@@ -123,7 +123,10 @@ fn find_path(config: &Config, environment: &Environment) -> Result<PathBuf, Faul
                 named.display(),
                 config.codex_bin.origin
             );
-            Err(Fault::new(FaultCode::PeerNotFound, message))
+            Err(Fault::new(FaultCode::PeerNotFound, message).hint(format!(
+                "correct or remove that setting ({}); without it the program is looked for",
+                config.codex_bin.origin
+            )))
         };
     }
     let mut places = locate::candidates(environment);

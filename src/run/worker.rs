@@ -335,6 +335,15 @@ impl Job<'_> {
     /// Turns a failure into a fault, with the reset time of a used-up allowance where codex tells it.
     async fn fault(&self, failure: Failure) -> Fault {
         let mut fault = Fault::new(failure.code, failure.message);
+        if failure
+            .said
+            .as_deref()
+            .is_some_and(|said| said.starts_with("Missing environment variable"))
+        {
+            fault = fault.hint(
+                "name the variable, which a warning tells, in [env] pass of crosscheck's configuration file, and set it",
+            );
+        }
         match failure.code {
             FaultCode::PeerUsageLimit => {
                 if let Some(seconds) = self.reset_time().await {

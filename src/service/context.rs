@@ -78,7 +78,13 @@ impl Service {
                         format!("`{}` is not UTF-8", path.display()),
                     )
                 })?),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                // The usual place may be empty; a file that somebody named must be there.
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::NotFound
+                        && self.environment().get("CROSSCHECK_CONFIG").is_none() =>
+                {
+                    None
+                }
                 Err(error) => {
                     let message = format!("cannot read `{}`: {error}", path.display());
                     return Err(Fault::new(FaultCode::ConfigInvalid, message));

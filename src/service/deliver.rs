@@ -22,6 +22,8 @@ use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
 use crate::sys::clock;
 
+/// Milliseconds in which a new worker has looked for a slot.
+const SLOT_LOOK_MS: u64 = 1500;
 /// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
 const AROUND_BYTES: usize = 6 * 1024;
 /// Bytes of an answer that stay inline in any case; below this the lists beside it are cut.
@@ -29,15 +31,26 @@ const SHORTEST_BYTES: usize = 8 * 1024;
 /// Bytes of one finding beyond which its texts are cut in an envelope that is too long.
 const FINDING_BYTES: usize = 4 * 1024;
 
+/// Whether anybody hears what is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// The caller waits for it.
+    Present,
+    /// The host gave the call up: the result counts as unread.
+    Gone,
+}
+
 /// Tells a job as it stands now.
-pub async fn job(store: &Store, directory: &JobDirectory) -> Outcome {
+pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) -> Outcome {
     reap(directory).await.map_err(Fault::from)?;
     let spec = directory.read_spec().map_err(Fault::from)?;
     let job = store.read(&spec.id).map_err(Fault::from)?;
     match job.directory.read_result().map_err(Fault::from)? {
         None => Ok(handle(&job)),
         Some(result) => {
-            job.directory.mark_fetched();
+            if listener == Listener::Present {
+                job.directory.mark_fetched();
+            }
             ended(&job, result)
         }
     }
@@ -379,7 +392,14 @@ fn json_bytes(body: &Map<String, Value>) -> usize {
 
 fn phase(job: &Job) -> String {
     if job.state == JobState::Queued {
-        return "waiting for a free slot".to_owned();
+        // A worker needs a moment to look for a slot; until then nobody waits.
+        let age_ms = clock::now_ms().saturating_sub(job.spec.created_ms);
+        let doing = if age_ms < SLOT_LOOK_MS {
+            "starting"
+        } else {
+            "waiting for a free slot"
+        };
+        return doing.to_owned();
     }
     let entries = events::read_all(&job.directory.events_path());
     entries

@@ -71,7 +71,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         );
     }
     let summary = format!(
-        "This {tool} would send {what} to codex {}, which may take {} at most. Nothing was sent.",
+        "This {tool} would send {what} to codex {}, with codex's own instructions on top, and may take {} at most. Nothing was sent.",
         preflight.program.version,
         spoken(timeout_ms)
     );

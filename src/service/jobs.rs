@@ -17,7 +17,7 @@ use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
 use crate::service::call::Call;
 use crate::service::context::Service;
-use crate::service::deliver::{self, object};
+use crate::service::deliver::{self, Listener, object};
 use crate::service::reply::{Outcome, Reply, fields};
 use crate::service::submit::wait_for_job;
 use crate::service::workspace::Workspace;
@@ -88,7 +88,7 @@ async fn show(store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
 }
 
 async fn summary(store: &Store, job: &Job, tail: usize) -> Outcome {
-    let mut outcome = deliver::job(store, &job.directory).await;
+    let mut outcome = deliver::job(store, &job.directory, Listener::Present).await;
     if let Ok(reply) = &mut outcome
         && reply.job.as_ref().is_some_and(|view| view.state.is_active())
     {

@@ -61,6 +61,11 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
     };
     let store = service.store()?;
     let place = Workspace::resolve(service, workspace, &config);
+    if workspace.is_some()
+        && let Err(fault) = &place
+    {
+        return Err(fault.clone().into());
+    }
     let (peer, git) = tokio::join!(peer(service, &config, &store), git(service, place.as_ref().ok()));
     let state = state(&store);
     let (mut body, mut fixes, mut blocked) = (Map::new(), Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use crate::run::start::start_worker;
 use crate::run::wait::{Follower, Waited};
 use crate::service::call::{Call, CancelReason};
 use crate::service::context::Service;
-use crate::service::deliver;
+use crate::service::deliver::{self, Listener};
 use crate::service::host_wait::wait_of;
 use crate::service::plan::Plan;
 use crate::service::preflight::Preflight;
@@ -208,7 +208,9 @@ async fn wait_and_deliver(
 ) -> Outcome {
     let time = wait_of(wait, call.host.as_deref(), tool_timeout(service.environment()));
     wait_for_job(directory, time, started_here, call).await?;
-    deliver::job(store, directory).await
+    let gone = call.cancelled.is_cancelled() || call.closing.is_cancelled();
+    let listener = if gone { Listener::Gone } else { Listener::Present };
+    deliver::job(store, directory, listener).await
 }
 
 fn tool_timeout(environment: &Environment) -> Option<u64> {

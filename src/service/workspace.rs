@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::WorkspaceHash;
 use crate::service::context::Service;
+use crate::service::guidance::project_root;
 
 /// Folders that hold everybody's things; reading one whole is never what somebody wants.
 const SYSTEM: [&str; 22] = [
@@ -77,9 +78,16 @@ impl Workspace {
         }
     }
 
-    /// Returns the hash that the ids of its jobs carry.
+    /// Returns the hash that the ids of its jobs carry: one for the whole repository, wherever in it a call is made.
     pub fn hash(&self) -> WorkspaceHash {
-        WorkspaceHash::of(self.root.as_os_str().as_encoded_bytes())
+        let project = project_root(&self.root);
+        WorkspaceHash::of(
+            project
+                .as_deref()
+                .unwrap_or(&self.root)
+                .as_os_str()
+                .as_encoded_bytes(),
+        )
     }
 }
 

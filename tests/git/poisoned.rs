@@ -146,6 +146,8 @@ fn make_changes(setup: &Setup) {
     setup.write("a.d", "1\nzwei\n3\n");
     setup.run(&["add", "a.d"]);
     setup.write("b.ab", "1\nzwei\n3\n");
+    // Changed, or git would only read it, and so run its filter, when its time is that of the index.
+    setup.write("c.p", "1\nzwei\n3\n");
     setup.write("new.d", "new\n");
     let linked = setup.folder().join("linked");
     setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
@@ -165,6 +167,7 @@ fn a_poisoned_repository_runs_nothing() {
             &["status"][..],
             &["diff", "--", "a.d"],
             &["diff", "--", "b.ab"],
+            &["diff", "--", "c.p"],
             &["diff", "HEAD~1", "HEAD", "--", "a.d"],
             &["diff", "HEAD~1", "HEAD", "--", "f"],
             &["diff", "--no-ext-diff", "HEAD~1", "HEAD", "--", "a.d"],

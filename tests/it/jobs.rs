@@ -124,6 +124,64 @@ fn the_person_who_gives_up_their_own_call_ends_the_run() {
 }
 
 #[test]
+fn ctrl_c_ends_a_run_in_the_foreground_also_when_pressed_twice() {
+    for presses in [1, 2] {
+        let world = World::new(Scripted::well()).with_change();
+        let mut command = world.home.command(crate::world::PROGRAM);
+        command
+            .args(["consult", "[[fake:stall]]"])
+            .stdin(std::process::Stdio::null());
+        let mut terminal = command.spawn().unwrap();
+        world.model.wait_for_turns(1);
+        let peer = peers_of(&world.jobs()[0])[0];
+        for _ in 0..presses {
+            let pid = terminal.id().to_string();
+            assert!(
+                std::process::Command::new("kill")
+                    .args(["-INT", &pid])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(terminal.wait().unwrap().code(), Some(130), "{presses} presses");
+        wait_until("the end of codex", || !is_alive(peer));
+        let fault = world
+            .server()
+            .fault("job", &json!({"id": "latest", "wait_s": 30}), "cancelled");
+        assert_eq!(fault["job"]["state"], "cancelled");
+    }
+}
+
+#[test]
+fn jobs_of_a_sub_folder_are_jobs_of_its_repository() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let inner = world.work().join("src").display().to_string();
+    let answer = server.ok("consult", &json!({"prompt": "x", "workspace": inner}));
+    let list = server.ok("job", &json!({}));
+    assert_eq!(list["jobs"][0]["id"], answer["job"]["id"]);
+    let latest = server.ok("job", &json!({"id": "latest"}));
+    assert_eq!(latest["job"]["id"], answer["job"]["id"]);
+}
+
+#[test]
+fn a_result_that_nobody_heard_counts_as_unread() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let id = server.start_call("consult", &json!({"prompt": "[[fake:slow ms=1500]]"}));
+    world.model.wait_for_turns(1);
+    server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": {"requestId": id, "reason": "timed out"}}));
+    let row = |server: &mut crate::world::Server| server.ok("job", &json!({}))["jobs"][0].clone();
+    wait_until("the end of the run", || row(&mut server)["state"] == "succeeded");
+    assert_eq!(row(&mut server)["fetched"], false);
+    server.ok("job", &json!({"id": "latest"}));
+    assert_eq!(row(&mut server)["fetched"], true);
+}
+
+#[test]
 fn a_job_that_somebody_else_waits_for_goes_on() {
     let world = World::new(Scripted::well()).with_change();
     let mut server = world.server();
@@ -272,7 +330,10 @@ fn more_jobs_than_slots_wait_visibly() {
     );
     let queued = server.ok("job", &json!({"id": second["job"]["id"]}));
     assert_eq!(queued["job"]["state"], "queued");
-    assert_eq!(queued["job"]["phase"], "waiting for a free slot");
+    wait_until("the word for it", || {
+        let told = server.ok("job", &json!({"id": second["job"]["id"]}));
+        told["job"]["phase"] == "waiting for a free slot" || told["job"]["state"] != "queued"
+    });
     let list = server.ok("job", &json!({"state": "active"}));
     assert_eq!(list["jobs"].as_array().unwrap().len(), 2);
     let done = server.ok("job", &json!({"id": second["job"]["id"], "wait_s": 60}));

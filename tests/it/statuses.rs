@@ -95,3 +95,36 @@ fn the_check_of_envelopes_can_fail() {
     envelope.as_object_mut().unwrap().remove("fingerprint");
     crate::world::check_schema(&envelope);
 }
+
+#[test]
+fn a_setting_that_would_not_hold_is_named() {
+    let world = World::new(Scripted::well()).with_change();
+    for (name, value) in [
+        ("CROSSCHECK_CONFIG", "/absent/config.toml"),
+        ("CROSSCHECK_CONFIG", "relative.toml"),
+        ("CROSSCHECK_STATE_DIR", "relative"),
+        ("CROSSCHECK_CODEX_BIN", "codex"),
+    ] {
+        let mut command = world.home.command(crate::world::PROGRAM);
+        command.env(name, value).args(["consult", "x", "--json"]);
+        let finished = crate::support::run::finish(command, "");
+        let envelope: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(
+            envelope["error"]["code"], "config_invalid",
+            "{name}={value}: {envelope:#}"
+        );
+    }
+}
+
+#[test]
+fn a_script_learns_from_status_whether_everything_is_ready() {
+    let world = World::new(Scripted::well()).with_change();
+    let run = |set: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = world.home.command(crate::world::PROGRAM);
+        command.envs(set.iter().copied()).arg("status").args(arguments);
+        crate::support::run::finish(command, "").status.code()
+    };
+    assert_eq!(run(&[], &[]), Some(0));
+    assert_eq!(run(&[("CROSSCHECK_CODEX_BIN", "/absent/codex")], &[]), Some(3));
+    assert_eq!(run(&[], &["--workspace", "/absent/folder"]), Some(2));
+}

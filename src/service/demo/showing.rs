@@ -99,7 +99,16 @@ async fn show(
     model.shutdown().await;
     let envelope = match envelope {
         Envelope::Success(review) if review.body.contains_key("verdict") => {
-            Envelope::Success(Box::new(told(*review, &codex, &world, asked, options)))
+            let mut review = told(*review, &codex, &world, asked, options);
+            // Nobody has put us on PATH yet, so the way to us is written out.
+            let program = service.program().display();
+            review.next_steps.extend([
+                format!(
+                    "run `{program} status` in a repository of yours to see whether codex is ready there"
+                ),
+                format!("then run `{program} review` there; it asks codex with your own account"),
+            ]);
+            Envelope::Success(Box::new(review))
         }
         // The run took longer than anybody waits for a demo, and was ended.
         Envelope::Success(_) => {
@@ -186,19 +195,13 @@ fn told(
             "model_calls": asked,
         }),
     );
-    review.next_steps = vec![
-        "run `crosscheck status` in a repository of yours to see whether codex is ready there".to_owned(),
-        "then run `crosscheck review` there; it asks codex with your own account".to_owned(),
-    ];
+    review.next_steps.clear();
     if options.keep {
         let world = world.path().display();
-        review.next_steps.insert(
-            0,
-            format!(
-                "look at the change with `git -C {} diff`; delete {world} when you are done",
-                repository.display()
-            ),
-        );
+        review.next_steps.push(format!(
+            "look at the change with `git -C {} diff`; delete {world} when you are done",
+            repository.display()
+        ));
     } else {
         // Its record went with the world.
         review.job = None;
