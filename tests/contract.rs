@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails its test")]
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use tempfile::TempDir;
 
 use support::home::{FAKE_KEY, Home};
 use support::peers;
+use support::tree::contents;
 
 mod support;
 
@@ -133,30 +133,6 @@ fn dropping(beginnings: &[&str]) -> String {
 enum Again {
     Always,
     Once,
-}
-
-/// Returns every file below a folder with a hash of what it holds.
-fn contents(folder: &Path) -> Vec<(PathBuf, u64)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let entry = entry.unwrap();
-            let path = entry.path();
-            // Links are listed and not followed: codex keeps some to its own program.
-            if entry.file_type().unwrap().is_symlink() {
-                found.push((path, 0));
-            } else if path.is_dir() {
-                folders.push(path);
-            } else {
-                let mut hasher = DefaultHasher::new();
-                fs::read(&path).unwrap_or_default().hash(&mut hasher);
-                found.push((path, hasher.finish()));
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// The checks that are never made here, in the order of the report.

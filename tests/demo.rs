@@ -4,7 +4,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +19,7 @@ use tempfile::TempDir;
 use support::home::Home;
 use support::model::wait_until;
 use support::peers;
+use support::tree::contents;
 
 mod support;
 
@@ -78,30 +78,6 @@ impl Machine {
         }));
         (serde_json::to_value(&envelope).unwrap(), said)
     }
-}
-
-/// Returns every file below a folder with a hash of what it holds.
-fn contents(folder: &Path) -> Vec<(PathBuf, u64)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let entry = entry.unwrap();
-            let path = entry.path();
-            // Links are listed and not followed: codex keeps some to its own program.
-            if entry.file_type().unwrap().is_symlink() {
-                found.push((path, 0));
-            } else if path.is_dir() {
-                folders.push(path);
-            } else {
-                let mut hasher = DefaultHasher::new();
-                fs::read(&path).unwrap_or_default().hash(&mut hasher);
-                found.push((path, hasher.finish()));
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Returns the names in the demo's folder, without those that begin with a dot.

@@ -11,6 +11,7 @@ pub(crate) mod model;
 pub(crate) mod peers;
 pub(crate) mod run;
 pub(crate) mod scripts;
+pub(crate) mod tree;
 
 /// No test uses this, so the expectation above also holds in a binary that uses everything else.
 const USED_NOWHERE: () = ();
