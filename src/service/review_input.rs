@@ -175,6 +175,15 @@ fn nothing(change: &Change, wanted: &Wanted) -> Fault {
     let message = format!(
         "there is nothing to review in {scope}{narrowed}: the change is empty, so the review was not run"
     );
+    let absent = wanted
+        .paths
+        .iter()
+        .position(|path| wanted.directory.join(path).symlink_metadata().is_err());
+    let message = match absent {
+        // Not by its name: what was rejected is not repeated.
+        Some(index) => format!("{message}; `paths[{index}]` does not exist here"),
+        None => message,
+    };
     let fault = Fault::new(FaultCode::NothingToReview, message);
     let Some(elsewhere) = &change.elsewhere else {
         return fault;

@@ -175,6 +175,18 @@ fn an_empty_change_says_where_changes_are() {
     assert!(fault["error"]["message"].as_str().unwrap().contains("not run"));
     assert_eq!(fault["error"]["repair"]["tool"], "review");
     assert_eq!(fault["error"]["repair"]["arguments"]["scope"], "working_tree");
+    let fault = server.fault(
+        "review",
+        &json!({"paths": ["src", "nope.rs"], "scope": "staged"}),
+        "nothing_to_review",
+    );
+    assert!(
+        fault["error"]["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("`paths[1]` does not exist here"),
+        "{fault:#}"
+    );
     world.git(&["checkout", "-q", "--", "."]);
     server.fault("review", &json!({"scope": "working_tree"}), "nothing_to_review");
     assert!(world.model.turns().is_empty());
