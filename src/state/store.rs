@@ -72,14 +72,7 @@ impl Store {
     pub fn check_room(&self) -> Result<(), StateError> {
         let jobs = self.folder("jobs")?;
         let free = files::available_bytes(&jobs).map_err(StateError::io("read", &jobs))?;
-        if free < limits::FREE_BYTES {
-            return Err(StateError::Full {
-                path: self.root.clone(),
-                free,
-                needed: limits::FREE_BYTES,
-            });
-        }
-        Ok(())
+        room(&self.root, free)
     }
 
     /// Makes a job. It appears under its name whole and already locked, so no reader sees it half made or lost.
@@ -272,6 +265,18 @@ impl Store {
     }
 }
 
+/// Decides whether this many free bytes are enough to start a job safely.
+fn room(root: &Path, free: u64) -> Result<(), StateError> {
+    if free < limits::FREE_BYTES {
+        return Err(StateError::Full {
+            path: root.to_owned(),
+            free,
+            needed: limits::FREE_BYTES,
+        });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,5 +299,14 @@ mod tests {
         assert_eq!(store.evict(now), 1);
         assert!(!store.directory(&old).path().exists());
         assert_eq!(store.ids(None).unwrap(), [young, running]);
+    }
+
+    #[test]
+    fn a_job_needs_room_before_it_starts() {
+        use crate::domain::fault::{Fault, FaultCode};
+        let root = Path::new("/state");
+        assert!(room(root, limits::FREE_BYTES).is_ok());
+        let full = Fault::from(room(root, limits::FREE_BYTES - 1).unwrap_err());
+        assert_eq!(full.code, FaultCode::DiskFull);
     }
 }
