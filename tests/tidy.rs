@@ -114,6 +114,25 @@ fn the_check_of_arrows_can_fail() {
 }
 
 #[test]
+fn every_step_of_a_job_is_listed_for_the_fault_harness() {
+    let mut passed: Vec<String> = Vec::new();
+    for path in sources(&root().join("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let names = text.split("seam::point(\"").skip(1);
+        passed.extend(names.map(|rest| rest.split('"').next().unwrap().to_owned()));
+    }
+    let plan = fs::read_to_string(root().join("src/sys/seam/plan.rs")).unwrap();
+    let list = plan.split("pub const POINTS").nth(1).unwrap();
+    let list = list.split("];").next().unwrap();
+    let mut listed: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(listed.len() >= 45, "{}", listed.len());
+    passed.sort();
+    passed.dedup();
+    listed.sort();
+    assert_eq!(passed, listed);
+}
+
+#[test]
 fn each_library_stays_in_its_room() {
     let rooms: [(&str, &[&str]); 5] = [
         ("rmcp", &["mcp"]),

@@ -9,7 +9,7 @@ use crate::state::error::StateError;
 use crate::state::events;
 use crate::sys::lock::HeldLock;
 use crate::sys::process::end_all;
-use crate::sys::signal;
+use crate::sys::{seam, signal};
 
 /// Writes the result of a lost job. Does nothing when the job is not lost, or when somebody else is doing it.
 pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
@@ -24,6 +24,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     if directory.read_result()?.is_some() {
         return Ok(());
     }
+    seam::point("reap.locked");
     let spec = directory.read_spec()?;
     let mut orphans = Vec::new();
     let peers = directory.read_peers();
@@ -37,6 +38,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     // temporary folder that no other job has. A command that changed the variable is not found.
     orphans.extend(signal::with_variable("TMPDIR", directory.tmp_path().as_os_str()));
     let leaked = end_all(orphans).await;
+    seam::point("reap.ended");
     let entries = events::read_all(&directory.events_path());
     let mut transcript = Transcript::default();
     for entry in &entries {
@@ -64,7 +66,9 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     if let Some(last) = last.or(started) {
         result.ended_ms = last;
     }
+    seam::point("reap.salvaged");
     directory.write_result(&result)?;
+    seam::point("reap.written");
     drop(lock);
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::peer::codex::locate;
 use crate::state::directory::JobDirectory;
 use crate::sys::files;
 use crate::sys::lock::HeldLock;
+use crate::sys::seam::{self, Operation};
 
 /// The hidden sub-command of our own program.
 pub const WORKER_COMMAND: &str = "worker";
@@ -32,6 +33,8 @@ pub fn start_worker(
         )
     };
     let log = files::open_append(&directory.worker_log_path()).map_err(cannot)?;
+    seam::point("start.log_opened");
+    seam::before(Operation::Spawn).map_err(cannot)?;
     let child = tokio::process::Command::new(our_program(program))
         .arg(WORKER_COMMAND)
         .arg(directory.path())
@@ -49,6 +52,7 @@ pub fn start_worker(
         .spawn()
         .map_err(cannot)?;
     drop(child);
+    seam::point("start.spawned");
     Ok(())
 }
 

@@ -21,8 +21,8 @@ use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;
 use crate::sys::files;
 use crate::sys::process::{Ended, Invocation, Running, end_all};
-use crate::sys::signal;
 use crate::sys::tail::HeadTail;
+use crate::sys::{seam, signal};
 
 /// Lines in flight between the pipe and the log. Each may have [`limits::PEER_LINE_BYTES`], so more would be memory.
 const LINES_IN_FLIGHT: usize = 1;
@@ -67,10 +67,12 @@ impl Supervision<'_> {
                 format!("cannot start `{}`: {error}", invocation.program.display()),
             )
         })?;
+        seam::point("peer.spawned");
         if let Err(error) = self.directory.write_peer(number, running.identity()) {
             running.terminate().await;
             return Err(error.into());
         }
+        seam::point("peer.noted");
         let feeding = tokio::spawn(feed(running.stdin.take(), prompt.as_bytes().to_vec()));
         let (send, mut lines) = mpsc::channel(LINES_IN_FLIGHT);
         let reading = tokio::spawn(read_lines(running.stdout.take(), send));
@@ -82,6 +84,7 @@ impl Supervision<'_> {
         );
         let mut errors = tokio::spawn(errors);
 
+        seam::point("peer.fed");
         let mut transcript = Transcript::default();
         let mut ended: Option<Ended> = None;
         let mut stop = None;
@@ -126,7 +129,9 @@ impl Supervision<'_> {
                 Woken::Ended(end) => {
                     ended = end;
                     // They may hold the pipes, which would otherwise never be read to their end.
+                    seam::point("peer.ended");
                     leaked.extend(end_orphans().await);
+                    seam::point("peer.swept");
                     drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
                     drain_end = Instant::now() + DRAIN_MAX;
                     None
@@ -138,6 +143,7 @@ impl Supervision<'_> {
                 && ended.is_none()
             {
                 tracing::info!(?reason, "ending the peer");
+                seam::point("cancel.seen");
                 stop = Some(reason);
                 (ended, leaked) = running.terminate().await;
                 leaked.extend(end_orphans().await);
@@ -169,6 +175,7 @@ impl Supervision<'_> {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
             return;
         };
+        seam::point("peer.said");
         transcript.push(&event);
         event.map_texts(&mut |text| {
             if let Some(masked) = Redactor::shared().mask_found(text) {
@@ -181,6 +188,7 @@ impl Supervision<'_> {
         if let Err(error) = self.log.append(&event) {
             tracing::warn!(%error, "an event is not in the log");
         }
+        seam::point("peer.logged");
         if let Event::ThreadStarted { thread } = &event {
             tracing::info!(%thread, "the peer opened its thread");
         }

@@ -37,6 +37,7 @@ use crate::sys::clock::{self, Stopwatch};
 use crate::sys::files;
 use crate::sys::lock::HeldLock;
 use crate::sys::process::Invocation;
+use crate::sys::seam;
 use crate::sys::watch::DirectoryWatch;
 
 /// Bytes of a stored prompt or change, far above what is accepted.
@@ -49,6 +50,7 @@ const QUOTA_DEADLINE: Duration = Duration::from_secs(10);
 /// Runs the worker of the job in this directory to its end.
 pub fn main(directory: &Path, config: &Config, environment: &Environment) -> ExitCode {
     let directory = JobDirectory::at(directory);
+    seam::point("worker.begun");
     // First of all leave the caller's session: its end, or Ctrl-C in its terminal, must not reach a paid run.
     let _ = rustix::process::setsid();
     // What codex leaves behind becomes our child instead of init's, so that it can be found and ended. Only Linux can.
@@ -58,6 +60,7 @@ pub fn main(directory: &Path, config: &Config, environment: &Environment) -> Exi
         tracing::error!("the worker was not started by crosscheck: its input is not the job's lock");
         return ExitCode::from(2);
     };
+    seam::point("worker.adopted");
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -98,6 +101,7 @@ async fn work(
     environment: &Environment,
 ) -> Result<(), StateError> {
     let spec = directory.read_spec()?;
+    seam::point("worker.spec_read");
     let store = directory
         .path()
         .parent()
@@ -117,6 +121,7 @@ async fn work(
     let result = match job.wait_for_slot().await {
         Ok(Some(slot)) => {
             reserve = Some(Reserve::take(directory));
+            seam::point("slot.reserved");
             let result = job.run().await;
             drop(slot);
             result
@@ -132,21 +137,26 @@ async fn work(
         }
         Err(error) => Remains::of(&spec).failed(&spec, JobState::Failed, error.into()),
     };
+    seam::point("finish.begun");
     if let Some(Answer::Consult(answer)) = &result.answer
         && answer.answer.len() > ANSWER_FILE_BYTES
     {
         // For reading, so whoever is woken by the result finds it. The result holds it too: failing loses nothing.
         let _ = files::write_atomic(&directory.answer_path(), answer.answer.as_bytes());
     }
+    seam::point("finish.answer_written");
     let reserve = reserve.unwrap_or_else(|| Reserve::take(directory));
     keep_result(directory, &result, reserve).await?;
+    seam::point("finish.kept");
     tracing::info!(state = result.state.as_str(), "the job ended");
     // The peer's temporary folder is of no use to anybody any more.
     let _ = std::fs::remove_dir_all(directory.tmp_path());
+    seam::point("finish.cleaned");
     let gone = store.evict(clock::now_ms());
     if gone > 0 {
         tracing::info!(gone, "old jobs were deleted");
     }
+    seam::point("finish.evicted");
     sweep(&store);
     Ok(())
 }
@@ -186,7 +196,9 @@ impl Job<'_> {
                 return Ok(None);
             }
             if let Some(slot) = slots::try_take(self.store, self.config.concurrency.value)? {
+                seam::point("slot.taken");
                 self.directory.mark_started(clock::now_ms())?;
+                seam::point("slot.started");
                 return Ok(Some(slot));
             }
             tokio::select! {
@@ -219,6 +231,7 @@ impl Job<'_> {
         let mut log = EventLog::open(&self.directory.events_path())
             .map_err(StateError::io("write", self.directory.events_path()))
             .map_err(state_failed)?;
+        seam::point("run.begun");
         let mut supervision = Supervision {
             directory: self.directory,
             log: &mut log,
@@ -247,6 +260,7 @@ impl Job<'_> {
                 .map_err(failed)?;
         }
         let text = self.judge(run, remains).await?;
+        seam::point("run.judged");
         let unreadable = match conclude::read_answer(self.spec, change.as_ref(), &text) {
             Ok((answer, warnings)) => {
                 remains.warnings.extend(warnings);
@@ -269,6 +283,7 @@ impl Job<'_> {
             return Err(bad_output(unreadable));
         };
         tracing::info!("asking codex to repair its answer");
+        seam::point("run.repair");
         exec.resume = Some(thread);
         let first = remains.transcript.clone();
         let again = supervision

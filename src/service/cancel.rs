@@ -14,6 +14,7 @@ use crate::service::deliver::{self, object};
 use crate::service::jobs::find;
 use crate::service::reply::{Outcome, Reply, fields};
 use crate::service::workspace::Workspace;
+use crate::sys::seam;
 
 /// The longest an ending takes: interrupt, TERM and KILL with their graces, and the descendants.
 const END_WAIT: Duration = Duration::from_secs(12);
@@ -26,7 +27,9 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     let job = find(&store, &request.name, &workspace)?;
     let was_active = job.state.is_active();
     if was_active {
+        seam::point("cancel.begun");
         job.directory.request_cancel().map_err(Fault::from)?;
+        seam::point("cancel.requested");
         Follower::new(&job.directory)
             .wait(END_WAIT, &mut |_| {})
             .await
@@ -45,6 +48,7 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
             .call("job", json!({"id": job.id(), "wait_s": 30}))
             .into());
     }
+    seam::point("cancel.ended");
     let result = job.directory.read_result().map_err(Fault::from)?;
     let leaked = result
         .as_ref()
@@ -65,6 +69,7 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
             "record".to_owned(),
             json!({"spec": job.spec, "result": result.as_ref().map(fields)}),
         );
+        seam::point("cancel.forgetting");
         store.delete(job.id()).map_err(Fault::from)?;
         warnings.push(match &thread {
             Some(thread) => {

@@ -20,7 +20,7 @@ use crate::state::directory::{Job, JobDirectory};
 use crate::state::events;
 use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
-use crate::sys::clock;
+use crate::sys::{clock, seam};
 
 /// Milliseconds in which a new worker has looked for a slot.
 const SLOT_LOOK_MS: u64 = 1500;
@@ -48,8 +48,10 @@ pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) ->
     match job.directory.read_result().map_err(Fault::from)? {
         None => Ok(handle(&job)),
         Some(result) => {
+            seam::point("deliver.read");
             if listener == Listener::Present {
                 job.directory.mark_fetched();
+                seam::point("deliver.marked");
             }
             ended(&job, result)
         }

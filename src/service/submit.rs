@@ -23,8 +23,8 @@ use crate::state::error::StateError;
 use crate::state::keys::LockedKey;
 use crate::state::record::{PeerSpec, Spec, VERSION};
 use crate::state::store::{NewJob, Store};
-use crate::sys::clock;
 use crate::sys::lock::SharedLock;
+use crate::sys::{clock, seam};
 
 /// A host that is being closed says first that the person cancelled, and is gone this much later at the latest.
 /// Seen with Claude Code 2.1.197: 10 to 40 ms.
@@ -55,6 +55,7 @@ pub struct Ready<'a> {
 pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome {
     let (config, store) = (&ready.config, &ready.store);
     let wait = ready.common.wait;
+    seam::point("submit.begun");
     let keys = keys(&ready, call);
     let mut locked = Vec::new();
     for key in keys {
@@ -73,8 +74,10 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
             Err(error) => return Err(Fault::from(error).into()),
         }
     }
+    seam::point("submit.keys_locked");
     let id = new_job_id(&ready)?;
     check_queue(store)?;
+    seam::point("submit.queue_checked");
     let spec = spec(&ready, &id, call);
     let new = NewJob {
         spec: &spec,
@@ -89,12 +92,14 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
         let _ = store.delete(&id);
         return Err(Fault::from(error).into());
     }
+    seam::point("submit.keys_stored");
     if let Err(fault) = start_worker(service.program(), service.environment(), config, &directory, lock) {
         // Nothing ran and nothing was paid; a record of it would only look like a lost job.
         let _ = store.delete(&id);
         return Err(fault.into());
     }
     tracing::info!(job = %id, "job started");
+    seam::point("submit.started");
     wait_and_deliver(service, store, &directory, true, wait, call).await
 }
 
@@ -207,7 +212,9 @@ async fn wait_and_deliver(
     call: &Call,
 ) -> Outcome {
     let time = wait_of(wait, call.host.as_deref(), tool_timeout(service.environment()));
+    seam::point("wait.begun");
     wait_for_job(directory, time, started_here, call).await?;
+    seam::point("wait.ended");
     let gone = call.cancelled.is_cancelled() || call.closing.is_cancelled();
     let listener = if gone { Listener::Gone } else { Listener::Present };
     deliver::job(store, directory, listener).await

@@ -42,7 +42,7 @@ pub fn write<T: Serialize>(store: &Store, key: &str, fact: T) {
         let draft = path.with_extension(format!("{}", std::process::id()));
         let _ = std::fs::remove_file(&draft);
         if files::create_new(&draft, &bytes).is_ok() {
-            let _ = std::fs::rename(&draft, &path);
+            let _ = files::rename(&draft, &path);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A job's event log: one JSON object a line, written by the worker alone, read by anybody at any time.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::limits;
 use crate::peer::event::Event;
 use crate::peer::transcript::truncate;
-use crate::sys::{clock, files};
+use crate::sys::{clock, files, seam};
 
 /// Bytes after which nothing is written any more: the log's own bound and an answer or two.
 const VITAL_BYTES: u64 = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
@@ -81,7 +81,7 @@ impl EventLog {
         line.push(b'\n');
         self.written += line.len() as u64;
         // A full disk takes half a line; the next one must not be joined to it.
-        let written = self.file.write_all(&line);
+        let written = seam::write_all(&mut self.file, &line);
         self.torn = written.is_err();
         written
     }
@@ -123,6 +123,7 @@ pub fn read_from(path: &Path, offset: u64) -> (Vec<Entry>, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn a_torn_line_hides_no_other() {

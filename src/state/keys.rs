@@ -1,7 +1,7 @@
 //! Idempotency: one key and one set of arguments is one job, also when two callers come at once.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::JobId;
 use crate::state::error::StateError;
 use crate::state::store::Store;
-use crate::sys::files;
+use crate::sys::{files, seam};
 
 /// A key whose file is locked until this is dropped: nobody else can make a job for it meanwhile.
 #[derive(Debug)]
@@ -74,8 +74,8 @@ impl LockedKey {
         })?;
         self.file
             .set_len(0)
-            .and_then(|()| self.file.write_all(&bytes))
-            .and_then(|()| self.file.sync_all())
+            .and_then(|()| seam::write_all(&mut self.file, &bytes))
+            .and_then(|()| files::sync(&self.file))
             .map_err(StateError::io("write", &self.path))
     }
 }
@@ -83,13 +83,9 @@ impl LockedKey {
 /// Opens and locks a key's file. One that was deleted while this waited for the lock is nobody's key any more.
 fn open_locked(path: &Path) -> Result<File, StateError> {
     loop {
-        let file = files::private()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(StateError::io("write", path))?;
+        let mut options = files::private();
+        options.create(true).truncate(false).read(true).write(true);
+        let file = files::open_private(&options, path).map_err(StateError::io("write", path))?;
         file.lock().map_err(StateError::io("lock", path))?;
         let about = file.metadata().map_err(StateError::io("read", path))?;
         if !about.is_file() {

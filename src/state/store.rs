@@ -13,8 +13,8 @@ use crate::domain::retention::{self, Ended};
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::record::Spec;
-use crate::sys::files;
 use crate::sys::lock::{self, HeldLock};
+use crate::sys::{files, seam};
 
 /// The state directory. Naming it touches nothing; the first job makes it.
 #[derive(Clone, Debug)]
@@ -82,8 +82,10 @@ impl Store {
         let final_path = jobs.join(new.spec.id.as_str());
         let draft = JobDirectory::at(jobs.join(format!(".new-{}", new.spec.id)));
         let made = Self::fill(&draft, new).and_then(|lock| {
-            fs::rename(draft.path(), &final_path).map_err(StateError::io("write", &final_path))?;
+            files::rename(draft.path(), &final_path).map_err(StateError::io("write", &final_path))?;
+            seam::point("create.renamed");
             files::sync_dir(&jobs).map_err(StateError::io("write", &jobs))?;
+            seam::point("create.synced");
             Ok(lock)
         });
         if made.is_err() {
@@ -95,11 +97,13 @@ impl Store {
     fn fill(draft: &JobDirectory, new: &NewJob<'_>) -> Result<HeldLock, StateError> {
         let path = draft.path();
         files::create_private_dir(path).map_err(StateError::io("make", path))?;
+        seam::point("create.draft_made");
         files::create_private_dir(&draft.tmp_path()).map_err(StateError::io("make", draft.tmp_path()))?;
         let lock_path = draft.lock_path();
         let lock = HeldLock::try_take(&lock_path)
             .map_err(StateError::io("lock", &lock_path))?
             .ok_or_else(|| StateError::io("lock", &lock_path)(io::ErrorKind::WouldBlock.into()))?;
+        seam::point("create.locked");
         let write = |path: PathBuf, bytes: &[u8]| {
             files::create_new_content_synced(&path, bytes).map_err(StateError::io("write", path))
         };
@@ -110,24 +114,29 @@ impl Store {
             })
         };
         write(draft.prompt_path(), new.prompt.as_bytes())?;
+        seam::point("create.prompt_written");
         if let Some(schema) = new.schema {
             write(
                 draft.schema_path(),
                 &json(&draft.schema_path(), serde_json::to_vec(schema))?,
             )?;
+            seam::point("create.schema_written");
         }
         if let Some(change) = new.change {
             write(
                 draft.change_path(),
                 &json(&draft.change_path(), serde_json::to_vec(change))?,
             )?;
+            seam::point("create.change_written");
         }
         write(
             draft.spec_path(),
             &json(&draft.spec_path(), serde_json::to_vec(new.spec))?,
         )?;
+        seam::point("create.spec_written");
         // Once for all of them: each sync can cost milliseconds that the caller waits for.
         files::sync_dir(path).map_err(StateError::io("write", path))?;
+        seam::point("create.draft_synced");
         Ok(lock)
     }
 
@@ -229,8 +238,13 @@ impl Store {
     pub fn delete(&self, id: &JobId) -> Result<(), StateError> {
         let from = self.root.join("jobs").join(id.as_str());
         let gone = self.root.join("jobs").join(format!(".gone-{id}"));
-        match fs::rename(&from, &gone) {
-            Ok(()) => fs::remove_dir_all(&gone).map_err(StateError::io("delete", gone)),
+        match files::rename(&from, &gone) {
+            Ok(()) => {
+                seam::point("delete.renamed");
+                fs::remove_dir_all(&gone).map_err(StateError::io("delete", gone))?;
+                seam::point("delete.removed");
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StateError::NoSuchJob),
             Err(error) => Err(StateError::io("delete", from)(error)),
         }
@@ -261,6 +275,7 @@ impl Store {
             })
         });
         let gone = retention::evict(ended.collect(), now_ms, limits::RETENTION, limits::RETENTION_JOBS);
+        seam::point("evict.decided");
         gone.iter().filter(|id| self.delete(id).is_ok()).count()
     }
 }

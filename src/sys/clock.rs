@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::sys::seam;
+
 /// Returns milliseconds since 1970. A clock before 1970 reads as 0.
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    millis(since)
+    millis(since).saturating_add_signed(seam::clock_skew_ms())
 }
 
 /// Returns a duration in whole milliseconds.
@@ -35,6 +37,9 @@ impl Stopwatch {
 ///
 /// Empty where the system does not say.
 pub fn boot_id() -> String {
+    if let Some(pretended) = seam::pretended_boot() {
+        return pretended;
+    }
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|id| id.trim().to_owned())
         .unwrap_or_default()

@@ -1,34 +1,53 @@
 //! Files that are whole or absent: write beside the target, sync, rename, sync the directory.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::sys::seam::{self, Operation};
+
 /// Makes a directory and its parents, each new one readable by its owner alone.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    seam::before(Operation::MakeDirectory)?;
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Replaces or makes a file: afterwards it holds `bytes`, also after a power cut, or it is unchanged.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    let mut file = draft_in(directory)?;
+    seam::write_all(&mut file, bytes)?;
+    sync(file.as_file())?;
+    seam::before(Operation::Rename)?;
     file.persist(path).map_err(|failed| failed.error)?;
     sync_dir(directory)
 }
 
+/// Makes a file that vanishes unless it is given its name.
+fn draft_in(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
+    seam::before(Operation::Open)?;
+    tempfile::Builder::new()
+        .prefix(".writing-")
+        .tempfile_in(directory)
+}
+
+/// Renames a file or directory.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    seam::before(Operation::Rename)?;
+    std::fs::rename(from, to)
+}
+
+/// Syncs the content of a file.
+pub fn sync(file: &File) -> io::Result<()> {
+    seam::before(Operation::Sync)?;
+    file.sync_all()
+}
+
 /// Makes a file that did not exist; `AlreadyExists` otherwise. It is not synced: the caller says what must survive.
 pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    private()
-        .create_new(true)
-        .write(true)
-        .open(path)?
-        .write_all(bytes)
+    let mut file = open_private(private().create_new(true).write(true), path)?;
+    seam::write_all(&mut file, bytes)
 }
 
 /// Makes a file that did not exist and syncs it with its directory.
@@ -40,14 +59,14 @@ pub fn create_new_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes a file that did not exist and syncs its content. Its name survives a power cut only once the caller has synced
 /// the directory, which one call does for all files in it.
 pub fn create_new_content_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = private().create_new(true).write(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let mut file = open_private(private().create_new(true).write(true), path)?;
+    seam::write_all(&mut file, bytes)?;
+    sync(&file)
 }
 
 /// Opens a file for appending, made if absent.
 pub fn open_append(path: &Path) -> io::Result<File> {
-    private().create(true).append(true).open(path)
+    open_private(private().create(true).append(true), path)
 }
 
 /// Returns options that make files readable by their owner alone, never follow a link at the end of a path and never
@@ -58,8 +77,15 @@ pub fn private() -> OpenOptions {
     options
 }
 
+/// Opens a file with options that [`private`] gave.
+pub fn open_private(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    seam::before(Operation::Open)?;
+    options.open(path)
+}
+
 /// Opens a regular file for reading; a link or FIFO is refused, and never waited for.
 pub fn open_regular(path: &Path) -> io::Result<File> {
+    seam::before(Operation::Open)?;
     regular(
         OpenOptions::new()
             .read(true)
@@ -105,7 +131,7 @@ fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Syncs a directory, so that a rename in it survives a power cut.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    sync(&File::open(path)?)
 }
 
 /// Returns the bytes that this user may still write to the file system of `path`.
@@ -118,20 +144,25 @@ pub fn available_bytes(path: &Path) -> io::Result<u64> {
 /// Allocate, write, cut to length, sync, rename: on a full disk the allocation fails while nothing is lost yet.
 pub fn write_reserved(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempfile_in(directory)?;
+    let mut file = draft_in(directory)?;
     allocate(file.as_file(), bytes.len() as u64)?;
-    file.write_all(bytes)?;
+    seam::point("finish.allocated");
+    seam::write_all(&mut file, bytes)?;
     file.as_file().set_len(bytes.len() as u64)?;
-    file.as_file().sync_all()?;
+    sync(file.as_file())?;
+    seam::point("finish.written");
+    seam::before(Operation::Rename)?;
     file.persist(path).map_err(|failed| failed.error)?;
+    seam::point("finish.renamed");
     sync_dir(directory)
 }
 
 /// Makes a file that takes up this many bytes.
 pub fn reserve(path: &Path, bytes: u64) -> io::Result<()> {
-    allocate(&private().create_new(true).write(true).open(path)?, bytes)
+    allocate(
+        &open_private(private().create_new(true).write(true), path)?,
+        bytes,
+    )
 }
 
 /// Allocates where the file system can. One that cannot, such as NFS up to version 4.1, must not cost a result.
@@ -141,6 +172,7 @@ fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     if bytes == 0 {
         return Ok(());
     }
+    seam::before(Operation::Write)?;
     match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
         Err(errno) if is_unsupported(errno) => Ok(()),
         outcome => Ok(outcome?),

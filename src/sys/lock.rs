@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::sys::files;
+use crate::sys::seam::{self, Operation};
 
 /// An exclusive lock, held until it is dropped or its process ends.
 #[derive(Debug)]
@@ -17,11 +18,8 @@ impl HeldLock {
     /// # Errors
     /// Also when the file system knows no locks, which is an error and never "free".
     pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
-        let file = files::private()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
+        let file = files::open_private(files::private().create(true).truncate(false).write(true), path)?;
+        seam::before(Operation::Lock)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -50,12 +48,7 @@ pub struct SharedLock {
 impl SharedLock {
     /// Takes the lock. Failing is no error: then this holder is not seen.
     pub fn take(path: &Path) -> Self {
-        let file = files::private()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .ok();
+        let file = files::open_private(files::private().create(true).truncate(false).write(true), path).ok();
         Self {
             _file: file.filter(|file| file.try_lock_shared().is_ok()),
         }
@@ -76,6 +69,7 @@ pub fn is_held(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
+    seam::before(Operation::Lock)?;
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),

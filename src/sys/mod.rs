@@ -5,6 +5,7 @@ pub mod files;
 pub mod lock;
 pub mod log_file;
 pub mod process;
+pub mod seam;
 pub mod signal;
 pub mod sweep;
 pub mod tail;

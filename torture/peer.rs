@@ -1,0 +1,138 @@
+//! The scripted peer: it looks like codex, costs nothing and is up in a millisecond. What it does is written in the
+//! prompt as `[[peer KEY=VALUE ...]]`:
+//!
+//! - `steps=N` and `step_ms=M`: so many commands before the answer, each this long (default none);
+//! - `stubborn=1`: ignores INT and TERM, and leaves a grandchild in a session of its own that does too;
+//! - `bad=1`: the first answer cannot be read, so that a repair turn follows (reviews only).
+//!
+//! Each start that read a prompt is a paid one and is noted in the ledger before the first event is printed.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crosscheck::domain::environment::Environment;
+use crosscheck::domain::fingerprint::sha256_hex;
+use serde_json::{Value, json};
+
+/// Is codex, as far as crosscheck looks.
+pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    match words.first() {
+        Some(&"--version") => {
+            println!("codex-cli 0.169.0");
+            ExitCode::SUCCESS
+        }
+        Some(&"sandbox") => ExitCode::SUCCESS,
+        Some(&"exec") => exec(&words, environment),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn exec(words: &[&str], environment: &Environment) -> ExitCode {
+    let mut prompt = String::new();
+    if std::io::stdin().read_to_string(&mut prompt).is_err() || prompt.is_empty() {
+        eprintln!("No prompt provided via stdin.");
+        return ExitCode::FAILURE;
+    }
+    let resumed = words
+        .iter()
+        .position(|word| *word == "resume")
+        .and_then(|at| words.get(at + 1));
+    let thread = resumed.map_or_else(new_thread, |thread| (*thread).to_owned());
+    let structured = words.contains(&"--output-schema");
+    let bad = number(&prompt, "bad") == Some(1) && resumed.is_none();
+    let answer = answer(&prompt, structured, bad);
+    note_paid(environment, &prompt, &answer);
+    if number(&prompt, "stubborn") == Some(1) {
+        be_stubborn();
+    }
+    say(&json!({"type": "thread.started", "thread_id": thread}));
+    say(&json!({"type": "turn.started"}));
+    for step in 0..number(&prompt, "steps").unwrap_or(0) {
+        let command = format!("step {step}");
+        say(
+            &json!({"type": "item.started", "item": {"id": step.to_string(), "type": "command_execution", "command": command}}),
+        );
+        std::thread::sleep(Duration::from_millis(number(&prompt, "step_ms").unwrap_or(1)));
+        say(
+            &json!({"type": "item.completed", "item": {"id": step.to_string(), "type": "command_execution", "command": command, "aggregated_output": "done\n", "exit_code": 0, "status": "completed"}}),
+        );
+    }
+    say(
+        &json!({"type": "item.completed", "item": {"id": "answer", "type": "agent_message", "text": answer}}),
+    );
+    say(
+        &json!({"type": "turn.completed", "usage": {"input_tokens": 100, "cached_input_tokens": 0, "output_tokens": 10}}),
+    );
+    ExitCode::SUCCESS
+}
+
+fn say(event: &Value) {
+    let mut out = std::io::stdout();
+    // The reader may be dead; a codex that cannot print ends.
+    if writeln!(out, "{event}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(1);
+    }
+}
+
+/// Returns the answer to a prompt: text that depends on every byte of it, so that answers cannot be mistaken for
+/// each other.
+fn answer(prompt: &str, structured: bool, bad: bool) -> String {
+    let text = format!("answer {}", sha256_hex(prompt.as_bytes()));
+    match (structured, bad) {
+        (false, _) => text,
+        (true, true) => "no JSON at all".to_owned(),
+        (true, false) => json!({"summary": text, "verdict": "pass", "confidence": "high", "score": 90, "findings": [], "questions": [], "assumptions": []}).to_string(),
+    }
+}
+
+/// Reads a number behind a key of the marker in the prompt.
+fn number(prompt: &str, key: &str) -> Option<u64> {
+    let marker = prompt.split("[[peer ").nth(1)?.split("]]").next()?;
+    marker
+        .split_whitespace()
+        .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?
+        .parse()
+        .ok()
+}
+
+fn new_thread() -> String {
+    let random = sha256_hex(format!("{} {:?}", std::process::id(), std::time::SystemTime::now()).as_bytes());
+    format!(
+        "{}-{}-7{}-8{}-{}",
+        &random[..8],
+        &random[8..12],
+        &random[12..15],
+        &random[15..18],
+        &random[18..30]
+    )
+}
+
+/// Notes that this start was paid for: the job, the prompt and the answer that it will give.
+fn note_paid(environment: &Environment, prompt: &str, answer: &str) {
+    let (Some(home), Some(tmp)) = (environment.path("HOME"), environment.path("TMPDIR")) else {
+        return;
+    };
+    let paid = home.join("ledger/paid");
+    let note = json!({
+        "job": tmp.parent(),
+        "pid": std::process::id(),
+        "prompt_sha256": sha256_hex(prompt.as_bytes()),
+        "answer_sha256": sha256_hex(answer.as_bytes()),
+    });
+    let name = new_thread();
+    let _ = std::fs::create_dir_all(&paid);
+    let draft = home.join("ledger").join(format!(".{name}"));
+    let _ = std::fs::write(&draft, note.to_string()).and_then(|()| std::fs::rename(&draft, paid.join(name)));
+}
+
+/// Ignores INT and TERM, as does a grandchild in a session of its own.
+fn be_stubborn() {
+    let script = "trap '' INT TERM; (trap '' INT TERM; exec setsid sh -c 'trap \"\" INT TERM; while :; do sleep 1; done') & while :; do sleep 1; done";
+    let _ = std::process::Command::new("/bin/sh")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::null())
+        .spawn();
+}

@@ -1,0 +1,170 @@
+//! A private world: state, home, ledger and workspace under one temporary folder, and the processes that live in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::PLAN_VARIABLE;
+use crate::server::Server;
+
+/// The longest that anything in a world is waited for. Machines may be loaded; nothing is judged by it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A temporary folder with everything in it. Dropping it deletes it.
+#[derive(Debug)]
+pub struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// Makes a world with an empty store and a workspace that is a git repository with an uncommitted change.
+    pub fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Makes a world on the file system of `parent`.
+    pub fn below(parent: &Path) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("torture-")
+            .tempdir_in(parent)
+            .expect("a folder for the world can be made");
+        let world = Self { folder };
+        for path in [world.home(), world.ledger(), world.workspace(), world.path("bin")] {
+            fs::create_dir_all(path).expect("folders of the world can be made");
+        }
+        let own = std::env::current_exe().expect("this program has a path");
+        std::os::unix::fs::symlink(own, world.path("bin/codex")).expect("the peer can be linked");
+        world.no_plan();
+        world.git(&["init", "-q", "-b", "main"]);
+        fs::write(world.workspace().join("a.txt"), "one\ntwo\n").expect("a file can be written");
+        world.git(&["add", "."]);
+        world.git(&[
+            "-c",
+            "user.name=torture",
+            "-c",
+            "user.email=torture@localhost",
+            "commit",
+            "-qm",
+            "first",
+        ]);
+        fs::write(world.workspace().join("a.txt"), "one\n2\n").expect("a file can be written");
+        world
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let done = Command::new("git")
+            .args(arguments)
+            .current_dir(self.workspace())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", self.home())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .status()
+            .expect("git is there");
+        assert!(done.success(), "git {arguments:?}");
+    }
+
+    /// Returns a path in the world.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    /// What the harness and the peer noted: what really happened.
+    pub fn ledger(&self) -> PathBuf {
+        self.home().join("ledger")
+    }
+
+    /// The workspace.
+    pub fn workspace(&self) -> PathBuf {
+        self.path("workspace")
+    }
+
+    /// Plans no fault.
+    pub fn no_plan(&self) -> PathBuf {
+        self.plan("none", &[])
+    }
+
+    /// Writes a plan and returns its folder. A plan of the same name is replaced, with what it had noted.
+    pub fn plan(&self, name: &str, lines: &[String]) -> PathBuf {
+        let folder = self.path("plans").join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder for the plan can be made");
+        fs::write(folder.join("plan"), lines.join("\n")).expect("a plan can be written");
+        folder
+    }
+
+    /// Returns a command that is crosscheck, armed with a plan, in an environment of its own.
+    pub fn crosscheck(&self, plan: &Path) -> Command {
+        let own = std::env::current_exe().expect("this program has a path");
+        let mut command = Command::new(own);
+        command
+            .current_dir(self.workspace())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", self.home())
+            .env("LANG", "C.UTF-8")
+            .env("CROSSCHECK_STATE_DIR", self.state())
+            .env("CROSSCHECK_CODEX_BIN", self.path("bin/codex"))
+            .env(PLAN_VARIABLE, plan)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts a server, armed with a plan.
+    pub fn server(&self, plan: &Path) -> Server {
+        Server::start(self.crosscheck(plan))
+    }
+
+    /// Lists the directories of all jobs.
+    pub fn jobs(&self) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = fs::read_dir(self.state().join("jobs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+/// Waits until a condition holds; `false` when it did not within [`PATIENCE`].
+pub fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+/// Returns the point at which a process with this plan stands still, once one does.
+pub fn wait_reached(plan: &Path) -> Option<(u32, String)> {
+    let reached = plan.join("reached");
+    wait_until(|| reached.exists()).then_some(())?;
+    let text = fs::read_to_string(reached).ok()?;
+    let (pid, point) = text.trim().split_once(' ')?;
+    Some((pid.parse().ok()?, point.to_owned()))
+}
+
+/// Lets a halted process go on.
+pub fn let_go(plan: &Path) {
+    fs::write(plan.join("go"), "").expect("the plan's folder is there");
+}
