@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::PLAN_VARIABLE;
@@ -30,11 +31,9 @@ impl World {
             .tempdir_in(parent)
             .expect("a folder for the world can be made");
         let world = Self { folder };
-        for path in [world.home(), world.ledger(), world.workspace(), world.path("bin")] {
+        for path in [world.home(), world.ledger(), world.workspace()] {
             fs::create_dir_all(path).expect("folders of the world can be made");
         }
-        let own = std::env::current_exe().expect("this program has a path");
-        std::os::unix::fs::symlink(own, world.path("bin/codex")).expect("the peer can be linked");
         world.no_plan();
         world.git(&["init", "-q", "-b", "main"]);
         fs::write(world.workspace().join("a.txt"), "one\ntwo\n").expect("a file can be written");
@@ -115,7 +114,7 @@ impl World {
             .env("HOME", self.home())
             .env("LANG", "C.UTF-8")
             .env("CROSSCHECK_STATE_DIR", self.state())
-            .env("CROSSCHECK_CODEX_BIN", self.path("bin/codex"))
+            .env("CROSSCHECK_CODEX_BIN", peer())
             .env(PLAN_VARIABLE, plan)
             .stdin(Stdio::null());
         command
@@ -141,6 +140,27 @@ impl World {
         found.sort();
         found
     }
+}
+
+/// Returns the scripted peer: this program under the name codex. A link that points elsewhere would be followed to this
+/// program's own name, so it is a second name of the same file.
+fn peer() -> PathBuf {
+    static PEER: OnceLock<PathBuf> = OnceLock::new();
+    PEER.get_or_init(|| {
+        let own = std::env::current_exe().expect("this program has a path");
+        let folder = own.with_file_name("torture-peer");
+        fs::create_dir_all(&folder).expect("a folder beside this program can be made");
+        let (draft, peer) = (
+            folder.join(format!("codex-{}", std::process::id())),
+            folder.join("codex"),
+        );
+        fs::hard_link(&own, &draft).expect("a second name can be given");
+        fs::rename(&draft, &peer).expect("the name is free or ours");
+        // Renaming one name of a file to another name of it does nothing.
+        let _ = fs::remove_file(&draft);
+        peer
+    })
+    .clone()
 }
 
 /// Waits until a condition holds; `false` when it did not within [`PATIENCE`].
