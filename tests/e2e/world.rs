@@ -88,6 +88,16 @@ impl World {
         self.home.work().join("shop")
     }
 
+    /// Returns the home folder that every process of this world has.
+    pub(crate) fn home_folder(&self) -> PathBuf {
+        self.home.home()
+    }
+
+    /// Returns the directory of our own state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.home.state()
+    }
+
     /// Returns where cargo would install the program.
     pub(crate) fn place_of_the_program(&self) -> PathBuf {
         self.home.home().join(".cargo/bin/crosscheck")
