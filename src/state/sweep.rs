@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::limits;
 use crate::state::keys;
+use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::lock;
 
@@ -28,6 +29,10 @@ pub fn sweep(store: &Store) {
     }
     for path in aged(&store.root().join("scratch"), ABANDONED) {
         let _ = fs::remove_dir_all(&path);
+    }
+    quarantine::sweep(store);
+    for path in aged(&quarantine::folder(store), limits::RETENTION) {
+        let _ = quarantine::remove(&path);
     }
     for path in aged(&store.root().join("cache"), STALE_FACT) {
         let _ = fs::remove_file(&path);
@@ -65,6 +70,33 @@ mod tests {
         fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
     }
 
+    fn write_spec(store: &Store, id: &JobId) {
+        let spec = crate::state::record::tests::spec(id);
+        let path = store.directory(id).spec_path();
+        fs::write(path, serde_json::to_vec(&spec).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_lies_aside_goes_when_its_time_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let jobs = store.folder("jobs").unwrap();
+        for name in ["01m7yptqjp-t9cew2-8rhn17gx15", "01m7yptqjp-t9cew2-8rhn17gx16"] {
+            fs::write(jobs.join(name), "no directory").unwrap();
+            age(&jobs.join(name));
+        }
+        sweep(&store);
+        let aside = quarantine::folder(&store);
+        assert_eq!(
+            quarantine::count(&store, None),
+            2,
+            "its time begins when it is moved"
+        );
+        age(&aside.join("01m7yptqjp-t9cew2-8rhn17gx15"));
+        sweep(&store);
+        assert_eq!(quarantine::count(&store, None), 1);
+    }
+
     #[test]
     fn what_a_killed_process_left_goes_and_what_is_in_use_stays() {
         let dir = tempfile::tempdir().unwrap();
@@ -75,6 +107,8 @@ mod tests {
             fs::create_dir(jobs.join(name)).unwrap();
             fs::write(jobs.join(name).join("prompt.txt"), "private").unwrap();
         }
+        let kept = "01m7yptqjp-t9cew2-8rhn17gx15".parse().unwrap();
+        write_spec(&store, &kept);
         fs::create_dir(scratch.join("git")).unwrap();
         for old in [jobs.join(".new-a"), jobs.join(".gone-b"), scratch.join("git")] {
             age(&old);
@@ -98,7 +132,7 @@ mod tests {
         let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
         let directory = store.directory(&id);
         fs::create_dir_all(directory.path()).unwrap();
-        fs::write(directory.spec_path(), "{}").unwrap();
+        write_spec(&store, &id);
         LockedKey::take(&store, "k", b"a").unwrap().store(&id).unwrap();
         let keys = dir.path().join("keys");
         let key = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
