@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::job::{JobId, JobState};
 use crate::state::error::StateError;
 use crate::state::record::{ResultRecord, Spec, VERSION};
+use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
 use crate::sys::{files, lock};
 
@@ -150,7 +151,32 @@ impl JobDirectory {
             path: path.clone(),
             source,
         })?;
-        files::write_reserved(&path, &bytes).map_err(StateError::io("write", path))
+        files::write_reserved(&path, &bytes).map_err(StateError::io("write", path))?;
+        self.tidy();
+        Ok(())
+    }
+
+    /// Deletes what was of use only while the job ran: the room for its result, its folder for temporary files, and the
+    /// drafts of whoever was killed while writing. Only the holder of the lock may.
+    fn tidy(&self) {
+        let _ = fs::remove_file(self.reserve_path());
+        let _ = fs::remove_dir_all(self.tmp_path());
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(b".writing-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Tidies up after a worker that was killed between its result and its end.
+    pub(super) fn tidy_if_ended(&self) {
+        let left = has_name(&self.reserve_path()) || has_name(&self.tmp_path());
+        if left
+            && has_name(&self.result_path())
+            && let Ok(Some(_lock)) = HeldLock::try_take(&self.lock_path())
+        {
+            self.tidy();
+        }
     }
 
     /// Asks for the job's end. Asking twice is no error.

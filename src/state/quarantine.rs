@@ -15,8 +15,6 @@ use crate::state::store::Store;
 use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
 
-/// Records looked at after each job, the newest. Older ones are looked at when their time is over.
-const CHECKED: usize = 1000;
 /// The name of the folder.
 const FOLDER: &str = "quarantine";
 
@@ -50,13 +48,6 @@ pub fn notice(store: &Store, workspace: Option<WorkspaceHash>) -> Option<String>
 pub fn place_of(store: &Store, id: &JobId) -> Option<PathBuf> {
     let path = folder(store).join(id.as_str());
     fs::symlink_metadata(&path).is_ok().then_some(path)
-}
-
-/// Moves the damaged ones among the newest records aside.
-pub(super) fn sweep(store: &Store) {
-    for id in store.ids(None).into_iter().flatten().take(CHECKED) {
-        set_aside(store, &id);
-    }
 }
 
 /// Moves a record aside if it can never be read and nobody works on it. What cannot be moved is tried again later.
@@ -147,6 +138,7 @@ mod tests {
     use super::*;
     use crate::state::keys::LockedKey;
     use crate::state::record::tests::spec;
+    use crate::state::sweep::sweep;
     use std::os::unix::fs::symlink;
 
     const DAMAGED: &[u8] = b"{\"version\":1,";

@@ -14,6 +14,8 @@ use crate::sys::lock;
 /// Age of a half-made or half-deleted job, or of a private git directory, that nobody works on any more. Making one
 /// takes less than a minute.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Records looked at after each job, the newest. A damaged one that is older is found when its time is over.
+const CHECKED: usize = 1000;
 /// Age of a fact that would not be believed any more anyway.
 const STALE_FACT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
@@ -30,7 +32,10 @@ pub fn sweep(store: &Store) {
     for path in aged(&store.root().join("scratch"), ABANDONED) {
         let _ = fs::remove_dir_all(&path);
     }
-    quarantine::sweep(store);
+    for id in store.ids(None).into_iter().flatten().take(CHECKED) {
+        quarantine::set_aside(store, &id);
+        store.directory(&id).tidy_if_ended();
+    }
     for path in aged(&quarantine::folder(store), limits::RETENTION) {
         let _ = quarantine::remove(&path);
     }
@@ -74,6 +79,43 @@ mod tests {
         let spec = crate::state::record::tests::spec(id);
         let path = store.directory(id).spec_path();
         fs::write(path, serde_json::to_vec(&spec).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_a_job_needed_while_it_ran_goes_with_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = "01m7yptqjp-t9cew2-8rhn17gx15".parse().unwrap();
+        let directory = store.directory(&id);
+        fs::create_dir_all(directory.tmp_path()).unwrap();
+        write_spec(&store, &id);
+        let fill = || {
+            let _ = fs::create_dir(directory.tmp_path());
+            fs::write(directory.reserve_path(), "room").unwrap();
+            fs::write(directory.path().join(".writing-abc"), "half").unwrap();
+        };
+        let left = || {
+            let entries = fs::read_dir(directory.path()).unwrap().flatten();
+            let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+            names.sort();
+            names
+        };
+        fill();
+        sweep(&store);
+        assert_eq!(left().len(), 4, "it may still run");
+        let result =
+            r#"{"version":1,"state":"lost","ended_ms":1,"elapsed_ms":1,"commands":[],"warnings":[]}"#;
+        directory
+            .write_result(&serde_json::from_str(result).unwrap())
+            .unwrap();
+        assert_eq!(left(), ["result.json", "spec.json"]);
+        fill();
+        let held = lock::HeldLock::try_take(&directory.lock_path()).unwrap().unwrap();
+        sweep(&store);
+        assert_eq!(left().len(), 6, "its worker is at it");
+        drop(held);
+        sweep(&store);
+        assert_eq!(left(), ["result.json", "spec.json", "worker.lock"]);
     }
 
     #[test]
