@@ -3,6 +3,7 @@
 //! Finds the peer's program, probes for free what a paid run relies on, starts the worker that owns a job, and turns
 //! what a run left into the job's result. Knows nothing of tools, hosts or terminals.
 
+pub mod attempt;
 pub mod conclude;
 pub mod contract;
 pub mod control;
