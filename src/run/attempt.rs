@@ -15,9 +15,10 @@ use crate::domain::job::JobState;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
 use crate::peer::codex::invocation::Exec;
-use crate::prompt::repair;
+use crate::prompt::{go_on, repair};
 use crate::run::conclude::{self, Remains};
 use crate::run::control::Control;
+use crate::run::patience::{NETWORK_WAIT, Patience};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
@@ -26,7 +27,7 @@ use crate::state::error::StateError;
 use crate::state::events::EventLog;
 use crate::state::record::{Answer, Spec};
 use crate::state::store::Store;
-use crate::sys::clock;
+use crate::sys::clock::{self, Clocks};
 use crate::sys::files;
 use crate::sys::process::Invocation;
 
@@ -67,6 +68,8 @@ impl Attempt<'_> {
             directory: self.directory,
             log: &mut log,
             control: &control,
+            clocks: Clocks::now(),
+            patience: None,
         };
         if !self.spec.directory.is_dir() {
             // Spawning would fail with the same error as a missing program.
@@ -90,7 +93,32 @@ impl Attempt<'_> {
                 .await
                 .map_err(failed)?;
         }
-        let text = self.judge(run, remains).await?;
+        let mut judged = self.judge(run, &exec, remains).await;
+        if let Err((_, fault)) = &judged
+            && let Some(thread) = self.broken_thread(fault.code, remains)
+        {
+            tracing::info!("the connection broke; going on in the thread");
+            exec.resume = Some(thread);
+            number += 1;
+            let first = std::mem::take(&mut remains.transcript);
+            let waiting = Invocation {
+                arguments: exec.waiting_arguments(),
+                ..self.invocation(&exec)
+            };
+            supervision.patience = Some(Patience::new(NETWORK_WAIT));
+            let again = supervision.run(&waiting, go_on().as_str(), number).await;
+            supervision.patience = None;
+            judged = match again {
+                Ok(run) => self.judge(run, &exec, remains).await,
+                Err(fault) => Err(failed(fault)),
+            };
+            let said = remains.transcript.last_message.is_some();
+            remains.transcript.continue_from(first, said);
+            remains
+                .warnings
+                .push("the connection broke during the run; it was resumed once in the same thread".into());
+        }
+        let text = judged?;
         let unreadable = match conclude::read_answer(self.spec, change.as_ref(), &text) {
             Ok((answer, warnings)) => {
                 remains.warnings.extend(warnings);
@@ -114,12 +142,12 @@ impl Attempt<'_> {
         };
         tracing::info!("asking codex to repair its answer");
         exec.resume = Some(thread);
-        let first = remains.transcript.clone();
+        let first = std::mem::take(&mut remains.transcript);
         let again = supervision
             .run(&self.invocation(&exec), repair(&unreadable).as_str(), number + 1)
             .await;
         let judged = match again {
-            Ok(run) => self.judge(run, remains).await,
+            Ok(run) => self.judge(run, &exec, remains).await,
             Err(fault) => Err(failed(fault)),
         };
         let repaired = judged.map(|text| conclude::read_answer(self.spec, change.as_ref(), &text));
@@ -139,7 +167,7 @@ impl Attempt<'_> {
     }
 
     /// Takes what a run left and says whether its last message is an answer.
-    async fn judge(&self, run: Run, remains: &mut Remains) -> Result<String, (JobState, Fault)> {
+    async fn judge(&self, run: Run, exec: &Exec, remains: &mut Remains) -> Result<String, (JobState, Fault)> {
         remains.leaked.extend(run.leaked);
         remains.transcript = run.transcript;
         let transcript = &remains.transcript;
@@ -157,7 +185,7 @@ impl Attempt<'_> {
         } else {
             end
         };
-        if let (Some(asked), Some(got)) = (&self.spec.resume, &transcript.thread)
+        if let (Some(asked), Some(got)) = (&exec.resume, &transcript.thread)
             && asked.as_str() != got
         {
             remains
@@ -169,11 +197,25 @@ impl Attempt<'_> {
             Err(failure) => {
                 if let Some(said) = &failure.said {
                     let said: String = conclude::mask(said).chars().take(500).collect();
-                    remains.warnings.push(format!("codex said: {said}"));
+                    let said = format!("codex said: {said}");
+                    if !remains.warnings.contains(&said) {
+                        remains.warnings.push(said);
+                    }
                 }
                 Err((JobState::Failed, self.fault(failure).await))
             }
         }
+    }
+
+    /// Returns the thread in which a run that lost the network can go on: one that codex keeps and the model worked in.
+    fn broken_thread(&self, code: FaultCode, remains: &Remains) -> Option<ThreadId> {
+        let transcript = &remains.transcript;
+        let lost = code == FaultCode::PeerNetwork && classify::reached_the_model(transcript);
+        let thread = transcript
+            .thread
+            .clone()
+            .filter(|_| lost && !self.spec.ephemeral)?;
+        ThreadId::try_from(thread).ok()
     }
 
     /// Turns a failure into a fault, with the reset time of a used-up allowance where codex tells it.
