@@ -15,6 +15,7 @@ use crate::domain::job::JobState;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
 use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::version::{Support, support};
 use crate::prompt::{go_on, repair};
 use crate::run::conclude::{self, Remains};
 use crate::run::control::Control;
@@ -71,6 +72,7 @@ impl Attempt<'_> {
             clocks: Clocks::now(),
             patience: None,
         };
+        self.check_program(remains).await.map_err(failed)?;
         if !self.spec.directory.is_dir() {
             // Spawning would fail with the same error as a missing program.
             let message = "the workspace vanished before codex was started";
@@ -205,6 +207,38 @@ impl Attempt<'_> {
                 Err((JobState::Failed, self.fault(failure).await))
             }
         }
+    }
+
+    /// Looks whether the peer is still the one that was checked when the job was made: a job may wait for hours.
+    async fn check_program(&self, remains: &mut Remains) -> Result<(), Fault> {
+        let checked = &self.spec.peer;
+        let again = "repeat the call, which looks for codex and checks it anew";
+        let path = checked.program.clone();
+        let Ok(present) = Program::at(path, self.config, self.environment, self.store).await else {
+            let message = format!(
+                "codex is gone from `{}`, or broken, since the job was made; nothing was paid",
+                checked.program.display()
+            );
+            return Err(Fault::new(FaultCode::PeerNotFound, message).hint(again));
+        };
+        let version = present.version.to_string();
+        if version == checked.version {
+            return Ok(());
+        }
+        let replaced = format!(
+            "codex was replaced since the job was made, {} to {version}",
+            checked.version
+        );
+        let refused = match support(&present.version, self.config.codex_versions.value.as_ref()) {
+            Support::Supported => {
+                remains.warnings.push(replaced);
+                return Ok(());
+            }
+            Support::TooOld => FaultCode::PeerVersionUnsupported,
+            Support::Untested => FaultCode::PeerContractChanged,
+        };
+        let message = format!("{replaced}, which was not checked; nothing was paid");
+        Err(Fault::new(refused, message).hint(again))
     }
 
     /// Returns the thread in which a run that lost the network can go on: one that codex keeps and the model worked in.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -248,4 +248,144 @@ fn a_usage_limit_in_the_middle_keeps_what_was_said_and_can_be_resumed() {
     let again = server.ok("consult", &json!({"prompt": "Go on.", "resume": id}));
     assert_eq!(again["answer"], "The rest.");
     assert_eq!(again["meta"]["thread"], full["result"]["thread"]);
+}
+
+/// A codex that can be removed and replaced: a script before the real one that tells a version of its own.
+struct Installed {
+    world: World,
+}
+
+impl Installed {
+    fn new(script: impl Script + 'static) -> Self {
+        let World { model, home } = World::new(script);
+        let program = home.private().join("codex-program");
+        let home = home.with_variable("CROSSCHECK_CODEX_BIN", &program);
+        let installed = Self {
+            world: World { model, home },
+        };
+        installed
+            .world
+            .configure("[env]\npass = [\"FAKE_KEY\"]\n[limits]\nconcurrency = 1\n");
+        installed.install("0.169.0");
+        installed
+    }
+
+    fn program(&self) -> std::path::PathBuf {
+        self.world.home.private().join("codex-program")
+    }
+
+    /// As a package manager does it: the new file takes the place of the old one.
+    fn install(&self, version: &str) {
+        let beside = self.program().with_extension("new");
+        let text = format!(
+            "#!/bin/sh\n[ \"$1\" = --version ] && {{ echo codex-cli {version}; exit; }}\nexec '{}' \"$@\"\n",
+            peers::codex().display()
+        );
+        fs::write(&beside, text).unwrap();
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&beside, self.program()).unwrap();
+    }
+
+    fn remove(&self) {
+        fs::remove_file(self.program()).unwrap();
+    }
+}
+
+#[test]
+fn a_codex_that_was_removed_or_replaced_between_two_jobs_is_noticed() {
+    let installed = Installed::new(Scripted::well());
+    let mut server = installed.world.server();
+    let question = json!({"prompt": "x"});
+    assert_eq!(server.ok("consult", &question)["meta"]["peer_version"], "0.169.0");
+    installed.remove();
+    server.fault("consult", &question, "peer_not_found");
+    assert_eq!(installed.world.model.turns().len(), 1, "nothing was paid");
+    installed.install("0.100.0");
+    server.fault("consult", &question, "peer_version_unsupported");
+    assert_eq!(installed.world.model.turns().len(), 1, "nothing was paid");
+    installed.install("0.168.0");
+    assert_eq!(server.ok("consult", &question)["meta"]["peer_version"], "0.168.0");
+}
+
+#[test]
+fn what_goes_while_a_job_waits_for_its_slot_costs_nothing() {
+    type Change = fn(&Installed, &Path);
+    let check = |change: Change, code: &str, said: &str| {
+        let installed = Installed::new(Scripted::well());
+        let world = &installed.world;
+        let mut server = world.server();
+        let first = server.ok(
+            "consult",
+            &json!({"prompt": "[[fake:stall]]", "background": true}),
+        );
+        world.model.wait_for_turns(1);
+        let workspace = world.work().join("sub");
+        fs::create_dir(&workspace).unwrap();
+        let second = json!({"prompt": "x", "background": true, "workspace": workspace});
+        let second = server.ok("consult", &second);
+        assert_eq!(second["job"]["state"], "queued");
+        change(&installed, &workspace);
+        server.ok("cancel", &json!({"id": first["job"]["id"]}));
+        let wait = json!({"id": second["job"]["id"], "wait_s": 60});
+        let fault = server.fault("job", &wait, code);
+        let message = fault["error"]["message"].as_str().unwrap();
+        assert!(message.contains(said), "{fault:#}");
+        assert_eq!(world.model.turns().len(), 1, "nothing was paid");
+        installed.install("0.169.0");
+        server.ok("consult", &json!({"prompt": "x"}));
+    };
+    check(
+        |installed, _| installed.remove(),
+        "peer_not_found",
+        "nothing was paid",
+    );
+    check(
+        |installed, _| installed.install("0.100.0"),
+        "peer_version_unsupported",
+        "nothing was paid",
+    );
+    check(
+        |_, workspace| fs::remove_dir(workspace).unwrap(),
+        "invalid_workspace",
+        "the workspace vanished",
+    );
+}
+
+#[test]
+fn a_codex_that_is_replaced_while_a_job_waits_is_told() {
+    let installed = Installed::new(Scripted::well());
+    let world = &installed.world;
+    let mut server = world.server();
+    let stall = json!({"prompt": "[[fake:stall]]", "background": true});
+    let first = server.ok("consult", &stall);
+    world.model.wait_for_turns(1);
+    let second = server.ok("consult", &in_background());
+    installed.install("0.168.0");
+    server.ok("cancel", &json!({"id": first["job"]["id"]}));
+    let done = server.ok("job", &json!({"id": second["job"]["id"], "wait_s": 60}));
+    assert!(
+        done["warnings"].to_string().contains("0.169.0 to 0.168.0"),
+        "{}",
+        done["warnings"]
+    );
+}
+
+#[test]
+fn a_job_whose_directory_is_deleted_ends_its_peer() {
+    let installed = Installed::new(Scripted::well());
+    let world = &installed.world;
+    let mut server = world.server();
+    let stall = json!({"prompt": "[[fake:stall]]", "background": true});
+    let handle = server.ok("consult", &stall);
+    world.model.wait_for_turns(1);
+    let job = world.job(handle["job"]["id"].as_str().unwrap());
+    let peer = peers_of(&job)[0];
+    assert!(is_alive(peer));
+    wait_until("the deletion of the directory", || {
+        fs::remove_dir_all(&job).is_ok() || !job.exists()
+    });
+    wait_until("the end of the peer", || !is_alive(peer));
+    server.fault("job", &json!({"id": handle["job"]["id"]}), "job_not_found");
+    // Its slot, the only one, is free again.
+    server.ok("consult", &json!({"prompt": "x"}));
 }
