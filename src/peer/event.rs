@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::envelope::Usage;
+use crate::domain::time::spoken;
 
 /// Bytes of a command's output that are worth keeping; the end says how it went.
 const OUTPUT_TAIL_BYTES: usize = 2048;
@@ -66,6 +67,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The machine was asleep; noted by the worker, no peer tells it.
+    Suspended {
+        /// How long.
+        slept_ms: u64,
+    },
     /// The peer warns and goes on.
     Warning {
         /// Of what.
@@ -101,15 +107,41 @@ impl Event {
             Self::Searched { query } => format!("searching the web for {}", short(query)),
             Self::Message { .. } => "answering".to_owned(),
             Self::Retrying { reason } => format!("retrying: {}", short(reason)),
+            Self::Suspended { slept_ms } => format!("going on after {} of sleep", spoken(*slept_ms)),
             Self::TurnCompleted { .. } | Self::TurnFailed { .. } => "finishing".to_owned(),
             Self::Warning { .. } | Self::Unknown { .. } => return None,
         })
     }
 
+    /// Tells whether the model did something, so that it was reached and is paid for.
+    pub fn is_work(&self) -> bool {
+        matches!(
+            self,
+            Self::Thinking { .. }
+                | Self::CommandStarted { .. }
+                | Self::CommandEnded { .. }
+                | Self::FileChanged { .. }
+                | Self::ToolCalled { .. }
+                | Self::Searched { .. }
+                | Self::Message { .. }
+        )
+    }
+
+    /// Returns how long the machine was asleep according to this event, in milliseconds.
+    pub fn slept_ms(&self) -> u64 {
+        match self {
+            Self::Suspended { slept_ms } => *slept_ms,
+            _ => 0,
+        }
+    }
+
     /// Applies a change to every text that came from the model or the peer.
     pub fn map_texts(&mut self, change: &mut dyn FnMut(&mut String)) {
         match self {
-            Self::ThreadStarted { .. } | Self::TurnStarted | Self::TurnCompleted { .. } => {}
+            Self::ThreadStarted { .. }
+            | Self::TurnStarted
+            | Self::TurnCompleted { .. }
+            | Self::Suspended { .. } => {}
             Self::Thinking { text } | Self::Message { text } | Self::Warning { text } => change(text),
             Self::CommandStarted { command } => change(command),
             Self::CommandEnded { command, output, .. } => {

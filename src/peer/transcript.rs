@@ -6,8 +6,14 @@ use crate::peer::event::Event;
 
 /// Commands remembered one by one; later ones are only counted.
 const COMMANDS: usize = 500;
+/// Bytes of all commands remembered: one command may be as long as a line of the peer, and the result holds them all.
+const COMMAND_BYTES: usize = 1024 * 1024;
 /// Warnings remembered.
 const WARNINGS: usize = 20;
+/// Bytes remembered of a warning, some hundred of which are told.
+const WARNING_BYTES: usize = 4096;
+/// Reasons remembered for which the peer tried again.
+const RETRIES: usize = 20;
 
 /// One command of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +39,12 @@ pub struct Transcript {
     pub thread_usage: Option<Usage>,
     /// What the peer warned of, without repetitions.
     pub warnings: Vec<String>,
+    /// Why the peer tried again by itself, without repetitions.
+    pub retries: Vec<String>,
+    /// How long the machine was asleep meanwhile, in milliseconds.
+    pub slept_ms: u64,
+    /// Whether the model did anything.
+    pub worked: bool,
     /// Commands, the oldest first.
     pub commands: Vec<CommandRun>,
     /// Commands beyond those remembered.
@@ -50,6 +62,8 @@ pub struct Transcript {
 impl Transcript {
     /// Takes one event.
     pub fn push(&mut self, event: &Event) {
+        self.worked |= event.is_work();
+        self.slept_ms = self.slept_ms.saturating_add(event.slept_ms());
         match event {
             Event::ThreadStarted { thread } => self.thread = Some(thread.clone()),
             // A repair turn starts: what an earlier turn said is not its answer.
@@ -69,11 +83,13 @@ impl Transcript {
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. }
             | Event::Searched { .. }
-            | Event::Retrying { .. } => {}
+            | Event::Suspended { .. } => {}
+            Event::Retrying { reason } => remember(&mut self.retries, RETRIES, reason),
             Event::CommandEnded {
                 command, exit_code, ..
             } => {
-                if self.commands.len() < COMMANDS {
+                let bytes: usize = self.commands.iter().map(|run| run.command.len()).sum();
+                if self.commands.len() < COMMANDS && bytes + command.len() <= COMMAND_BYTES {
                     self.commands.push(CommandRun {
                         command: command.clone(),
                         exit_code: *exit_code,
@@ -82,11 +98,7 @@ impl Transcript {
                     self.more_commands += 1;
                 }
             }
-            Event::Warning { text } => {
-                if self.warnings.len() < WARNINGS && !self.warnings.contains(text) {
-                    self.warnings.push(text.clone());
-                }
-            }
+            Event::Warning { text } => remember(&mut self.warnings, WARNINGS, text),
             Event::TurnCompleted { thread_usage } => {
                 self.completed_turns += 1;
                 self.thread_usage = thread_usage.or(self.thread_usage);
@@ -106,6 +118,7 @@ impl Transcript {
         let more = self.commands.len().saturating_sub(COMMANDS);
         self.commands.truncate(COMMANDS);
         self.more_commands += u32::try_from(more).unwrap_or(u32::MAX);
+        self.slept_ms += earlier.slept_ms;
         self.thread = self.thread.take().or(earlier.thread);
         self.thread_usage = self.thread_usage.or(earlier.thread_usage);
         self.warnings.splice(0..0, earlier.warnings);
@@ -114,6 +127,15 @@ impl Transcript {
             self.last_message = earlier.last_message.or(self.last_message.take());
             self.cut_from = earlier.cut_from;
         }
+    }
+}
+
+/// Adds a text that is not there yet, while there is room.
+fn remember(list: &mut Vec<String>, room: usize, text: &str) {
+    let mut text = text.to_owned();
+    truncate(&mut text, WARNING_BYTES);
+    if list.len() < room && !list.contains(&text) {
+        list.push(text);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
 use crate::domain::limits;
+use crate::domain::time::spoken;
 use crate::domain::verdict::{ReviewStatus, conclude};
 use crate::peer::transcript::{Transcript, truncate};
 use crate::prompt::{AnswerError, parse_consult, parse_review};
@@ -177,6 +178,12 @@ impl Remains {
             self.warnings
                 .push(format!("{unread} lines of codex's output could not be read"));
         }
+        if self.transcript.slept_ms > 0 {
+            self.warnings.push(format!(
+                "the machine was asleep for {} during the run",
+                spoken(self.transcript.slept_ms)
+            ));
+        }
         if !self.leaked.is_empty() {
             self.warnings.push(format!(
                 "{} processes outlived the run: {:?}",
@@ -229,10 +236,7 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
             JobState::TimedOut,
             Fault::new(
                 FaultCode::TimedOut,
-                format!(
-                    "the run was ended at its deadline of {}",
-                    crate::domain::time::spoken(timeout_ms)
-                ),
+                format!("the run was ended at its deadline of {}", spoken(timeout_ms)),
             ),
         ),
         Stop::Cancelled => (
@@ -251,6 +255,20 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
             Fault::new(
                 FaultCode::PeerFailed,
                 "codex printed more than is read and was ended",
+            ),
+        ),
+        Stop::NoNetwork => (
+            JobState::Failed,
+            Fault::new(
+                FaultCode::PeerNetwork,
+                "the connection to the model's service broke and did not come back",
+            ),
+        ),
+        Stop::DirectoryGone => (
+            JobState::Cancelled,
+            Fault::new(
+                FaultCode::Cancelled,
+                "the job's directory was deleted while it ran",
             ),
         ),
         Stop::ClosedOutput => (

@@ -19,6 +19,10 @@ pub enum Stop {
     OutputLimit,
     /// The peer closed its output and lived on.
     ClosedOutput,
+    /// The network was gone for longer than is waited for.
+    NoNetwork,
+    /// Somebody deleted the job's directory: nobody can ask for its result any more.
+    DirectoryGone,
 }
 
 /// Watches for the reasons to end a run.
@@ -45,6 +49,11 @@ impl Control {
         loop {
             if self.directory.is_cancel_requested() {
                 return Stop::Cancelled;
+            }
+            // The peer may make its temporary folder anew, and the directory with it; the lock it never makes. A file
+            // system that fails for a moment is no reason.
+            if matches!(self.directory.lock_path().try_exists(), Ok(false)) {
+                return Stop::DirectoryGone;
             }
             tokio::select! {
                 () = tokio::time::sleep_until(self.deadline) => return Stop::Deadline,

@@ -3,13 +3,16 @@
 //! Finds the peer's program, probes for free what a paid run relies on, starts the worker that owns a job, and turns
 //! what a run left into the job's result. Knows nothing of tools, hosts or terminals.
 
+pub mod attempt;
 pub mod conclude;
 pub mod contract;
 pub mod control;
 pub mod keep;
+pub mod patience;
 pub mod probe;
 pub mod program;
 pub mod reap;
+pub mod span;
 pub mod start;
 pub mod supervise;
 pub mod usage;

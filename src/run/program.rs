@@ -36,7 +36,16 @@ pub struct Program {
 impl Program {
     /// Finds the program and asks for its version, unless the same file was asked before.
     pub async fn find(config: &Config, environment: &Environment, store: &Store) -> Result<Self, Fault> {
-        let path = find_path(config, environment)?;
+        Self::at(find_path(config, environment)?, config, environment, store).await
+    }
+
+    /// Asks the program at this path for its version, unless the same file was asked before.
+    pub async fn at(
+        path: PathBuf,
+        config: &Config,
+        environment: &Environment,
+        store: &Store,
+    ) -> Result<Self, Fault> {
         let identity = identity(&path);
         let key = format!("version {identity}");
         if let Some(text) = cache::read::<String>(store, &key, VERSION_AGE)

@@ -4,6 +4,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
 use crate::peer::transcript::Transcript;
 use crate::run::conclude::Remains;
+use crate::run::span::so_far;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
@@ -46,9 +47,9 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     }
     let started = directory.started_ms();
     let last = entries.last().map(|entry| entry.at_ms);
-    let elapsed_ms = started
-        .zip(last)
-        .map_or(0, |(start, end)| end.saturating_sub(start));
+    let elapsed_ms = started.zip(last).map_or(0, |(start, end)| {
+        so_far(start, end, transcript.slept_ms, spec.timeout_ms).elapsed_ms
+    });
     // What `started` holds is not synced, so after a power cut only the note of a peer says for sure that one ran.
     let message = if started.is_some() || peer_was_started {
         "the job's worker died; what the run had said is kept"

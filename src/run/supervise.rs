@@ -17,8 +17,10 @@ use crate::peer::event::Event;
 use crate::peer::transcript::Transcript;
 use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
+use crate::run::patience::Patience;
 use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;
+use crate::sys::clock::{Clocks, millis};
 use crate::sys::files;
 use crate::sys::process::{Ended, Invocation, Running, end_all};
 use crate::sys::tail::HeadTail;
@@ -29,6 +31,9 @@ const LINES_IN_FLIGHT: usize = 1;
 
 /// How long lines are read after the peer's end, however many come: somebody else may hold the pipe and go on.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
+
+/// Time between two looks for a suspend. It only says when one is told: none is missed.
+const CLOCK_LOOK: Duration = Duration::from_secs(15);
 
 /// What a run was.
 #[derive(Debug)]
@@ -53,6 +58,10 @@ pub struct Supervision<'a> {
     pub log: &'a mut EventLog,
     /// What can end the run.
     pub control: &'a Control,
+    /// The clocks when they were looked at last.
+    pub clocks: Clocks,
+    /// How long a run may wait for the network; absent for one that does not wait.
+    pub patience: Option<Patience>,
 }
 
 impl Supervision<'_> {
@@ -91,6 +100,7 @@ impl Supervision<'_> {
         let mut leaked = Vec::new();
         let mut drained_by: Option<Instant> = None;
         let mut drain_end = Instant::now();
+        let mut next_look = Instant::now() + CLOCK_LOOK;
         loop {
             let drain = drained_by.unwrap_or_else(|| Instant::now() + limits::TIMEOUT_MAX);
             let woken = tokio::select! {
@@ -100,13 +110,14 @@ impl Supervision<'_> {
                 line = lines.recv() => Woken::Line(line),
                 end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
                 () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
+                () = tokio::time::sleep_until(next_look) => Woken::Look,
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
-                    self.take(&line, &mut transcript);
+                    let enough = self.take(&line, &mut transcript);
                     // Reading a long line takes longer than the grace, and the lines behind it were never waited for.
                     drained_by = drained_by.map(|_| drain_end.min(Instant::now() + limits::DRAIN_GRACE));
-                    None
+                    enough
                 }
                 Woken::Line(Some(Line::TooLong)) => {
                     transcript.too_long += 1;
@@ -138,6 +149,11 @@ impl Supervision<'_> {
                 }
                 Woken::Stop(reason) => Some(reason),
                 Woken::Drained => break,
+                Woken::Look => {
+                    next_look = Instant::now() + CLOCK_LOOK;
+                    self.look_at_clocks(&mut transcript);
+                    None
+                }
             };
             if let Some(reason) = stop_now
                 && ended.is_none()
@@ -151,6 +167,7 @@ impl Supervision<'_> {
                 drain_end = Instant::now() + DRAIN_MAX;
             }
         }
+        self.look_at_clocks(&mut transcript);
         reading.abort();
         feeding.abort();
         if tokio::time::timeout(limits::DRAIN_GRACE, &mut errors)
@@ -169,11 +186,24 @@ impl Supervision<'_> {
         })
     }
 
-    /// Takes one line: into the transcript as it is, into the log with secrets masked.
-    fn take(&mut self, line: &[u8], transcript: &mut Transcript) {
+    /// Notes a suspend since the last look.
+    fn look_at_clocks(&mut self, transcript: &mut Transcript) {
+        let now = Clocks::now();
+        let slept = now.slept_since(&std::mem::replace(&mut self.clocks, now));
+        if let Some(slept) = slept {
+            let event = Event::Suspended {
+                slept_ms: millis(slept),
+            };
+            transcript.push(&event);
+            self.keep(&event);
+        }
+    }
+
+    /// Takes one line: into the transcript as it is, into the log with secrets masked. Says whether it ends the run.
+    fn take(&mut self, line: &[u8], transcript: &mut Transcript) -> Option<Stop> {
         let Some(mut event) = parse_line(line) else {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
-            return;
+            return None;
         };
         seam::point("peer.said");
         transcript.push(&event);
@@ -184,13 +214,21 @@ impl Supervision<'_> {
         });
         // Only now: half a secret is not recognised any more.
         event.keep_end_of_output();
-        // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
-        if let Err(error) = self.log.append(&event) {
-            tracing::warn!(%error, "an event is not in the log");
-        }
+        self.keep(&event);
         seam::point("peer.logged");
         if let Event::ThreadStarted { thread } = &event {
             tracing::info!(%thread, "the peer opened its thread");
+        }
+        let patience = self.patience.as_mut();
+        patience
+            .is_some_and(|patience| patience.is_over(&event, Instant::now()))
+            .then_some(Stop::NoNetwork)
+    }
+
+    /// A log that cannot be written must not cost a paid answer: the result has its own reserved room.
+    fn keep(&mut self, event: &Event) {
+        if let Err(error) = self.log.append(event) {
+            tracing::warn!(%error, "an event is not in the log");
         }
     }
 }
@@ -215,6 +253,7 @@ enum Woken {
     Ended(Option<Ended>),
     Stop(Stop),
     Drained,
+    Look,
 }
 
 enum Line {

@@ -15,9 +15,10 @@ use crate::domain::time::{rfc3339, spoken};
 use crate::domain::verdict::ReviewStatus;
 use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
+use crate::run::span::so_far;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::state::directory::{Job, JobDirectory};
-use crate::state::events;
+use crate::state::events::{self, Entry};
 use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
 use crate::sys::{clock, seam};
@@ -62,25 +63,31 @@ pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) ->
 pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
     let now = clock::now_ms();
     let started = job.directory.started_ms();
-    let elapsed_ms = match (result, started) {
-        (Some(result), _) => result.elapsed_ms,
-        (None, Some(started)) => now.saturating_sub(started),
-        (None, None) => 0,
-    };
     let active = job.state.is_active();
+    let entries = match started {
+        Some(_) if active => events::read_all(&job.directory.events_path()),
+        _ => Vec::new(),
+    };
+    let slept_ms = entries
+        .iter()
+        .map(|entry| entry.event.slept_ms())
+        .fold(0, u64::saturating_add);
+    let span = started.map(|started| so_far(started, now, slept_ms, job.spec.timeout_ms));
+    let elapsed_ms = match result {
+        Some(result) => result.elapsed_ms,
+        None => span.map_or(0, |span| span.elapsed_ms),
+    };
     JobView {
         id: job.id().clone(),
         kind: job.spec.kind,
         label: job.spec.label.clone(),
         state: job.state,
         elapsed_ms,
-        deadline_at: started
-            .filter(|_| active)
-            .map(|started| rfc3339(started.saturating_add(job.spec.timeout_ms))),
+        deadline_at: span.filter(|_| active).map(|span| rfc3339(span.deadline_ms)),
         expires_at: result
             .map(|result| rfc3339(result.ended_ms.saturating_add(clock::millis(limits::RETENTION)))),
         poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
-        phase: active.then(|| phase(job)),
+        phase: active.then(|| phase(job, &entries)),
         next: active.then(|| NextCall {
             tool: "job",
             arguments: object(json!({"id": job.id(), "wait_s": 600})),
@@ -392,7 +399,7 @@ fn json_bytes(body: &Map<String, Value>) -> usize {
     serde_json::to_vec(body).map_or(0, |bytes| bytes.len())
 }
 
-fn phase(job: &Job) -> String {
+fn phase(job: &Job, entries: &[Entry]) -> String {
     if job.state == JobState::Queued {
         // A worker needs a moment to look for a slot; until then nobody waits.
         let age_ms = clock::now_ms().saturating_sub(job.spec.created_ms);
@@ -403,7 +410,6 @@ fn phase(job: &Job) -> String {
         };
         return doing.to_owned();
     }
-    let entries = events::read_all(&job.directory.events_path());
     entries
         .iter()
         .rev()

@@ -15,5 +15,6 @@ mod failures;
 mod hostile;
 mod isolation;
 mod jobs;
+mod outages;
 mod reviews;
 mod statuses;

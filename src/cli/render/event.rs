@@ -1,7 +1,7 @@
 //! One event of a job as a line: when, what, and the words that belong to it.
 
 use crate::cli::render::page::{Page, Style, cut, one_line};
-use crate::domain::time::rfc3339;
+use crate::domain::time::{rfc3339, spoken};
 use crate::peer::event::Event;
 
 /// Columns of the word that says what happened.
@@ -50,6 +50,11 @@ fn words(event: &Event) -> (&'static str, String, Style) {
         Event::Searched { query } => plain("searched", query),
         Event::Message { text } => plain("said", text),
         Event::Retrying { reason } => ("retrying", reason.clone(), Style::Yellow),
+        Event::Suspended { slept_ms } => (
+            "asleep",
+            format!("the machine, for {}", spoken(*slept_ms)),
+            Style::Yellow,
+        ),
         Event::Warning { text } => ("warning", text.clone(), Style::Yellow),
         Event::TurnCompleted { thread_usage } => (
             "done",

@@ -230,6 +230,24 @@ pub fn names_an_absent_server(transcript: &Transcript, stderr: &str) -> bool {
     transcript.thread.is_none() && stderr.contains("mcp_servers") && stderr.contains("invalid transport")
 }
 
+/// Tells whether a run that failed for want of network had reached the model before, so that going on is worth a wait.
+///
+/// A model that only thinks is silent, but codex says that its stream broke before it says that nobody listens any more
+/// (seen with codex-cli 0.169.0; `a_run_whose_network_comes_back_goes_on_in_its_thread` pins it). A run that never
+/// reached anybody cost nothing: whoever asked hears of it at once and may ask again.
+pub fn reached_the_model(transcript: &Transcript) -> bool {
+    const BROKEN: &str = "stream disconnected before completion: ";
+    transcript.worked
+        || transcript
+            .retries
+            .iter()
+            .chain(&transcript.failure)
+            .any(|said| said.contains(BROKEN) && !said.contains(NOT_SENT))
+}
+
+/// codex's words for a request that never left.
+const NOT_SENT: &str = "error sending request";
+
 fn from_table(compiled: &[Regex], table: &[Pattern], text: &str) -> Option<Failure> {
     let at = compiled.iter().position(|regex| regex.is_match(text))?;
     Some(Failure {
@@ -348,6 +366,53 @@ mod tests {
             C::PeerContractChanged,
         );
         check("Something new.", C::PeerFailed);
+    }
+
+    #[test]
+    fn a_run_that_reached_nobody_is_told_from_one_that_lost_the_model() {
+        use crate::peer::event::Event;
+        let check = |events: &[Event], expected: bool| {
+            let mut transcript = Transcript::default();
+            for event in events {
+                transcript.push(event);
+            }
+            assert_eq!(reached_the_model(&transcript), expected, "{events:?}");
+        };
+        let retrying = |reason: &str| Event::Retrying {
+            reason: reason.into(),
+        };
+        let failed = |message: &str| Event::TurnFailed {
+            message: message.into(),
+        };
+        let refused = failed("Connection failed: error sending request");
+        let broken = "stream disconnected before completion: Transport error: network error: error decoding response body";
+        check(&[refused.clone()], false);
+        check(
+            &[
+                retrying("Reconnecting... 1/5 (Connection failed: error sending request)"),
+                refused.clone(),
+            ],
+            false,
+        );
+        check(
+            &[
+                retrying(&format!("Reconnecting... 1/5 ({broken})")),
+                refused.clone(),
+            ],
+            true,
+        );
+        check(&[failed(broken)], true);
+        // 0.140.0 says so of a refused connection.
+        let unsent =
+            "stream disconnected before completion: error sending request for url (http://h/v1/responses)";
+        check(
+            &[
+                retrying(&format!("Reconnecting... 1/5 ({unsent})")),
+                failed(unsent),
+            ],
+            false,
+        );
+        check(&[Event::Message { text: "x".into() }, refused], true);
     }
 
     #[test]

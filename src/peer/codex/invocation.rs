@@ -28,7 +28,7 @@ pub const PINS: [Pin; 12] = [
         guarantee: "the same: up to 0.157.1 a snapshot of the shell hands the whole environment to commands again",
     },
     Pin {
-        setting: "features.unbounded_connection_retries=false",
+        setting: NO_WAIT,
         guarantee: "a run without network ends by itself",
     },
     Pin {
@@ -68,6 +68,13 @@ pub const PINS: [Pin; 12] = [
         guarantee: "a run sends no usage statistics",
     },
 ];
+
+/// The pin that makes codex give up when nobody listens at the model's service, and the setting that makes it wait.
+///
+/// codex-cli 0.169.0 waits for ever then, trying after 3, 8 and 13 s and at last every 63 s; a stream that breaks while
+/// somebody listens is tried as often as ever. Versions without the feature give up after 25 s (seen with 0.140.0).
+const NO_WAIT: &str = "features.unbounded_connection_retries=false";
+const WAIT: &str = "features.unbounded_connection_retries=true";
 
 /// One call of `codex exec`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +166,18 @@ impl Exec {
         line.flag("-");
         line.0
     }
+
+    /// Returns the arguments of a run that waits for the network. Whoever starts it must bound its waiting.
+    pub fn waiting_arguments(&self) -> Vec<OsString> {
+        let switched = |argument: OsString| {
+            if argument == NO_WAIT {
+                WAIT.into()
+            } else {
+                argument
+            }
+        };
+        self.arguments().into_iter().map(switched).collect()
+    }
 }
 
 /// Returns the override that takes the trust from a project for one run, so that the repository's own configuration
@@ -239,6 +258,14 @@ mod tests {
             ..exec()
         };
         assert!(line(&resumed).ends_with("-o /j/last resume 019a0000-0000-7000-8000-000000000001 -"));
+    }
+
+    #[test]
+    fn a_run_that_waits_for_the_network_differs_in_nothing_else() {
+        let (usual, waiting) = (exec().arguments(), exec().waiting_arguments());
+        assert_eq!(usual.len(), waiting.len());
+        let changed: Vec<_> = usual.iter().zip(&waiting).filter(|(a, b)| a != b).collect();
+        assert_eq!(changed, [(&OsString::from(NO_WAIT), &OsString::from(WAIT))]);
     }
 
     #[test]

@@ -1,0 +1,378 @@
+//! From the prompt to an answer or a fault: which peers a job starts one after the other, and what their ends mean.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::diff::patch::Patch;
+use crate::diff::sent::SentPatch;
+use crate::domain::environment::{DEPTH_VARIABLE, Environment};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobState;
+use crate::domain::request::ThreadId;
+use crate::peer::codex::classify::{self, Failure};
+use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::version::{Support, support};
+use crate::prompt::{go_on, repair};
+use crate::run::conclude::{self, Remains};
+use crate::run::control::Control;
+use crate::run::patience::{NETWORK_WAIT, Patience};
+use crate::run::probe::Probe;
+use crate::run::program::{Program, peer_environment};
+use crate::run::supervise::{Run, Supervision};
+use crate::state::directory::JobDirectory;
+use crate::state::error::StateError;
+use crate::state::events::EventLog;
+use crate::state::record::{Answer, Spec};
+use crate::state::store::Store;
+use crate::sys::clock::{self, Clocks};
+use crate::sys::files;
+use crate::sys::process::Invocation;
+use crate::sys::seam;
+
+/// Bytes of a stored prompt or change, far above what is accepted.
+const STORED_BYTES: u64 = 256 * 1024 * 1024;
+/// How long codex may take to tell when a used-up allowance is back.
+const QUOTA_DEADLINE: Duration = Duration::from_secs(10);
+
+/// One job in its slot.
+pub struct Attempt<'a> {
+    /// The job.
+    pub directory: &'a JobDirectory,
+    /// What was asked.
+    pub spec: &'a Spec,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// Our environment.
+    pub environment: &'a Environment,
+    /// Where facts about the peer are remembered.
+    pub store: &'a Store,
+    /// Cancelled when the worker is told to end.
+    pub ended: CancellationToken,
+}
+
+impl Attempt<'_> {
+    /// Runs the peer, once more in the same thread when its answer cannot be read.
+    pub async fn run(&self, remains: &mut Remains) -> Result<Answer, (JobState, Fault)> {
+        let failed = |fault: Fault| (JobState::Failed, fault);
+        let state_failed = |error: StateError| failed(error.into());
+        let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
+        let change = self.read_change().map_err(state_failed)?;
+        let deadline = Instant::now() + Duration::from_millis(self.spec.timeout_ms);
+        let control = Control::new(self.directory, deadline, self.ended.clone());
+        let mut log = EventLog::open(&self.directory.events_path())
+            .map_err(StateError::io("write", self.directory.events_path()))
+            .map_err(state_failed)?;
+        seam::point("run.begun");
+        let mut supervision = Supervision {
+            directory: self.directory,
+            log: &mut log,
+            control: &control,
+            clocks: Clocks::now(),
+            patience: None,
+        };
+        self.check_program(remains).await.map_err(failed)?;
+        if !self.spec.directory.is_dir() {
+            // Spawning would fail with the same error as a missing program.
+            let message = "the workspace vanished before codex was started";
+            return Err(failed(
+                Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"),
+            ));
+        }
+        let mut exec = self.exec();
+        let mut number = 1;
+        let mut run = supervision
+            .run(&self.invocation(&exec), &prompt, number)
+            .await
+            .map_err(failed)?;
+        if run.stop.is_none() && classify::names_an_absent_server(&run.transcript, &run.stderr) {
+            // A server was removed since the list was made. Nothing was paid yet.
+            exec.servers = self.servers_again().await.map_err(failed)?;
+            number += 1;
+            run = supervision
+                .run(&self.invocation(&exec), &prompt, number)
+                .await
+                .map_err(failed)?;
+        }
+        let mut judged = self.judge(run, &exec, remains).await;
+        if let Err((_, fault)) = &judged
+            && let Some(thread) = self.broken_thread(fault.code, remains)
+        {
+            tracing::info!("the connection broke; going on in the thread");
+            exec.resume = Some(thread);
+            number += 1;
+            let first = std::mem::take(&mut remains.transcript);
+            let waiting = Invocation {
+                arguments: exec.waiting_arguments(),
+                ..self.invocation(&exec)
+            };
+            supervision.patience = Some(Patience::new(NETWORK_WAIT));
+            let again = supervision.run(&waiting, go_on().as_str(), number).await;
+            supervision.patience = None;
+            judged = match again {
+                Ok(run) => self.judge(run, &exec, remains).await,
+                Err(fault) => Err(failed(fault)),
+            };
+            let said = remains.transcript.last_message.is_some();
+            remains.transcript.continue_from(first, said);
+            remains
+                .warnings
+                .push("the connection broke during the run; it was resumed once in the same thread".into());
+        }
+        let text = judged?;
+        seam::point("run.judged");
+        let unreadable = match conclude::read_answer(self.spec, change.as_ref(), &text) {
+            Ok((answer, warnings)) => {
+                remains.warnings.extend(warnings);
+                return Ok(answer);
+            }
+            Err(error) => error,
+        };
+        let bad_output = |error| {
+            failed(Fault::new(
+                FaultCode::PeerBadOutput,
+                format!("codex's answer could not be read: {error}"),
+            ))
+        };
+        let thread = remains
+            .transcript
+            .thread
+            .clone()
+            .and_then(|thread| ThreadId::try_from(thread).ok());
+        let Some(thread) = thread.filter(|_| !self.spec.ephemeral) else {
+            return Err(bad_output(unreadable));
+        };
+        tracing::info!("asking codex to repair its answer");
+        seam::point("run.repair");
+        exec.resume = Some(thread);
+        let first = std::mem::take(&mut remains.transcript);
+        let again = supervision
+            .run(&self.invocation(&exec), repair(&unreadable).as_str(), number + 1)
+            .await;
+        let judged = match again {
+            Ok(run) => self.judge(run, &exec, remains).await,
+            Err(fault) => Err(failed(fault)),
+        };
+        let repaired = judged.map(|text| conclude::read_answer(self.spec, change.as_ref(), &text));
+        let answered = matches!(repaired, Ok(Ok(_)));
+        remains.transcript.continue_from(first, answered);
+        match repaired {
+            Ok(Ok((answer, warnings))) => {
+                remains.warnings.extend(warnings);
+                remains
+                    .warnings
+                    .push("codex's first answer could not be read; it repaired it in a second turn".into());
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(bad_output(error)),
+            Err(ended) => Err(ended),
+        }
+    }
+
+    /// Takes what a run left and says whether its last message is an answer.
+    async fn judge(&self, run: Run, exec: &Exec, remains: &mut Remains) -> Result<String, (JobState, Fault)> {
+        remains.leaked.extend(run.leaked);
+        remains.transcript = run.transcript;
+        let transcript = &remains.transcript;
+        let whole = transcript.completed_turns > 0 && transcript.failure.is_none();
+        if let (Some(stop), false) = (run.stop, whole && transcript.last_message.is_some()) {
+            return Err(conclude::stopped(stop, self.spec.timeout_ms));
+        }
+        let Some(end) = run.end else {
+            let fault = Fault::new(FaultCode::PeerFailed, "codex could not be ended");
+            return Err((JobState::Failed, fault));
+        };
+        // A run that was ended after its turn was complete has its answer: how the process ended says nothing then.
+        let end = if run.stop.is_some() {
+            classify::End::Exited(0)
+        } else {
+            end
+        };
+        if let (Some(asked), Some(got)) = (&exec.resume, &transcript.thread)
+            && asked.as_str() != got
+        {
+            remains
+                .warnings
+                .push("codex did not continue the thread that was asked for; it started a new one".into());
+        }
+        match classify::classify(end, transcript, &run.stderr) {
+            Ok(()) => Ok(transcript.last_message.clone().unwrap_or_default()),
+            Err(failure) => {
+                if let Some(said) = &failure.said {
+                    let said: String = conclude::mask(said).chars().take(500).collect();
+                    let said = format!("codex said: {said}");
+                    if !remains.warnings.contains(&said) {
+                        remains.warnings.push(said);
+                    }
+                }
+                Err((JobState::Failed, self.fault(failure).await))
+            }
+        }
+    }
+
+    /// Looks whether the peer is still the one that was checked when the job was made: a job may wait for hours.
+    async fn check_program(&self, remains: &mut Remains) -> Result<(), Fault> {
+        let checked = &self.spec.peer;
+        let again = "repeat the call, which looks for codex and checks it anew";
+        let path = checked.program.clone();
+        let Ok(present) = Program::at(path, self.config, self.environment, self.store).await else {
+            let message = format!(
+                "codex is gone from `{}`, or broken, since the job was made; nothing was paid",
+                checked.program.display()
+            );
+            return Err(Fault::new(FaultCode::PeerNotFound, message).hint(again));
+        };
+        let version = present.version.to_string();
+        if version == checked.version {
+            return Ok(());
+        }
+        let replaced = format!(
+            "codex was replaced since the job was made, {} to {version}",
+            checked.version
+        );
+        let refused = match support(&present.version, self.config.codex_versions.value.as_ref()) {
+            Support::Supported => {
+                remains.warnings.push(replaced);
+                return Ok(());
+            }
+            Support::TooOld => FaultCode::PeerVersionUnsupported,
+            Support::Untested => FaultCode::PeerContractChanged,
+        };
+        let message = format!("{replaced}, which was not checked; nothing was paid");
+        Err(Fault::new(refused, message).hint(again))
+    }
+
+    /// Returns the thread in which a run that lost the network can go on: one that codex keeps and the model worked in.
+    fn broken_thread(&self, code: FaultCode, remains: &Remains) -> Option<ThreadId> {
+        let transcript = &remains.transcript;
+        let lost = code == FaultCode::PeerNetwork && classify::reached_the_model(transcript);
+        let thread = transcript
+            .thread
+            .clone()
+            .filter(|_| lost && !self.spec.ephemeral)?;
+        ThreadId::try_from(thread).ok()
+    }
+
+    /// Turns a failure into a fault, with the reset time of a used-up allowance where codex tells it.
+    async fn fault(&self, failure: Failure) -> Fault {
+        let mut fault = Fault::new(failure.code, failure.message);
+        if failure
+            .said
+            .as_deref()
+            .is_some_and(|said| said.starts_with("Missing environment variable"))
+        {
+            fault = fault.hint(
+                "name the variable, which a warning tells, in [env] pass of crosscheck's configuration file, and set it",
+            );
+        }
+        match failure.code {
+            FaultCode::PeerUsageLimit => {
+                if let Some(seconds) = self.reset_time().await {
+                    let now = clock::now_ms();
+                    let at_ms = seconds.saturating_mul(1000);
+                    fault.retry_after_ms = Some(at_ms.saturating_sub(now));
+                    fault.message = format!(
+                        "{}; it is back at {}",
+                        fault.message,
+                        crate::domain::time::rfc3339(at_ms)
+                    );
+                }
+                fault
+            }
+            FaultCode::InvalidArguments => fault.field("resume"),
+            _ => fault,
+        }
+    }
+
+    async fn reset_time(&self) -> Option<u64> {
+        let program = self.program()?;
+        let probe = Probe {
+            program: &program,
+            config: self.config,
+            environment: self.environment,
+            store: self.store,
+        };
+        probe.fresh_quota(QUOTA_DEADLINE).await.ok()?.resets_at()
+    }
+
+    async fn servers_again(&self) -> Result<Vec<String>, Fault> {
+        let program = self
+            .program()
+            .ok_or_else(|| Fault::new(FaultCode::PeerNotFound, "codex is gone"))?;
+        let probe = Probe {
+            program: &program,
+            config: self.config,
+            environment: self.environment,
+            store: self.store,
+        };
+        probe.servers(&self.spec.directory, self.project(), true).await
+    }
+
+    fn project(&self) -> &Path {
+        self.spec.repo_root.as_deref().unwrap_or(&self.spec.directory)
+    }
+
+    fn program(&self) -> Option<Program> {
+        let path = self.spec.peer.program.clone();
+        let version = semver::Version::parse(&self.spec.peer.version).ok()?;
+        Some(Program {
+            identity: path.display().to_string(),
+            path,
+            version,
+        })
+    }
+
+    fn exec(&self) -> Exec {
+        let schema = self.directory.schema_path();
+        Exec {
+            sandbox: self.spec.tier.sandbox(),
+            directory: self.spec.directory.clone(),
+            resume: self.spec.resume.clone(),
+            model: self.spec.model.clone(),
+            effort: self.spec.effort.clone(),
+            schema: schema.exists().then_some(schema),
+            last_message: self.directory.tmp_path().join("last-message"),
+            isolation: self.spec.isolation,
+            project: self.project().to_owned(),
+            servers: self.spec.peer.servers.clone(),
+            tools: self.spec.tools,
+            web_search: self.spec.web_search,
+            ephemeral: self.spec.ephemeral,
+        }
+    }
+
+    fn invocation(&self, exec: &Exec) -> Invocation {
+        let depth: u32 = self
+            .environment
+            .text(DEPTH_VARIABLE)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        Invocation {
+            program: self.spec.peer.program.clone(),
+            arguments: exec.arguments(),
+            directory: self.spec.directory.clone(),
+            environment: peer_environment(self.config, self.environment)
+                .with("TMPDIR", self.directory.tmp_path())
+                .with(DEPTH_VARIABLE, (depth + 1).to_string()),
+        }
+    }
+
+    fn read_text(path: &Path) -> Result<String, StateError> {
+        let bytes = files::read_bounded(path, STORED_BYTES).map_err(StateError::io("read", path))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn read_change(&self) -> Result<Option<Patch>, StateError> {
+        let path = self.directory.change_path();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = Self::read_text(&path)?;
+        let sent: SentPatch =
+            serde_json::from_str(&text).map_err(|source| StateError::Damaged { path, source })?;
+        Ok(Some(sent.into()))
+    }
+}
