@@ -135,8 +135,14 @@ impl Remains {
     }
 
     /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
-    pub fn failed(self, spec: &Spec, state: JobState, fault: Fault) -> ResultRecord {
+    pub fn failed(self, spec: &Spec, state: JobState, mut fault: Fault) -> ResultRecord {
         let partial = self.transcript.last_message.as_deref().map(mask);
+        if fault.code == FaultCode::BudgetExceeded
+            && let (Some(used), Some(budget)) = (tokens(spec, &self.transcript).0, spec.budget_tokens)
+        {
+            let used = used.total();
+            fault.message = format!("the run was ended: it used {used} tokens, and its budget was {budget}");
+        }
         ResultRecord {
             fault: Some(fault),
             partial,
@@ -184,7 +190,10 @@ impl Remains {
                 self.leaked
             ));
         }
-        let thread_usage = self.transcript.thread_usage;
+        let (usage, thread_usage) = tokens(spec, &self.transcript);
+        if let Some(warning) = budget_warning(spec, state, usage, &self.transcript) {
+            self.warnings.push(warning);
+        }
         ResultRecord {
             version: VERSION,
             state,
@@ -195,7 +204,7 @@ impl Remains {
             partial: None,
             raw: None,
             thread: self.transcript.thread.filter(|_| !spec.ephemeral),
-            usage: own_usage(spec, thread_usage),
+            usage,
             thread_usage,
             commands: self
                 .transcript
@@ -222,6 +231,37 @@ fn own_usage(spec: &Spec, total: Option<Usage>) -> Option<Usage> {
     }
 }
 
+/// The tokens of this run and of its thread: what the last turn told when it was over, or what was counted meanwhile
+/// where that is more, as in a run that was ended in the middle of a turn.
+fn tokens(spec: &Spec, transcript: &Transcript) -> (Option<Usage>, Option<Usage>) {
+    let told = own_usage(spec, transcript.thread_usage);
+    match transcript.used {
+        Some(used) if told.is_none_or(|told| told.total() < used.total()) => (
+            Some(used),
+            Some(used.after(spec.usage_before.unwrap_or_default())),
+        ),
+        _ => (told, transcript.thread_usage),
+    }
+}
+
+/// Says what became of a budget that did not end its run.
+fn budget_warning(
+    spec: &Spec,
+    state: JobState,
+    usage: Option<Usage>,
+    transcript: &Transcript,
+) -> Option<String> {
+    let budget = spec.budget_tokens?;
+    let over = usage.map_or(0, Usage::total).saturating_sub(budget);
+    if over > 0 && state == JobState::Succeeded {
+        return Some(format!(
+            "the run used {over} tokens more than its budget of {budget}; its answer was complete before that was seen"
+        ));
+    }
+    (transcript.completed_turns > 0 && transcript.used.is_none())
+        .then(|| "codex told no tokens while it ran, so the budget could not be kept".to_owned())
+}
+
 /// Says how a run that was ended is told.
 pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
     match stop {
@@ -244,6 +284,13 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
             Fault::new(
                 FaultCode::Cancelled,
                 "the run's worker was told to end by a signal",
+            ),
+        ),
+        Stop::Budget => (
+            JobState::Failed,
+            Fault::new(
+                FaultCode::BudgetExceeded,
+                "the run used more tokens than its budget and was ended",
             ),
         ),
         Stop::OutputLimit => (
