@@ -23,6 +23,16 @@ fn total(usage: &Value) -> u64 {
     usage["input"].as_u64().unwrap() + usage["output"].as_u64().unwrap()
 }
 
+/// Lets a scripted codex note in its record that its thread has used `input` tokens and one more.
+fn counted(input: u64) -> String {
+    let count = json!({"type": "event_msg", "payload": {"type": "token_count",
+        "info": {"total_token_usage": {"input_tokens": input, "output_tokens": 1}}}});
+    format!(
+        "d=\"$CODEX_HOME/sessions/2026/11/21\"; mkdir -p \"$d\"; echo '{count}' \
+         >\"$d/rollout-2026-11-21T08-00-00-019a0000-0000-7000-8000-000000000000.jsonl\""
+    )
+}
+
 #[test]
 fn a_run_over_its_budget_is_ended_and_keeps_what_it_had() {
     let world = World::new(Scripted::well()).with_change();
@@ -126,9 +136,19 @@ fn an_overrun_that_comes_with_the_answer_costs_no_answer() {
     assert_eq!(total(&answer["meta"]["usage"]), 5030);
     let warnings = answer["warnings"].to_string();
     assert!(
-        warnings.contains("4030 tokens more than its budget of 1000"),
+        warnings.contains("its budget of 1000 tokens by 4030"),
         "{warnings}"
     );
+}
+
+#[test]
+fn an_overrun_that_is_seen_before_the_answer_waits_for_it() {
+    let world = hostile::world(&format!("open; {}; sleep 0.2; say", counted(7000)));
+    let mut server = world.server();
+    let call = json!({"prompt": "x", "options": {"isolation": "ignore_config", "budget_tokens": 1000}});
+    let answer = server.ok("consult", &call);
+    assert_eq!(answer["answer"], "Paid for.");
+    assert_eq!(total(&answer["meta"]["usage"]), 7001, "{answer:#}");
 }
 
 #[test]
@@ -176,11 +196,9 @@ fn a_codex_that_keeps_no_record_is_counted_at_its_end() {
 
 #[test]
 fn a_silent_codex_that_ignores_signals_is_ended_for_its_tokens() {
-    let record = "d=\"$CODEX_HOME/sessions/2026/11/21\"; mkdir -p \"$d\"; \
-        f=\"$d/rollout-2026-11-21T08-00-00-019a0000-0000-7000-8000-000000000000.jsonl\"";
-    let count = r#"{"type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":7000,"output_tokens":1}}}}"#;
     let world = hostile::world(&format!(
-        "{record}; open; trap '' INT TERM; sleep 1.5; echo '{count}' >\"$f\"; while :; do sleep 1; done"
+        "open; trap '' INT TERM; sleep 1.5; {}; while :; do sleep 1; done",
+        counted(7000)
     ));
     let mut server = world.server();
     let call = json!({"prompt": "x", "options": {"isolation": "ignore_config", "budget_tokens": 1000}});
