@@ -77,6 +77,11 @@ pub enum Event {
         /// Of what.
         text: String,
     },
+    /// The tokens that the run has used so far, not counting what its thread had used before.
+    Tokens {
+        /// How many.
+        used: Usage,
+    },
     /// The turn is over.
     TurnCompleted {
         /// Tokens of the whole thread so far.
@@ -109,7 +114,7 @@ impl Event {
             Self::Retrying { reason } => format!("retrying: {}", short(reason)),
             Self::Suspended { slept_ms } => format!("going on after {} of sleep", spoken(*slept_ms)),
             Self::TurnCompleted { .. } | Self::TurnFailed { .. } => "finishing".to_owned(),
-            Self::Warning { .. } | Self::Unknown { .. } => return None,
+            Self::Warning { .. } | Self::Tokens { .. } | Self::Unknown { .. } => return None,
         })
     }
 
@@ -140,6 +145,7 @@ impl Event {
         match self {
             Self::ThreadStarted { .. }
             | Self::TurnStarted
+            | Self::Tokens { .. }
             | Self::TurnCompleted { .. }
             | Self::Suspended { .. } => {}
             Self::Thinking { text } | Self::Message { text } | Self::Warning { text } => change(text),

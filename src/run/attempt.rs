@@ -18,11 +18,12 @@ use crate::peer::codex::invocation::Exec;
 use crate::peer::codex::version::{Support, support};
 use crate::prompt::{go_on, repair};
 use crate::run::conclude::{self, Remains};
-use crate::run::control::Control;
+use crate::run::control::{Control, Stop};
 use crate::run::patience::{NETWORK_WAIT, Patience};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
+use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events::EventLog;
@@ -73,6 +74,7 @@ impl Attempt<'_> {
             control: &control,
             clocks: Clocks::now(),
             patience: None,
+            tokens: Tokens::of(self.spec, self.environment),
         };
         self.check_program(remains).await.map_err(failed)?;
         if !self.spec.directory.is_dir() {
@@ -100,6 +102,7 @@ impl Attempt<'_> {
         let mut judged = self.judge(run, &exec, remains).await;
         if let Err((_, fault)) = &judged
             && let Some(thread) = self.broken_thread(fault.code, remains)
+            && !supervision.tokens.is_over()
         {
             tracing::info!("the connection broke; going on in the thread");
             exec.resume = Some(thread);
@@ -145,6 +148,10 @@ impl Attempt<'_> {
         let Some(thread) = thread.filter(|_| !self.spec.ephemeral) else {
             return Err(bad_output(unreadable));
         };
+        if supervision.tokens.is_over() {
+            // A repair would cost more of what there is no more of.
+            return Err(conclude::stopped(Stop::Budget, self.spec.timeout_ms));
+        }
         tracing::info!("asking codex to repair its answer");
         seam::point("run.repair");
         exec.resume = Some(thread);

@@ -15,6 +15,7 @@ pub mod reap;
 pub mod span;
 pub mod start;
 pub mod supervise;
+pub mod tokens;
 pub mod usage;
 pub mod wait;
 pub mod worker;

@@ -18,6 +18,7 @@ use crate::peer::transcript::Transcript;
 use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
 use crate::run::patience::Patience;
+use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;
 use crate::sys::clock::{Clocks, millis};
@@ -62,6 +63,8 @@ pub struct Supervision<'a> {
     pub clocks: Clocks,
     /// How long a run may wait for the network; absent for one that does not wait.
     pub patience: Option<Patience>,
+    /// The tokens of the job, over all its runs.
+    pub tokens: Tokens<'a>,
 }
 
 impl Supervision<'_> {
@@ -107,10 +110,11 @@ impl Supervision<'_> {
                 biased;
                 // A flood of lines must not keep the end of the run waiting, so a reason to stop is asked for first.
                 reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
+                () = self.tokens.due(), if ended.is_none() => Woken::Look,
                 line = lines.recv() => Woken::Line(line),
                 end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
                 () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
-                () = tokio::time::sleep_until(next_look) => Woken::Look,
+                () = tokio::time::sleep_until(next_look) => Woken::Clock,
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
@@ -148,8 +152,9 @@ impl Supervision<'_> {
                     None
                 }
                 Woken::Stop(reason) => Some(reason),
+                Woken::Look => self.count_tokens(&mut transcript),
                 Woken::Drained => break,
-                Woken::Look => {
+                Woken::Clock => {
                     next_look = Instant::now() + CLOCK_LOOK;
                     self.look_at_clocks(&mut transcript);
                     None
@@ -168,6 +173,7 @@ impl Supervision<'_> {
             }
         }
         self.look_at_clocks(&mut transcript);
+        self.count_tokens(&mut transcript);
         reading.abort();
         feeding.abort();
         if tokio::time::timeout(limits::DRAIN_GRACE, &mut errors)
@@ -195,7 +201,7 @@ impl Supervision<'_> {
                 slept_ms: millis(slept),
             };
             transcript.push(&event);
-            self.keep(&event);
+            self.log(&event);
         }
     }
 
@@ -207,6 +213,7 @@ impl Supervision<'_> {
         };
         seam::point("peer.said");
         transcript.push(&event);
+        self.tokens.heard(&event);
         event.map_texts(&mut |text| {
             if let Some(masked) = Redactor::shared().mask_found(text) {
                 *text = masked.text;
@@ -214,7 +221,7 @@ impl Supervision<'_> {
         });
         // Only now: half a secret is not recognised any more.
         event.keep_end_of_output();
-        self.keep(&event);
+        self.log(&event);
         seam::point("peer.logged");
         if let Event::ThreadStarted { thread } = &event {
             tracing::info!(%thread, "the peer opened its thread");
@@ -225,8 +232,19 @@ impl Supervision<'_> {
             .then_some(Stop::NoNetwork)
     }
 
-    /// A log that cannot be written must not cost a paid answer: the result has its own reserved room.
-    fn keep(&mut self, event: &Event) {
+    /// Looks at the tokens so far, and says so when they are too many and no answer is there that would be lost.
+    fn count_tokens(&mut self, transcript: &mut Transcript) -> Option<Stop> {
+        if let Some(used) = self.tokens.look() {
+            let event = Event::Tokens { used };
+            transcript.push(&event);
+            self.log(&event);
+        }
+        let answered = transcript.completed_turns > 0 && transcript.failure.is_none();
+        (self.tokens.are_spent() && !answered).then_some(Stop::Budget)
+    }
+
+    fn log(&mut self, event: &Event) {
+        // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
         if let Err(error) = self.log.append(event) {
             tracing::warn!(%error, "an event is not in the log");
         }
@@ -252,8 +270,9 @@ enum Woken {
     Line(Option<Line>),
     Ended(Option<Ended>),
     Stop(Stop),
-    Drained,
     Look,
+    Clock,
+    Drained,
 }
 
 enum Line {
