@@ -17,6 +17,7 @@ use crate::peer::transcript::{Transcript, truncate};
 use crate::prompt::{AnswerError, parse_consult, parse_review};
 use crate::redact::Redactor;
 use crate::run::control::Stop;
+use crate::state::directory::RECORD_BYTES;
 use crate::state::record::{Answer, CommandRecord, Expects, ResultRecord, Spec, VERSION};
 use crate::sys::clock;
 
@@ -128,21 +129,23 @@ impl Remains {
     /// Writes the result of a job that has an answer.
     pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
         let raw = self.transcript.last_message.as_deref().map(mask);
-        ResultRecord {
+        let result = ResultRecord {
             answer: Some(answer),
             raw,
             ..self.record(spec, JobState::Succeeded)
-        }
+        };
+        fit(result, RECORD_BYTES)
     }
 
     /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
     pub fn failed(self, spec: &Spec, state: JobState, fault: Fault) -> ResultRecord {
         let partial = self.transcript.last_message.as_deref().map(mask);
-        ResultRecord {
+        let result = ResultRecord {
             fault: Some(fault),
             partial,
             ..self.record(spec, state)
-        }
+        };
+        fit(result, RECORD_BYTES)
     }
 
     /// Adds what codex warned of. Each envelope carries it, so it is kept short; the event log holds all of it.
@@ -220,6 +223,49 @@ impl Remains {
     }
 }
 
+/// Leaves out of a result what makes it longer than can be read again, and says so. All of it stands in the answer too,
+/// or in the event log.
+///
+/// Only control characters make a result that long: each takes six bytes in JSON. An answer of nothing else, which has
+/// at most [`limits::ANSWER_BYTES`], still fits once.
+fn fit(mut result: ResultRecord, limit: u64) -> ResultRecord {
+    if json_bytes(&result) <= limit {
+        return result;
+    }
+    result.raw = None;
+    let commands = std::mem::take(&mut result.commands).len();
+    result.more_commands += u32::try_from(commands).unwrap_or(u32::MAX);
+    let mut left_out = "the text as it came and the commands";
+    if let Some(Answer::Consult(answer)) = &mut result.answer {
+        answer.code.clear();
+        left_out = "the text as it came, the commands and the list of code";
+    }
+    result.warnings.push(format!(
+        "the result was too long to be kept without leaving out {left_out}"
+    ));
+    result
+}
+
+/// Counts the bytes of a value as JSON without keeping them.
+fn json_bytes(value: &impl Serialize) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => u64::MAX,
+    }
+}
+
 /// The tokens of this run: the thread's total less what it had before. Unknown when that is unknown.
 fn own_usage(spec: &Spec, total: Option<Usage>) -> Option<Usage> {
     match (&spec.resume, spec.usage_before) {
@@ -284,4 +330,70 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
 /// Masks the secrets of one text.
 pub fn mask(text: &str) -> String {
     Redactor::shared().mask(text).text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{CodeBlock, ConsultAnswer};
+    use crate::state::directory::JobDirectory;
+
+    fn result(text: &str) -> ResultRecord {
+        ResultRecord {
+            version: VERSION,
+            state: JobState::Succeeded,
+            ended_ms: 1,
+            elapsed_ms: 1,
+            answer: Some(Answer::Consult(ConsultAnswer {
+                answer: text.to_owned(),
+                code: vec![CodeBlock {
+                    language: "text".into(),
+                    path: None,
+                    text: text.to_owned(),
+                }],
+                report: None,
+                questions: Vec::new(),
+                assumptions: Vec::new(),
+            })),
+            fault: None,
+            partial: None,
+            raw: Some(text.to_owned()),
+            thread: None,
+            usage: None,
+            thread_usage: None,
+            commands: vec![CommandRecord {
+                command: "ls".into(),
+                exit_code: Some(0),
+            }],
+            more_commands: 1,
+            leaked: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_longest_answer_can_be_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = JobDirectory::at(dir.path());
+        let text = "\u{1}".repeat(limits::ANSWER_BYTES);
+        let fitting = fit(result(&text), RECORD_BYTES);
+        directory.write_result(&fitting).unwrap();
+        let read = directory.read_result().unwrap().unwrap();
+        let Some(Answer::Consult(answer)) = &read.answer else {
+            panic!("no answer");
+        };
+        assert_eq!(answer.answer.len(), limits::ANSWER_BYTES);
+        assert_eq!((read.commands.len(), read.more_commands), (0, 2));
+        assert!(read.warnings[0].contains("too long"));
+    }
+
+    #[test]
+    fn a_usual_result_is_kept_whole() {
+        let usual = result("```\nan answer\n```");
+        assert_eq!(fit(usual.clone(), RECORD_BYTES), usual);
+        assert_eq!(
+            json_bytes(&usual),
+            serde_json::to_vec(&usual).unwrap().len() as u64
+        );
+    }
 }
