@@ -12,6 +12,7 @@ use crate::diff::sent::SentPatch;
 use crate::domain::environment::{DEPTH_VARIABLE, Environment};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
+use crate::domain::limits;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
 use crate::peer::codex::invocation::Exec;
@@ -19,7 +20,7 @@ use crate::peer::codex::version::{Support, support};
 use crate::prompt::{AnswerError, go_on, repair};
 use crate::run::conclude::{self, Remains};
 use crate::run::control::Control;
-use crate::run::patience::{NETWORK_WAIT, Patience};
+use crate::run::patience::Patience;
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
@@ -159,7 +160,7 @@ impl Attempt<'_> {
             arguments: exec.waiting_arguments(),
             ..self.invocation(exec)
         };
-        supervision.patience = Some(Patience::new(NETWORK_WAIT));
+        supervision.patience = Some(Patience::new(limits::NETWORK_WAIT));
         let again = supervision.run(&waiting, go_on().as_str(), number).await;
         supervision.patience = None;
         let judged = match again {
