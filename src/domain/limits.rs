@@ -41,6 +41,9 @@ pub const BUDGET_TOKENS_MAX: u64 = 100_000_000;
 /// Longest wait of one call for its job.
 pub const WAIT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// Awake time that a run which lost the network waits for it. A lift, a tunnel or a change of networks takes less.
+pub const NETWORK_WAIT: Duration = Duration::from_secs(5 * 60);
+
 /// Jobs that run at once for one user.
 pub const CONCURRENCY_DEFAULT: usize = 3;
 /// The most that may be configured.

@@ -12,14 +12,15 @@ use crate::diff::sent::SentPatch;
 use crate::domain::environment::{DEPTH_VARIABLE, Environment};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
+use crate::domain::limits;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
 use crate::peer::codex::invocation::Exec;
 use crate::peer::codex::version::{Support, support};
-use crate::prompt::{go_on, repair};
+use crate::prompt::{AnswerError, go_on, repair};
 use crate::run::conclude::{self, Remains};
 use crate::run::control::{Control, Stop};
-use crate::run::patience::{NETWORK_WAIT, Patience};
+use crate::run::patience::Patience;
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
@@ -104,26 +105,9 @@ impl Attempt<'_> {
             && let Some(thread) = self.broken_thread(fault.code, remains)
             && !supervision.tokens.is_over()
         {
-            tracing::info!("the connection broke; going on in the thread");
             exec.resume = Some(thread);
             number += 1;
-            let first = std::mem::take(&mut remains.transcript);
-            let waiting = Invocation {
-                arguments: exec.waiting_arguments(),
-                ..self.invocation(&exec)
-            };
-            supervision.patience = Some(Patience::new(NETWORK_WAIT));
-            let again = supervision.run(&waiting, go_on().as_str(), number).await;
-            supervision.patience = None;
-            judged = match again {
-                Ok(run) => self.judge(run, &exec, remains).await,
-                Err(fault) => Err(failed(fault)),
-            };
-            let said = remains.transcript.last_message.is_some();
-            remains.transcript.continue_from(first, said);
-            remains
-                .warnings
-                .push("the connection broke during the run; it was resumed once in the same thread".into());
+            judged = self.go_on(&mut supervision, &exec, number, remains).await;
         }
         let text = judged?;
         seam::point("run.judged");
@@ -134,27 +118,21 @@ impl Attempt<'_> {
             }
             Err(error) => error,
         };
-        let bad_output = |error| {
-            failed(Fault::new(
-                FaultCode::PeerBadOutput,
-                format!("codex's answer could not be read: {error}"),
-            ))
-        };
         let thread = remains
             .transcript
             .thread
             .clone()
             .and_then(|thread| ThreadId::try_from(thread).ok());
         let Some(thread) = thread.filter(|_| !self.spec.ephemeral) else {
-            return Err(bad_output(unreadable));
+            return Err(bad_output(&unreadable));
         };
         if supervision.tokens.is_over() {
             // A repair would cost more of what there is no more of.
             return Err(conclude::stopped(Stop::Budget, self.spec.timeout_ms));
         }
-        tracing::info!("asking codex to repair its answer");
         seam::point("run.repair");
         exec.resume = Some(thread);
+        tracing::info!("asking codex to repair its answer");
         let first = std::mem::take(&mut remains.transcript);
         let again = supervision
             .run(&self.invocation(&exec), repair(&unreadable).as_str(), number + 1)
@@ -174,9 +152,38 @@ impl Attempt<'_> {
                     .push("codex's first answer could not be read; it repaired it in a second turn".into());
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(bad_output(error)),
+            Ok(Err(error)) => Err(bad_output(&error)),
             Err(ended) => Err(ended),
         }
+    }
+
+    /// Goes on in the thread of a run that lost the network, waiting for it within bounds.
+    async fn go_on(
+        &self,
+        supervision: &mut Supervision<'_>,
+        exec: &Exec,
+        number: u32,
+        remains: &mut Remains,
+    ) -> Result<String, (JobState, Fault)> {
+        tracing::info!("the connection broke; going on in the thread");
+        let first = std::mem::take(&mut remains.transcript);
+        let waiting = Invocation {
+            arguments: exec.waiting_arguments(),
+            ..self.invocation(exec)
+        };
+        supervision.patience = Some(Patience::new(limits::NETWORK_WAIT));
+        let again = supervision.run(&waiting, go_on().as_str(), number).await;
+        supervision.patience = None;
+        let judged = match again {
+            Ok(run) => self.judge(run, exec, remains).await,
+            Err(fault) => Err((JobState::Failed, fault)),
+        };
+        let said_more = remains.transcript.last_message.is_some();
+        remains.transcript.continue_from(first, said_more);
+        remains
+            .warnings
+            .push("the connection broke during the run; it was resumed once in the same thread".into());
+        judged
     }
 
     /// Takes what a run left and says whether its last message is an answer.
@@ -382,4 +389,9 @@ impl Attempt<'_> {
             serde_json::from_str(&text).map_err(|source| StateError::Damaged { path, source })?;
         Ok(Some(sent.into()))
     }
+}
+
+fn bad_output(error: &AnswerError) -> (JobState, Fault) {
+    let message = format!("codex's answer could not be read: {error}");
+    (JobState::Failed, Fault::new(FaultCode::PeerBadOutput, message))
 }

@@ -17,6 +17,7 @@ use crate::peer::transcript::{Transcript, truncate};
 use crate::prompt::{AnswerError, parse_consult, parse_review};
 use crate::redact::Redactor;
 use crate::run::control::Stop;
+use crate::state::directory::RECORD_BYTES;
 use crate::state::record::{Answer, CommandRecord, Expects, ResultRecord, Spec, VERSION};
 use crate::sys::clock;
 
@@ -128,11 +129,12 @@ impl Remains {
     /// Writes the result of a job that has an answer.
     pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
         let raw = self.transcript.last_message.as_deref().map(mask);
-        ResultRecord {
+        let result = ResultRecord {
             answer: Some(answer),
             raw,
             ..self.record(spec, JobState::Succeeded)
-        }
+        };
+        fit(result, RECORD_BYTES)
     }
 
     /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
@@ -144,11 +146,12 @@ impl Remains {
             let used = used.total();
             fault.message = format!("the run was ended: it used {used} tokens, and its budget was {budget}");
         }
-        ResultRecord {
+        let result = ResultRecord {
             fault: Some(fault),
             partial,
             ..self.record(spec, state)
-        }
+        };
+        fit(result, RECORD_BYTES)
     }
 
     /// Adds what codex warned of. Each envelope carries it, so it is kept short; the event log holds all of it.
@@ -226,6 +229,49 @@ impl Remains {
             leaked: self.leaked,
             warnings: self.warnings,
         }
+    }
+}
+
+/// Leaves out of a result what makes it longer than can be read again, and says so. All of it stands in the answer too,
+/// or in the event log.
+///
+/// Only control characters make a result that long: each takes six bytes in JSON. An answer of nothing else, which has
+/// at most [`limits::ANSWER_BYTES`], still fits once.
+fn fit(mut result: ResultRecord, limit: u64) -> ResultRecord {
+    if json_bytes(&result) <= limit {
+        return result;
+    }
+    result.raw = None;
+    let commands = std::mem::take(&mut result.commands).len();
+    result.more_commands += u32::try_from(commands).unwrap_or(u32::MAX);
+    let mut left_out = "the text as it came and the commands";
+    if let Some(Answer::Consult(answer)) = &mut result.answer {
+        answer.code.clear();
+        left_out = "the text as it came, the commands and the list of code";
+    }
+    result.warnings.push(format!(
+        "the result was too long to be kept without leaving out {left_out}"
+    ));
+    result
+}
+
+/// Counts the bytes of a value as JSON without keeping them.
+fn json_bytes(value: &impl Serialize) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => u64::MAX,
     }
 }
 
@@ -335,9 +381,10 @@ pub fn mask(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::domain::envelope::{CodeBlock, ConsultAnswer};
+    use crate::domain::job::{JobId, WorkspaceHash};
+    use crate::state::directory::JobDirectory;
 
     fn usage(input: u64) -> Usage {
         Usage {
@@ -348,14 +395,13 @@ mod tests {
 
     /// A run that continues a thread which had used 100 tokens before.
     fn spec() -> Spec {
-        let spec = json!({"version": VERSION, "id": "01m7yxd0xn-g5wdnx-gn725tsw59", "kind": "consult", "label": "l",
-            "created_ms": 1, "workspace": "/w", "workspace_source": "cwd", "directory": "/w", "tier": "consult",
-            "isolation": "clean", "tools": "sandboxed", "web_search": false, "ephemeral": false, "timeout_ms": 1000,
-            "budget_tokens": 50, "resume": "019a0000-0000-7000-8000-000000000000", "usage_before": usage(100),
-            "expects": {"expects": "consult", "kind": "answer"},
-            "peer": {"program": "/codex", "version": "0.169.0", "servers": []}, "request_id": "r", "warnings": [],
-            "egress": {"prompt_bytes": 0, "prompt_sha256": "", "files": [], "withheld": [], "masked": 0}});
-        serde_json::from_value(spec).unwrap()
+        let thread = "019a0000-0000-7000-8000-000000000000".to_owned();
+        Spec {
+            budget_tokens: Some(50),
+            resume: Some(thread.try_into().unwrap()),
+            usage_before: Some(usage(100)),
+            ..crate::state::record::tests::spec(&JobId::new(1, WorkspaceHash::of(b"w"), 1))
+        }
     }
 
     #[test]
@@ -407,5 +453,64 @@ mod tests {
         );
         check(JobState::Failed, 51, true, None);
         check(JobState::Succeeded, 50, false, Some("could not be kept"));
+    }
+
+    fn result(text: &str) -> ResultRecord {
+        ResultRecord {
+            version: VERSION,
+            state: JobState::Succeeded,
+            ended_ms: 1,
+            elapsed_ms: 1,
+            answer: Some(Answer::Consult(ConsultAnswer {
+                answer: text.to_owned(),
+                code: vec![CodeBlock {
+                    language: "text".into(),
+                    path: None,
+                    text: text.to_owned(),
+                }],
+                report: None,
+                questions: Vec::new(),
+                assumptions: Vec::new(),
+            })),
+            fault: None,
+            partial: None,
+            raw: Some(text.to_owned()),
+            thread: None,
+            usage: None,
+            thread_usage: None,
+            commands: vec![CommandRecord {
+                command: "ls".into(),
+                exit_code: Some(0),
+            }],
+            more_commands: 1,
+            leaked: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_longest_answer_can_be_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = JobDirectory::at(dir.path());
+        let text = "\u{1}".repeat(limits::ANSWER_BYTES);
+        let fitting = fit(result(&text), RECORD_BYTES);
+        directory.write_result(&fitting).unwrap();
+        let read = directory.read_result().unwrap().unwrap();
+        let Some(Answer::Consult(answer)) = &read.answer else {
+            panic!("no answer");
+        };
+        assert_eq!(answer.answer.len(), limits::ANSWER_BYTES);
+        assert_eq!((read.commands.len(), read.more_commands), (0, 2));
+        assert!(read.warnings[0].contains("too long"));
+    }
+
+    #[test]
+    fn a_usual_result_is_kept_whole() {
+        let usual = result("```\nan answer\n```");
+        assert_eq!(fit(usual.clone(), RECORD_BYTES), usual);
+        assert_eq!(
+            json_bytes(&usual),
+            serde_json::to_vec(&usual).unwrap().len() as u64
+        );
     }
 }

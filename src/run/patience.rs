@@ -6,10 +6,6 @@ use tokio::time::Instant;
 
 use crate::peer::event::Event;
 
-/// Awake time after which nobody believes that the network comes back soon. A lift, a tunnel or a change of networks
-/// takes less.
-pub const NETWORK_WAIT: Duration = Duration::from_secs(5 * 60);
-
 /// Watches a run that waits for the network by itself.
 ///
 /// Only a further failed attempt ends it, at most about a minute after the limit: a run that is silent may just as well
@@ -45,6 +41,7 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits::NETWORK_WAIT;
 
     #[test]
     fn only_attempts_in_vain_use_patience_up_and_work_restores_it() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::domain::fault::{Fault, FaultCode};
@@ -94,7 +95,7 @@ impl Supervision<'_> {
             self.directory.stderr_path(),
             Arc::clone(&said),
         );
-        let mut errors = tokio::spawn(errors);
+        let errors = tokio::spawn(errors);
 
         seam::point("peer.fed");
         let mut transcript = Transcript::default();
@@ -132,13 +133,9 @@ impl Supervision<'_> {
                 Woken::Line(None) => {
                     // The peer closed its output; it is over when it also ends, which it is given a moment for.
                     lines.close();
-                    if let Ok(end) = tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await {
-                        ended = end.ok();
-                    } else {
-                        stop = Some(Stop::ClosedOutput);
-                        (ended, leaked) = running.terminate().await;
-                    }
-                    leaked.extend(end_orphans().await);
+                    let lived_on;
+                    (ended, lived_on, leaked) = end_silent(&mut running).await;
+                    stop = lived_on.or(stop);
                     break;
                 }
                 Woken::Ended(end) => {
@@ -176,12 +173,7 @@ impl Supervision<'_> {
         self.count_tokens(&mut transcript);
         reading.abort();
         feeding.abort();
-        if tokio::time::timeout(limits::DRAIN_GRACE, &mut errors)
-            .await
-            .is_err()
-        {
-            errors.abort();
-        }
+        finish_reading(errors).await;
         let stderr = said.lock().map(|said| said.text()).unwrap_or_default();
         Ok(Run {
             end: ended.map(End::from),
@@ -255,6 +247,27 @@ impl Supervision<'_> {
 /// while a peer runs, so whatever is below the worker now is the run's.
 async fn end_orphans() -> Vec<u32> {
     end_all(signal::descendants(std::process::id())).await
+}
+
+/// Gives standard error a moment to be read to its end: somebody else may hold the pipe.
+async fn finish_reading(mut errors: JoinHandle<()>) {
+    let in_time = tokio::time::timeout(limits::DRAIN_GRACE, &mut errors).await;
+    if in_time.is_err() {
+        errors.abort();
+    }
+}
+
+/// Gives a peer that closed its output a moment to end, then ends it.
+async fn end_silent(running: &mut Running) -> (Option<Ended>, Option<Stop>, Vec<u32>) {
+    let by_itself = tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await;
+    let (ended, stop, mut leaked) = if let Ok(end) = by_itself {
+        (end.ok(), None, Vec::new())
+    } else {
+        let (ended, leaked) = running.terminate().await;
+        (ended, Some(Stop::ClosedOutput), leaked)
+    };
+    leaked.extend(end_orphans().await);
+    (ended, stop, leaked)
 }
 
 impl From<Ended> for End {
@@ -378,4 +391,81 @@ fn is_key_line(line: &[u8], inside: &mut bool) -> bool {
         *inside = false;
     }
     belongs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::environment::Environment;
+    use crate::domain::job::{JobId, WorkspaceHash};
+    use tokio_util::sync::CancellationToken;
+
+    // No test here starts a peer: after its end everything below this process would be ended, other tests' children too.
+
+    /// Takes lines and then looks at the clocks. Returns what each line meant, the transcript and the log.
+    fn take(
+        lines: &[&str],
+        patience: Option<Patience>,
+        clocks: Clocks,
+    ) -> (Vec<Option<Stop>>, Transcript, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = JobDirectory::at(dir.path());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let control = Control::new(&directory, deadline, CancellationToken::new());
+        let mut log = EventLog::open(&directory.events_path()).unwrap();
+        let spec = crate::state::record::tests::spec(&JobId::new(1, WorkspaceHash::of(b"w"), 1));
+        let environment = Environment::default();
+        let mut supervision = Supervision {
+            directory: &directory,
+            log: &mut log,
+            control: &control,
+            clocks,
+            patience,
+            tokens: Tokens::of(&spec, &environment),
+        };
+        let mut transcript = Transcript::default();
+        let meant = lines
+            .iter()
+            .map(|line| supervision.take(line.as_bytes(), &mut transcript))
+            .collect();
+        supervision.look_at_clocks(&mut transcript);
+        supervision.look_at_clocks(&mut transcript);
+        (
+            meant,
+            transcript,
+            std::fs::read_to_string(directory.events_path()).unwrap(),
+        )
+    }
+
+    const SAID: &str = r#"{"type":"item.completed","item":{"type":"agent_message","text":"Half."}}"#;
+    const RETRY: &str = r#"{"type":"error","message":"Reconnecting... waiting for network (Connection failed: error sending request)"}"#;
+
+    #[test]
+    fn a_peer_that_waits_for_the_network_for_too_long_is_ended() {
+        let lines = [SAID, RETRY, RETRY];
+        let check = |patience: Option<Duration>, expected: [Option<Stop>; 3]| {
+            let (meant, transcript, log) = take(&lines, patience.map(Patience::new), Clocks::now());
+            assert_eq!(meant, expected, "{patience:?}");
+            assert_eq!(transcript.last_message.as_deref(), Some("Half."));
+            assert_eq!(log.lines().count(), 3, "{log}");
+        };
+        check(
+            Some(Duration::ZERO),
+            [None, Some(Stop::NoNetwork), Some(Stop::NoNetwork)],
+        );
+        check(Some(Duration::from_secs(60)), [None; 3]);
+        check(None, [None; 3]);
+    }
+
+    #[test]
+    fn a_suspend_is_noted_once_in_the_log_and_in_what_the_run_amounts_to() {
+        let slept = Duration::from_secs(60);
+        let (_, transcript, log) = take(&[], None, Clocks::now().before_sleep(slept));
+        assert!(
+            millis(slept).abs_diff(transcript.slept_ms) < 1000,
+            "{}",
+            transcript.slept_ms
+        );
+        assert_eq!(log.matches("\"event\":\"suspended\"").count(), 1, "{log}");
+    }
 }

@@ -14,8 +14,8 @@ use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
 use crate::sys::{files, lock};
 
-/// Bytes read of one record. An answer is bounded far below.
-const RECORD_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes read of one record. What is written is kept within it.
+pub const RECORD_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The directory of one job and the names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -199,11 +199,11 @@ pub enum Answer {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A small record for tests.
-    pub(in crate::state) fn spec(id: &JobId) -> Spec {
+    pub(crate) fn spec(id: &JobId) -> Spec {
         serde_json::from_value(serde_json::json!({
             "version": VERSION, "id": id, "kind": "consult", "label": "l", "created_ms": id.created_ms(),
             "workspace": "/w", "workspace_source": "cwd", "directory": "/w", "tier": "consult", "isolation": "clean",

@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use crate::support::home::Home;
 use crate::support::model::{FakeModel, wait_until};
 use crate::support::peers;
+use crate::support::run::finish;
 use crate::support::scripts::Scripted;
-use crate::world::{World, is_alive, peers_of};
+use crate::world::{PROGRAM, World, is_alive, peers_of};
 
 /// The way from codex to its model. It can be cut, so that nobody listens on its port, and mended on the same port.
 struct Cable {
@@ -388,4 +389,65 @@ fn a_job_whose_directory_is_deleted_ends_its_peer() {
     server.fault("job", &json!({"id": handle["job"]["id"]}), "job_not_found");
     // Its slot, the only one, is free again.
     server.ok("consult", &json!({"prompt": "x"}));
+}
+
+#[test]
+fn a_suspend_is_told_by_everything_that_tells_the_job() {
+    let world = World::new(Scripted::well());
+    let mut server = world.server();
+    let stall = json!({"prompt": "[[fake:stall]]", "background": true});
+    let handle = server.ok("consult", &stall);
+    world.model.wait_for_turns(1);
+    let id = &handle["job"]["id"];
+    let job = world.job(id.as_str().unwrap());
+    // As a suspend of three hours leaves it and as the worker notes it; a test cannot put the machine to sleep.
+    let started: u64 = fs::read_to_string(job.join("started"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    fs::write(job.join("started"), (started - 10_800_000).to_string()).unwrap();
+    let unnoted = server.ok("job", &json!({"id": id}));
+    assert_eq!(
+        unnoted["job"]["elapsed_ms"], 1_800_000,
+        "no more than the job's time"
+    );
+    let mut log = fs::OpenOptions::new()
+        .append(true)
+        .open(job.join("events.jsonl"))
+        .unwrap();
+    log.write_all(b"{\"at_ms\":1,\"event\":\"suspended\",\"slept_ms\":10800000}\n")
+        .unwrap();
+    let running = server.ok("job", &json!({"id": id, "tail": 5}));
+    assert_eq!(running["job"]["phase"], "going on after 3 h of sleep");
+    assert!(running["events"].to_string().contains("suspended"), "{running:#}");
+    assert!(running["job"]["elapsed_ms"].as_u64().unwrap() < 60_000);
+    let mut command = world.home.command(PROGRAM);
+    command.args(["logs", id.as_str().unwrap()]);
+    let logs = finish(command, "");
+    assert!(
+        logs.stdout.contains("asleep    the machine, for 3 h"),
+        "{logs:#?}"
+    );
+    let peer = peers_of(&job)[0];
+    let stat = fs::read_to_string(format!("/proc/{peer}/stat")).unwrap();
+    let worker = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", worker])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    server.fault("job", &json!({"id": id, "wait_s": 60}), "job_lost");
+    let full = server.ok("job", &json!({"id": id, "detail": "full"}));
+    let warnings = full["warnings"].to_string();
+    assert!(
+        warnings.contains("the machine was asleep for 3 h during the run"),
+        "{warnings}"
+    );
 }

@@ -386,7 +386,7 @@ mod tests {
         };
         let refused = failed("Connection failed: error sending request");
         let broken = "stream disconnected before completion: Transport error: network error: error decoding response body";
-        check(&[refused.clone()], false);
+        check(std::slice::from_ref(&refused), false);
         check(
             &[
                 retrying("Reconnecting... 1/5 (Connection failed: error sending request)"),
