@@ -29,9 +29,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// the pipe when the overrun is seen; a long answer takes a while.
 const DEED_GRACE: Duration = Duration::from_millis(250);
 /// Looks for a record that is not there before the run is taken for one without. codex 0.169.0 makes it at once.
-const SEARCHES: u32 = 20;
-/// Day folders in which a new thread may be: midnight can pass between its start and the first look.
-const NEW_DAYS: usize = 2;
+const SEARCHES: u32 = 10;
 /// Bytes read at once.
 const PIECE_BYTES: usize = 256 * 1024;
 /// Pieces read in one look; the rest is read in the next one.
@@ -46,6 +44,8 @@ pub struct Tokens<'a> {
     searches: u32,
     next_look: Option<Instant>,
     used: Option<Usage>,
+    /// The thread's total as codex itself told it at the end of a turn.
+    told: Option<Usage>,
     over_since: Option<Instant>,
     /// Whether the last thing heard is a deed of the model, after which it is asked again.
     acted: bool,
@@ -62,6 +62,7 @@ impl<'a> Tokens<'a> {
             searches: 0,
             next_look: None,
             used: None,
+            told: None,
             over_since: None,
             acted: false,
         }
@@ -83,6 +84,7 @@ impl<'a> Tokens<'a> {
             | Event::CommandEnded { .. }
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. } => self.acted = true,
+            Event::TurnCompleted { thread_usage } => self.told = thread_usage.or(self.told),
             _ => {}
         }
         self.look_within(AFTER_EVENT);
@@ -104,25 +106,31 @@ impl<'a> Tokens<'a> {
                 self.next_look = None;
                 return None;
             }
-            // An old thread has its record where it began; a search of all days once is enough for that.
-            let resumed = self.spec.resume.is_some() && self.searches == 0;
-            let days = if resumed { usage::DAYS } else { NEW_DAYS };
             self.searches += 1;
-            let path = usage::find_record(self.environment, thread, days);
+            let path = usage::find_record(self.environment, thread);
             self.record = path.and_then(|path| Record::open(&path));
         }
         self.next_look = Some(Instant::now() + EVERY);
         let grown = self.count();
         if self.is_over() {
             self.over_since.get_or_insert_with(Instant::now);
-            self.look_within(AFTER_EVENT);
+            if !self.are_spent() {
+                self.look_within(AFTER_EVENT);
+            }
         }
         grown
     }
 
     /// Tells whether the job has used more than its budget.
     pub fn is_over(&self) -> bool {
-        self.used.is_some_and(|used| is_over(self.spec, used))
+        let told = self
+            .told
+            .zip(self.before())
+            .map(|(total, before)| total.since(before));
+        [self.used, told]
+            .into_iter()
+            .flatten()
+            .any(|used| is_over(self.spec, used))
     }
 
     /// Tells whether the run must end for want of tokens: it has used too many, and it is not just giving its answer.
@@ -155,7 +163,7 @@ impl<'a> Tokens<'a> {
 }
 
 /// Tells whether so many tokens are more than a job's budget.
-pub fn is_over(spec: &Spec, used: Usage) -> bool {
+fn is_over(spec: &Spec, used: Usage) -> bool {
     spec.budget_tokens.is_some_and(|budget| used.total() > budget)
 }
 

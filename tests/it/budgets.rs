@@ -192,6 +192,15 @@ fn a_codex_that_keeps_no_record_is_counted_at_its_end() {
         answer["warnings"].to_string().contains("told no tokens"),
         "{answer:#}"
     );
+
+    // Its end is early enough to keep a repair from making it worse.
+    let done = r#"{"type":"turn.completed","usage":{"input_tokens":5000,"output_tokens":5}}"#;
+    let world = hostile::world(&format!("say | sed '$d'; echo '{done}'"));
+    let mut server = world.server();
+    call["kind"] = "review_plan".into();
+    let fault = server.fault("consult", &call, "budget_exceeded");
+    assert_eq!(total(&fault["meta"]["usage"]), 5005, "{fault:#}");
+    assert_eq!(peers_of(&world.jobs()[0]).len(), 1);
 }
 
 #[test]
