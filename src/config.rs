@@ -76,6 +76,8 @@ pub struct Config {
     pub concurrency: Setting<usize>,
     /// Deadline of a run.
     pub timeout: Setting<Duration>,
+    /// Tokens of a run; any number when absent.
+    pub budget_tokens: Setting<Option<u64>>,
     /// Bytes of a prompt.
     pub prompt_bytes: Setting<usize>,
     /// Only workspaces below one of these; any when empty.
@@ -117,6 +119,7 @@ struct Codex {
 struct Limits {
     concurrency: Option<usize>,
     timeout_s: Option<u64>,
+    budget_tokens: Option<u64>,
     prompt_bytes: Option<usize>,
     depth: Option<u32>,
 }
@@ -193,6 +196,12 @@ impl Config {
                 variable::<u64>(environment, "CROSSCHECK_LIMITS_TIMEOUT_S")?
                     .map(|(name, seconds)| (name, Duration::from_secs(seconds))),
             ),
+            budget_tokens: Setting::pick(
+                None,
+                file.limits.budget_tokens.map(Some),
+                variable(environment, "CROSSCHECK_LIMITS_BUDGET_TOKENS")?
+                    .map(|(name, tokens)| (name, Some(tokens))),
+            ),
             prompt_bytes: Setting::pick(
                 limits::PROMPT_BYTES,
                 file.limits.prompt_bytes,
@@ -225,6 +234,14 @@ impl Config {
             "limits.timeout_s",
             (low..=high).contains(&self.timeout.value),
             format!("{} to {} seconds", seconds(low), seconds(high)),
+        )?;
+        let (low, high) = (limits::BUDGET_TOKENS_MIN, limits::BUDGET_TOKENS_MAX);
+        range(
+            "limits.budget_tokens",
+            self.budget_tokens
+                .value
+                .is_none_or(|tokens| (low..=high).contains(&tokens)),
+            format!("{low} to {high}"),
         )?;
         range(
             "limits.prompt_bytes",
@@ -269,6 +286,7 @@ impl Config {
             row("limits.timeout_s", &self.timeout, |timeout| {
                 timeout.as_secs().into()
             }),
+            row("limits.budget_tokens", &self.budget_tokens, |n| (*n).into()),
             row("limits.prompt_bytes", &self.prompt_bytes, |n| (*n).into()),
             row("limits.depth", &self.depth, |n| (*n).into()),
             row("policy.roots", &self.roots, paths),
@@ -346,7 +364,7 @@ mod tests {
             }
         );
         assert_eq!(config.prompt_bytes.origin, Origin::Default);
-        assert_eq!(config.rows().len(), 9);
+        assert_eq!(config.rows().len(), 10);
     }
 
     #[test]
@@ -360,6 +378,7 @@ mod tests {
         check("[limits]\nconcurency = 5\n", "line 2: unknown key `concurency`");
         check("[limits]\nconcurrency = 'sk-s3cret'\n", "line 2");
         check("[limits]\nconcurrency = 99\n", "1 to 10");
+        check("[limits]\nbudget_tokens = 999\n", "1000 to 100000000");
         check("[policy]\nroots = ['relative/s3cret']\n", "absolute");
         check("nonsense s3cret", "line 1");
     }

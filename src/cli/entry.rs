@@ -487,7 +487,7 @@ fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::envelope::{ErrorView, Failure, JobView, Meta};
+    use crate::domain::envelope::{ErrorView, Failure, JobLimits, JobView, Meta};
     use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
     use crate::service::deliver::object;
     use serde_json::json;
@@ -507,6 +507,11 @@ mod tests {
                 expires_at: None,
                 poll_after_ms: None,
                 phase: None,
+                usage: None,
+                limits: JobLimits {
+                    timeout_s: 1800,
+                    budget_tokens: None,
+                },
                 next: None,
             }),
             body: object(body),

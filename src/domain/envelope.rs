@@ -146,9 +146,24 @@ pub struct JobView {
     /// What the peer is doing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
+    /// Tokens so far, while it runs and where the peer tells them; those of an ended job stand in `meta`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What its run may take at most.
+    pub limits: JobLimits,
     /// The one call that makes sense next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<NextCall>,
+}
+
+/// What a run may take at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct JobLimits {
+    /// Seconds of awake time.
+    pub timeout_s: u64,
+    /// Tokens, read (the cached ones too) and written; absent when there is no budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_tokens: Option<u64>,
 }
 
 /// A call, ready to use.
@@ -172,6 +187,33 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Returns what a budget counts: all that was read, the cached part too, and all that was written.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
+    /// Writes the total for people: `950`, `12.4k`, `1.2M`.
+    pub fn spoken(self) -> String {
+        let total = self.total();
+        let tenths = |unit: u64| format!("{}.{}", total / unit, total % unit * 10 / unit);
+        match total {
+            0..1000 => total.to_string(),
+            1000..1_000_000 => format!("{}k", tenths(1000)),
+            _ => format!("{}M", tenths(1_000_000)),
+        }
+    }
+
+    /// Returns the counter that reads `self` after `before`.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(before.input),
+            cached: self.cached.saturating_add(before.cached),
+            output: self.output.saturating_add(before.output),
+        }
+    }
+
     /// Returns what was used since `before`, two readings of one cumulative counter.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
@@ -321,4 +363,28 @@ pub struct ReviewAnswer {
     pub questions: Vec<String>,
     /// What the reviewer took for granted.
     pub assumptions: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_spoken_short_and_never_rounded_up() {
+        let check = |input, output, expected: &str| {
+            let usage = Usage {
+                input,
+                cached: input,
+                output,
+            };
+            assert_eq!(usage.spoken(), expected);
+        };
+        check(0, 0, "0");
+        check(900, 99, "999");
+        check(1000, 0, "1.0k");
+        check(12_000, 499, "12.4k");
+        check(999_999, 0, "999.9k");
+        check(1_000_000, 250_000, "1.2M");
+        check(u64::MAX, 1, "18446744073709.5M");
+    }
 }

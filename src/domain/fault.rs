@@ -216,7 +216,7 @@ impl FaultCode {
             Self::SandboxUnavailable => "run `crosscheck status` to see what this machine lacks",
             Self::TimedOut => "resume the job, with a larger options.timeout_s if it needs more time",
             Self::Cancelled => "resume the job to continue it in the same thread",
-            Self::BudgetExceeded => "resume the job with a larger budget",
+            Self::BudgetExceeded => "resume the job, with a larger options.budget_tokens if it needs more",
             Self::JobNotFound => "list the jobs and take an id from there",
             Self::JobLost => "read what is left with job detail=full, then resume the job",
             Self::JobNotFinished => "call job with wait_s to wait for it",

@@ -33,6 +33,11 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30 * 60);
 pub const TIMEOUT_MIN: Duration = Duration::from_secs(10);
 /// Longest deadline.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+/// Smallest budget of a run in tokens: codex's own instructions alone are more than this in a real run, so a smaller one
+/// could only fail.
+pub const BUDGET_TOKENS_MIN: u64 = 1000;
+/// Largest budget of a run in tokens; no allowance of today's accounts lasts that long.
+pub const BUDGET_TOKENS_MAX: u64 = 100_000_000;
 /// Longest wait of one call for its job.
 pub const WAIT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 

@@ -173,6 +173,8 @@ impl Untracked {
 pub struct Options {
     /// Deadline of the run in awake time; [`limits::TIMEOUT_DEFAULT`] when absent.
     pub timeout: Option<Duration>,
+    /// Tokens that the run may use; the user's configuration decides when absent.
+    pub budget_tokens: Option<u64>,
     /// How much of the user's peer configuration takes part.
     pub isolation: Option<Isolation>,
     /// Whether the model may search the web; needs the user's `[allow]`.

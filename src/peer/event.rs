@@ -71,6 +71,11 @@ pub enum Event {
         /// Of what.
         text: String,
     },
+    /// The tokens that the run has used so far, not counting what its thread had used before.
+    Tokens {
+        /// How many.
+        used: Usage,
+    },
     /// The turn is over.
     TurnCompleted {
         /// Tokens of the whole thread so far.
@@ -102,14 +107,17 @@ impl Event {
             Self::Message { .. } => "answering".to_owned(),
             Self::Retrying { reason } => format!("retrying: {}", short(reason)),
             Self::TurnCompleted { .. } | Self::TurnFailed { .. } => "finishing".to_owned(),
-            Self::Warning { .. } | Self::Unknown { .. } => return None,
+            Self::Warning { .. } | Self::Tokens { .. } | Self::Unknown { .. } => return None,
         })
     }
 
     /// Applies a change to every text that came from the model or the peer.
     pub fn map_texts(&mut self, change: &mut dyn FnMut(&mut String)) {
         match self {
-            Self::ThreadStarted { .. } | Self::TurnStarted | Self::TurnCompleted { .. } => {}
+            Self::ThreadStarted { .. }
+            | Self::TurnStarted
+            | Self::Tokens { .. }
+            | Self::TurnCompleted { .. } => {}
             Self::Thinking { text } | Self::Message { text } | Self::Warning { text } => change(text),
             Self::CommandStarted { command } => change(command),
             Self::CommandEnded { command, output, .. } => {

@@ -31,6 +31,8 @@ pub struct Transcript {
     pub last_message: Option<String>,
     /// Tokens of the whole thread, as of the last completed turn.
     pub thread_usage: Option<Usage>,
+    /// Tokens of this run as of its last complete response; they may be known before a turn completes.
+    pub used: Option<Usage>,
     /// What the peer warned of, without repetitions.
     pub warnings: Vec<String>,
     /// Commands, the oldest first.
@@ -91,6 +93,7 @@ impl Transcript {
                 self.completed_turns += 1;
                 self.thread_usage = thread_usage.or(self.thread_usage);
             }
+            Event::Tokens { used } => self.used = Some(*used),
             Event::TurnFailed { message } => self.failure = Some(message.clone()),
             Event::Unknown { .. } => self.unknown += 1,
         }
@@ -108,6 +111,7 @@ impl Transcript {
         self.more_commands += u32::try_from(more).unwrap_or(u32::MAX);
         self.thread = self.thread.take().or(earlier.thread);
         self.thread_usage = self.thread_usage.or(earlier.thread_usage);
+        self.used = self.used.or(earlier.used);
         self.warnings.splice(0..0, earlier.warnings);
         self.warnings.dedup();
         if !answered {

@@ -135,8 +135,14 @@ impl Remains {
     }
 
     /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
-    pub fn failed(self, spec: &Spec, state: JobState, fault: Fault) -> ResultRecord {
+    pub fn failed(self, spec: &Spec, state: JobState, mut fault: Fault) -> ResultRecord {
         let partial = self.transcript.last_message.as_deref().map(mask);
+        if fault.code == FaultCode::BudgetExceeded
+            && let (Some(used), Some(budget)) = (tokens(spec, &self.transcript).0, spec.budget_tokens)
+        {
+            let used = used.total();
+            fault.message = format!("the run was ended: it used {used} tokens, and its budget was {budget}");
+        }
         ResultRecord {
             fault: Some(fault),
             partial,
@@ -184,7 +190,10 @@ impl Remains {
                 self.leaked
             ));
         }
-        let thread_usage = self.transcript.thread_usage;
+        let (usage, thread_usage) = tokens(spec, &self.transcript);
+        if let Some(warning) = budget_warning(spec, state, usage, &self.transcript) {
+            self.warnings.push(warning);
+        }
         ResultRecord {
             version: VERSION,
             state,
@@ -195,7 +204,7 @@ impl Remains {
             partial: None,
             raw: None,
             thread: self.transcript.thread.filter(|_| !spec.ephemeral),
-            usage: own_usage(spec, thread_usage),
+            usage,
             thread_usage,
             commands: self
                 .transcript
@@ -222,6 +231,37 @@ fn own_usage(spec: &Spec, total: Option<Usage>) -> Option<Usage> {
     }
 }
 
+/// The tokens of this run and of its thread: what the last turn told when it was over, or what was counted meanwhile
+/// where that is more, as in a run that was ended in the middle of a turn.
+fn tokens(spec: &Spec, transcript: &Transcript) -> (Option<Usage>, Option<Usage>) {
+    let told = own_usage(spec, transcript.thread_usage);
+    match transcript.used {
+        Some(used) if told.is_none_or(|told| told.total() < used.total()) => (
+            Some(used),
+            Some(used.after(spec.usage_before.unwrap_or_default())),
+        ),
+        _ => (told, transcript.thread_usage),
+    }
+}
+
+/// Says what became of a budget that did not end its run.
+fn budget_warning(
+    spec: &Spec,
+    state: JobState,
+    usage: Option<Usage>,
+    transcript: &Transcript,
+) -> Option<String> {
+    let budget = spec.budget_tokens?;
+    let over = usage.map_or(0, Usage::total).saturating_sub(budget);
+    if over > 0 && state == JobState::Succeeded {
+        return Some(format!(
+            "the run exceeded its budget of {budget} tokens by {over}; its answer was complete before that was seen"
+        ));
+    }
+    (transcript.completed_turns > 0 && transcript.used.is_none())
+        .then(|| "codex told no tokens while it ran, so the budget could not be kept".to_owned())
+}
+
 /// Says how a run that was ended is told.
 pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
     match stop {
@@ -246,6 +286,13 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
                 "the run's worker was told to end by a signal",
             ),
         ),
+        Stop::Budget => (
+            JobState::Failed,
+            Fault::new(
+                FaultCode::BudgetExceeded,
+                "the run used more tokens than its budget and was ended",
+            ),
+        ),
         Stop::OutputLimit => (
             JobState::Failed,
             Fault::new(
@@ -266,4 +313,81 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
 /// Masks the secrets of one text.
 pub fn mask(text: &str) -> String {
     Redactor::shared().mask(text).text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn usage(input: u64) -> Usage {
+        Usage {
+            input,
+            ..Usage::default()
+        }
+    }
+
+    /// A run that continues a thread which had used 100 tokens before.
+    fn spec() -> Spec {
+        let spec = json!({"version": VERSION, "id": "01m7yxd0xn-g5wdnx-gn725tsw59", "kind": "consult", "label": "l",
+            "created_ms": 1, "workspace": "/w", "workspace_source": "cwd", "directory": "/w", "tier": "consult",
+            "isolation": "clean", "tools": "sandboxed", "web_search": false, "ephemeral": false, "timeout_ms": 1000,
+            "budget_tokens": 50, "resume": "019a0000-0000-7000-8000-000000000000", "usage_before": usage(100),
+            "expects": {"expects": "consult", "kind": "answer"},
+            "peer": {"program": "/codex", "version": "0.169.0", "servers": []}, "request_id": "r", "warnings": [],
+            "egress": {"prompt_bytes": 0, "prompt_sha256": "", "files": [], "withheld": [], "masked": 0}});
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn the_larger_count_is_the_true_one() {
+        let check = |thread: Option<u64>, used: Option<u64>, expected: Option<(u64, u64)>| {
+            let transcript = Transcript {
+                thread_usage: thread.map(usage),
+                used: used.map(usage),
+                ..Transcript::default()
+            };
+            let (run, thread) = tokens(&spec(), &transcript);
+            assert_eq!(
+                run.zip(thread),
+                expected.map(|(run, thread)| (usage(run), usage(thread)))
+            );
+        };
+        check(None, None, None);
+        check(Some(130), None, Some((30, 130)));
+        check(None, Some(30), Some((30, 130)));
+        check(Some(130), Some(30), Some((30, 130)));
+        // A first turn that was completed, and a second one that was ended.
+        check(Some(130), Some(70), Some((70, 170)));
+        check(Some(170), Some(30), Some((70, 170)));
+    }
+
+    #[test]
+    fn a_budget_that_ended_no_run_is_spoken_of_where_it_matters() {
+        let check = |state: JobState, run: u64, counted: bool, expected: Option<&str>| {
+            let transcript = Transcript {
+                completed_turns: 1,
+                used: counted.then(|| usage(run)),
+                ..Transcript::default()
+            };
+            let warning = budget_warning(&spec(), state, Some(usage(run)), &transcript);
+            match expected {
+                None => assert_eq!(warning, None),
+                Some(part) => assert!(
+                    warning.as_deref().is_some_and(|text| text.contains(part)),
+                    "{warning:?}"
+                ),
+            }
+        };
+        check(JobState::Succeeded, 50, true, None);
+        check(
+            JobState::Succeeded,
+            51,
+            true,
+            Some("its budget of 50 tokens by 1"),
+        );
+        check(JobState::Failed, 51, true, None);
+        check(JobState::Succeeded, 50, false, Some("could not be kept"));
+    }
 }

@@ -15,6 +15,8 @@ pub enum Stop {
     Cancelled,
     /// The worker was told to end.
     WorkerSignal,
+    /// It used more tokens than its budget.
+    Budget,
     /// The peer printed more than is read.
     OutputLimit,
     /// The peer closed its output and lived on.

@@ -12,6 +12,7 @@ pub mod program;
 pub mod reap;
 pub mod start;
 pub mod supervise;
+pub mod tokens;
 pub mod usage;
 pub mod wait;
 pub mod worker;

@@ -17,6 +17,7 @@ use crate::peer::event::Event;
 use crate::peer::transcript::Transcript;
 use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
+use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;
 use crate::sys::files;
@@ -53,6 +54,8 @@ pub struct Supervision<'a> {
     pub log: &'a mut EventLog,
     /// What can end the run.
     pub control: &'a Control,
+    /// The tokens of the job, over all its runs.
+    pub tokens: Tokens<'a>,
 }
 
 impl Supervision<'_> {
@@ -94,6 +97,7 @@ impl Supervision<'_> {
                 biased;
                 // A flood of lines must not keep the end of the run waiting, so a reason to stop is asked for first.
                 reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
+                () = self.tokens.due(), if ended.is_none() => Woken::Look,
                 line = lines.recv() => Woken::Line(line),
                 end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
                 () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
@@ -132,6 +136,7 @@ impl Supervision<'_> {
                     None
                 }
                 Woken::Stop(reason) => Some(reason),
+                Woken::Look => self.count_tokens(&mut transcript),
                 Woken::Drained => break,
             };
             if let Some(reason) = stop_now
@@ -145,6 +150,7 @@ impl Supervision<'_> {
                 drain_end = Instant::now() + DRAIN_MAX;
             }
         }
+        self.count_tokens(&mut transcript);
         reading.abort();
         feeding.abort();
         if tokio::time::timeout(limits::DRAIN_GRACE, &mut errors)
@@ -170,6 +176,7 @@ impl Supervision<'_> {
             return;
         };
         transcript.push(&event);
+        self.tokens.heard(&event);
         event.map_texts(&mut |text| {
             if let Some(masked) = Redactor::shared().mask_found(text) {
                 *text = masked.text;
@@ -177,12 +184,29 @@ impl Supervision<'_> {
         });
         // Only now: half a secret is not recognised any more.
         event.keep_end_of_output();
-        // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
-        if let Err(error) = self.log.append(&event) {
-            tracing::warn!(%error, "an event is not in the log");
-        }
+        self.log(&event);
         if let Event::ThreadStarted { thread } = &event {
             tracing::info!(%thread, "the peer opened its thread");
+        }
+    }
+}
+
+impl Supervision<'_> {
+    /// Looks at the tokens so far, and says so when they are too many and no answer is there that would be lost.
+    fn count_tokens(&mut self, transcript: &mut Transcript) -> Option<Stop> {
+        if let Some(used) = self.tokens.look() {
+            let event = Event::Tokens { used };
+            transcript.push(&event);
+            self.log(&event);
+        }
+        let answered = transcript.completed_turns > 0 && transcript.failure.is_none();
+        (self.tokens.are_spent() && !answered).then_some(Stop::Budget)
+    }
+
+    fn log(&mut self, event: &Event) {
+        // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
+        if let Err(error) = self.log.append(event) {
+            tracing::warn!(%error, "an event is not in the log");
         }
     }
 }
@@ -206,6 +230,7 @@ enum Woken {
     Line(Option<Line>),
     Ended(Option<Ended>),
     Stop(Stop),
+    Look,
     Drained,
 }
 

@@ -10,24 +10,24 @@ use crate::peer::codex::rollout;
 /// Bytes read from the end of a record: the last counter is among the last lines.
 pub(crate) const TAIL_BYTES: u64 = 4 * 1024 * 1024;
 /// Day folders looked through, newest first.
-pub(crate) const DAYS: usize = 400;
+const DAYS: usize = 400;
 
 /// Returns the total of a thread so far; `None` when its record is not found or tells nothing.
 pub fn thread_total(environment: &Environment, thread: &str) -> Option<Usage> {
-    let bytes = read_tail(&find_record(environment, thread, DAYS)?)?;
+    let bytes = read_tail(&find_record(environment, thread)?)?;
     // A thread that no model ever answered has a record without a counter.
     let none = ((bytes.len() as u64) < TAIL_BYTES).then(Usage::default);
     rollout::last_total(bytes.split(|byte| *byte == b'\n')).or(none)
 }
 
-/// Finds the record of a thread in the newest `days` day folders.
-pub(crate) fn find_record(environment: &Environment, thread: &str, days: usize) -> Option<PathBuf> {
+/// Finds the record of a thread. A new one is in the newest day folder; a continued one is where it began.
+pub(crate) fn find_record(environment: &Environment, thread: &str) -> Option<PathBuf> {
     let home = environment
         .path("CODEX_HOME")
         .or_else(|| environment.path("HOME").map(|home| home.join(".codex")))?;
     newest_days(&home.join("sessions"))
         .into_iter()
-        .take(days)
+        .take(DAYS)
         .find_map(|day| {
             entries(&day).into_iter().find(|path| {
                 path.file_name()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::peer::event::Event;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
@@ -22,6 +23,7 @@ pub struct Follower {
     watch: DirectoryWatch,
     offset: u64,
     phase: Option<String>,
+    tokens: String,
 }
 
 impl Follower {
@@ -32,10 +34,12 @@ impl Follower {
             directory: directory.clone(),
             offset: 0,
             phase: None,
+            tokens: String::new(),
         }
     }
 
-    /// Waits until the job is over, at most `time`; `told` hears what the peer does whenever that changes.
+    /// Waits until the job is over, at most `time`; `told` hears what the peer does, and the tokens so far, whenever
+    /// that changes.
     ///
     /// Dropping the future ends the wait and nothing else.
     pub async fn wait(
@@ -62,10 +66,17 @@ impl Follower {
     fn tell_phases(&mut self, told: &mut (dyn FnMut(&str) + Send)) {
         let (entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
         self.offset = offset;
-        for phase in entries.iter().filter_map(|entry| entry.event.phase()) {
-            if self.phase.as_ref() != Some(&phase) {
-                told(&phase);
-                self.phase = Some(phase);
+        for entry in &entries {
+            if let Event::Tokens { used } = entry.event {
+                self.tokens = format!(", {} tokens so far", used.spoken());
+            } else {
+                match entry.event.phase() {
+                    Some(phase) if self.phase.as_ref() != Some(&phase) => self.phase = Some(phase),
+                    _ => continue,
+                }
+            }
+            if let Some(phase) = &self.phase {
+                told(&format!("{phase}{}", self.tokens));
             }
         }
     }

@@ -26,6 +26,7 @@ use crate::run::keep::{Reserve, keep_result};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
+use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events::EventLog;
@@ -223,6 +224,7 @@ impl Job<'_> {
             directory: self.directory,
             log: &mut log,
             control: &control,
+            tokens: Tokens::of(self.spec, self.environment),
         };
         if !self.spec.directory.is_dir() {
             // Spawning would fail with the same error as a missing program.
@@ -268,6 +270,10 @@ impl Job<'_> {
         let Some(thread) = thread.filter(|_| !self.spec.ephemeral) else {
             return Err(bad_output(unreadable));
         };
+        if supervision.tokens.is_over() {
+            // A repair would cost more of what there is no more of.
+            return Err(conclude::stopped(Stop::Budget, self.spec.timeout_ms));
+        }
         tracing::info!("asking codex to repair its answer");
         exec.resume = Some(thread);
         let first = remains.transcript.clone();

@@ -6,13 +6,14 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::domain::coverage::CoverageStatus;
-use crate::domain::envelope::{ConsultAnswer, JobView, Meta, NextCall, ReviewAnswer};
+use crate::domain::envelope::{ConsultAnswer, JobLimits, JobView, Meta, NextCall, ReviewAnswer, Usage};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::time::{rfc3339, spoken};
 use crate::domain::verdict::ReviewStatus;
+use crate::peer::event::Event;
 use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
@@ -66,6 +67,7 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
         (None, None) => 0,
     };
     let active = job.state.is_active();
+    let (phase, usage) = if active { doing(job) } else { (None, None) };
     JobView {
         id: job.id().clone(),
         kind: job.spec.kind,
@@ -78,7 +80,12 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
         expires_at: result
             .map(|result| rfc3339(result.ended_ms.saturating_add(clock::millis(limits::RETENTION)))),
         poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
-        phase: active.then(|| phase(job)),
+        phase,
+        usage,
+        limits: JobLimits {
+            timeout_s: job.spec.timeout_ms / 1000,
+            budget_tokens: job.spec.budget_tokens,
+        },
         next: active.then(|| NextCall {
             tool: "job",
             arguments: object(json!({"id": job.id(), "wait_s": 600})),
@@ -113,7 +120,10 @@ pub fn meta(spec: &Spec, result: Option<&ResultRecord>) -> Meta {
 /// A running job: where it stands and how to ask again.
 fn handle(job: &Job) -> Reply {
     let view = view(job, None);
-    let doing = view.phase.clone().unwrap_or_default();
+    let mut doing = view.phase.clone().unwrap_or_default();
+    if let Some(usage) = view.usage {
+        doing = format!("{doing}, {} tokens", usage.spoken());
+    }
     let summary = format!(
         "{} is {} as job {} ({doing}, {} so far). It goes on by itself; its result is kept.",
         job.spec.kind.as_str(),
@@ -185,6 +195,7 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
         fault.code,
         FaultCode::TimedOut
             | FaultCode::Cancelled
+            | FaultCode::BudgetExceeded
             | FaultCode::JobLost
             | FaultCode::PeerNetwork
             | FaultCode::PeerOverloaded
@@ -193,10 +204,16 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
     );
     if fault.repair.tool.is_none() && result.thread.is_some() && resumable {
         fault.repair.tool = Some(job.spec.kind.as_str().to_owned());
-        fault.repair.arguments = Some(match job.spec.expects {
+        let mut arguments = match job.spec.expects {
             Expects::Consult { .. } => object(json!({"prompt": "Go on.", "resume": job.id()})),
             Expects::Review { .. } => object(json!({"resume": job.id()})),
-        });
+        };
+        if let (FaultCode::BudgetExceeded, Some(budget)) = (fault.code, job.spec.budget_tokens) {
+            let most = job.spec.budget_most.unwrap_or(limits::BUDGET_TOKENS_MAX);
+            let larger = budget.saturating_mul(2).min(most);
+            arguments.insert("options".to_owned(), json!({"budget_tokens": larger}));
+        }
+        fault.repair.arguments = Some(arguments);
     } else if fault.repair.tool.is_none() {
         fault.repair.tool = Some("job".to_owned());
         fault.repair.arguments = Some(object(json!({"id": job.id(), "detail": "full"})));
@@ -390,7 +407,8 @@ fn json_bytes(body: &Map<String, Value>) -> usize {
     serde_json::to_vec(body).map_or(0, |bytes| bytes.len())
 }
 
-fn phase(job: &Job) -> String {
+/// What an active job does, and the tokens it has used so far.
+fn doing(job: &Job) -> (Option<String>, Option<Usage>) {
     if job.state == JobState::Queued {
         // A worker needs a moment to look for a slot; until then nobody waits.
         let age_ms = clock::now_ms().saturating_sub(job.spec.created_ms);
@@ -399,14 +417,16 @@ fn phase(job: &Job) -> String {
         } else {
             "waiting for a free slot"
         };
-        return doing.to_owned();
+        return (Some(doing.to_owned()), None);
     }
     let entries = events::read_all(&job.directory.events_path());
-    entries
-        .iter()
-        .rev()
-        .find_map(|entry| entry.event.phase())
-        .unwrap_or_else(|| "starting".to_owned())
+    let mut newest = entries.iter().rev();
+    let phase = newest.clone().find_map(|entry| entry.event.phase());
+    let usage = newest.find_map(|entry| match entry.event {
+        Event::Tokens { used } => Some(used),
+        _ => None,
+    });
+    (Some(phase.unwrap_or_else(|| "starting".to_owned())), usage)
 }
 
 /// The longer a job runs, the less often it is worth asking.

@@ -1,11 +1,14 @@
 //! What a paid call would do, for free: the same plan, shown instead of run.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
-use crate::domain::envelope::Meta;
+use crate::domain::envelope::{JobLimits, Meta};
 use crate::domain::request::{ConsultRequest, ReviewRequest};
 use crate::domain::time::spoken;
 use crate::peer::codex::invocation::Exec;
+use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::consult as consults;
 use crate::service::context::Service;
@@ -37,7 +40,8 @@ fn show(ready: &Ready<'_>) -> Reply {
         ..
     } = ready;
     let tool = plan.kind.as_str();
-    let timeout_ms = clock::millis(common.options.timeout.unwrap_or(ready.config.timeout.value));
+    let allowance = Allowance::of(&common.options, &ready.config);
+    let timeout_ms = clock::millis(allowance.timeout);
     let mut body = object(json!({
         "would_call": tool,
         "would_send": {
@@ -56,6 +60,10 @@ fn show(ready: &Ready<'_>) -> Reply {
             "timeout_s": timeout_ms / 1000,
             "servers_switched_off": preflight.servers,
         },
+        "limits": JobLimits {
+            timeout_s: timeout_ms / 1000,
+            budget_tokens: allowance.budget_tokens,
+        },
         "creates": ["one job record in the state directory"],
         "touches_workspace": false,
     }));
@@ -70,10 +78,13 @@ fn show(ready: &Ready<'_>) -> Reply {
             counted(coverage.files, "file")
         );
     }
+    let mut most = spoken(timeout_ms);
+    if let Some(budget) = allowance.budget_tokens {
+        let _ = write!(most, " and {budget} tokens");
+    }
     let summary = format!(
-        "This {tool} would send {what} to codex {}, with codex's own instructions on top, and may take {} at most. Nothing was sent.",
+        "This {tool} would send {what} to codex {}, with codex's own instructions on top, and may take {most} at most. Nothing was sent.",
         preflight.program.version,
-        spoken(timeout_ms)
     );
     let mut warnings = plan.warnings.clone();
     warnings.extend(preflight.warnings.iter().cloned());

@@ -3,6 +3,7 @@
 //! A use case gets a parsed request, decides with pure code, acts through the rings below, and returns one envelope.
 //! Nothing here knows a protocol or a terminal.
 
+pub mod allowance;
 pub mod asked;
 pub mod call;
 pub mod cancel;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::Common;
+use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::recursion;
@@ -29,6 +30,7 @@ impl Opening {
         let config = service.config()?;
         let store = service.store()?;
         check_allowed(common.options.web_search, &config)?;
+        Allowance::check(&common.options, &config)?;
         recursion::check(service.environment(), &config, &store, call)?;
         let workspace = Workspace::resolve(service, common.workspace.as_deref(), &config)?;
         let continued = match &common.resume {
@@ -37,6 +39,15 @@ impl Opening {
             }
             None => None,
         };
+        if Allowance::of(&common.options, &config).budget_tokens.is_some()
+            && continued
+                .as_ref()
+                .is_some_and(|thread| thread.usage_before.is_none())
+        {
+            let message = "the tokens of the thread to resume are not known, so a budget could not be kept";
+            return Err(Fault::argument("resume", message)
+                .hint("repeat the call without resume, or without a budget"));
+        }
         Ok(Self {
             config,
             store,

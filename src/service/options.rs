@@ -40,6 +40,12 @@ pub const TABLE: &[OptionRow] = &[
         meaning: "Deadline of the run in seconds of awake time; waiting for a free slot does not count.",
     },
     OptionRow {
+        name: "budget_tokens",
+        kind: "integer, 1000 to 100000000",
+        default: "none",
+        meaning: "Tokens of the run, input (cached ones too) and output; it is ended once it has used more. Not with ephemeral.",
+    },
+    OptionRow {
         name: "isolation",
         kind: "clean, ignore_config or ignore_rules",
         default: "clean",
@@ -120,6 +126,11 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             let bounds = limits::TIMEOUT_MIN.as_secs()..=limits::TIMEOUT_MAX.as_secs();
             let seconds: Whole = typed(&field, row, value)?;
             options.timeout = Some(Duration::from_secs(seconds.within(&field, bounds)?));
+        }
+        "budget_tokens" => {
+            let bounds = limits::BUDGET_TOKENS_MIN..=limits::BUDGET_TOKENS_MAX;
+            let tokens: Whole = typed(&field, row, value)?;
+            options.budget_tokens = Some(tokens.within(&field, bounds)?);
         }
         "isolation" => {
             let text: String = typed(&field, row, value)?;

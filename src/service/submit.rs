@@ -10,6 +10,7 @@ use crate::domain::limits;
 use crate::domain::request::{Common, Wait};
 use crate::run::start::start_worker;
 use crate::run::wait::{Follower, Waited};
+use crate::service::allowance::Allowance;
 use crate::service::call::{Call, CancelReason};
 use crate::service::context::Service;
 use crate::service::deliver::{self, Listener};
@@ -147,7 +148,7 @@ fn check_queue(store: &Store) -> Result<(), Fault> {
 
 fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let (plan, common) = (&ready.plan, ready.common);
-    let timeout = common.options.timeout.unwrap_or(ready.config.timeout.value);
+    let allowance = Allowance::of(&common.options, &ready.config);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
     if ready
@@ -176,7 +177,9 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         ephemeral: common.options.ephemeral,
         model: common.model.clone(),
         effort: common.effort.clone(),
-        timeout_ms: clock::millis(timeout),
+        timeout_ms: clock::millis(allowance.timeout),
+        budget_tokens: allowance.budget_tokens,
+        budget_most: ready.config.budget_tokens.value,
         resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
         usage_before: ready
             .continued

@@ -47,7 +47,7 @@ impl EventLog {
     }
 
     /// Appends one event in one write. Long texts are cut; beyond the log's bound only `Message`, `TurnFailed`,
-    /// `TurnCompleted` and `ThreadStarted` are still written, since a lost job is salvaged from them; beyond
+    /// `TurnCompleted`, `Tokens` and `ThreadStarted` are still written, since a lost job is salvaged from them; beyond
     /// `VITAL_BYTES` not even those: a peer that talks without end must not fill the disk.
     pub fn append(&mut self, event: &Event) -> io::Result<()> {
         let vital = matches!(
@@ -55,6 +55,7 @@ impl EventLog {
             Event::Message { .. }
                 | Event::TurnFailed { .. }
                 | Event::TurnCompleted { .. }
+                | Event::Tokens { .. }
                 | Event::ThreadStarted { .. }
         );
         if self.written

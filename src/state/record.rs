@@ -54,6 +54,12 @@ pub struct Spec {
     pub effort: Option<Effort>,
     /// Deadline in milliseconds of awake time.
     pub timeout_ms: u64,
+    /// Tokens that the run may use; no bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_tokens: Option<u64>,
+    /// The most that the user's configuration allowed as a budget; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_most: Option<u64>,
     /// The thread to continue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<ThreadId>,

@@ -20,7 +20,7 @@ const DONE: &str =
     r#"{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":5}}"#;
 
 /// A world whose codex is a shell script: `body` runs once the prompt was read.
-fn world(body: &str) -> World {
+pub(crate) fn world(body: &str) -> World {
     let world = World::new(Scripted::well());
     let program = world.home.private().join("hostile-codex");
     let text = format!(
@@ -44,7 +44,7 @@ fn in_background() -> Value {
     json!({"prompt": "x", "background": true, "options": {"isolation": "ignore_config"}})
 }
 
-fn worker_of(job: &Path) -> u32 {
+pub(crate) fn worker_of(job: &Path) -> u32 {
     let peer = peers_of(job)[0];
     let stat = fs::read_to_string(format!("/proc/{peer}/stat")).unwrap();
     let after = stat.rsplit(')').next().unwrap();

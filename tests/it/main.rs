@@ -10,6 +10,7 @@ mod support;
 mod world;
 
 mod bad_input;
+mod budgets;
 mod consults;
 mod failures;
 mod hostile;

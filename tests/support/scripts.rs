@@ -137,7 +137,7 @@ impl Scene<'_> {
         let failing = self.turn.attempt <= times;
         match self.choice.name.as_str() {
             "auto" => self.auto(),
-            "plain" => Reply::text(self.option("text", "Hello from the fake model.")),
+            "plain" => self.paid(self.option("text", "Hello from the fake model.")),
             "schema" => Reply::text(self.instance().to_string()),
             "badjson" => self.bad_json(),
             "slow" => self.slow(),
@@ -261,7 +261,7 @@ impl Scene<'_> {
         } else if self.flag("fenced") {
             Reply::text(format!("```json\n{}\n```", self.instance()))
         } else {
-            Reply::text("Sure! {\"verdict\": \"ok\", trailing")
+            self.paid("Sure! {\"verdict\": \"ok\", trailing".to_owned())
         }
     }
 
@@ -391,7 +391,7 @@ impl Scene<'_> {
         if self.flag("commentary") {
             steps.push(Step::Message(Message::commentary("Running a command.")));
         }
-        steps.extend([Step::Shell(shell), Step::Completed(Usage::default())]);
+        steps.extend([Step::Shell(shell), Step::Completed(self.usage())]);
         Reply::stream(steps)
     }
 
@@ -434,6 +434,19 @@ impl Scene<'_> {
             "{what}: {}",
             self.turn.last_output().unwrap_or(&Value::Null)
         ))
+    }
+
+    fn paid(&self, text: String) -> Reply {
+        Reply::stream([Step::Message(Message::new(text)), Step::Completed(self.usage())])
+    }
+
+    /// What an answer, a bad one or a shell command cost: `input=` tokens, besides the usual ones.
+    fn usage(&self) -> Usage {
+        let usual = Usage::default();
+        Usage {
+            input: self.number("input", usual.input),
+            ..usual
+        }
     }
 
     fn option(&self, name: &str, default: &str) -> String {

@@ -103,6 +103,8 @@ fn consults_are_parsed() {
             "--option",
             "timeout_s=600",
             "--option",
+            "budget_tokens=5000",
+            "--option",
             "web_search=true",
             "--option",
             "language=true",
@@ -124,6 +126,7 @@ fn consults_are_parsed() {
                 resume: Some(Resume::Thread(ThreadId::try_from(THREAD.to_owned()).unwrap())),
                 options: Options {
                     timeout: Some(Duration::from_secs(600)),
+                    budget_tokens: Some(5000),
                     web_search: true,
                     language: Some("true".into()),
                     untracked: Untracked::Exclude,

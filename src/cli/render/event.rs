@@ -51,6 +51,7 @@ fn words(event: &Event) -> (&'static str, String, Style) {
         Event::Message { text } => plain("said", text),
         Event::Retrying { reason } => ("retrying", reason.clone(), Style::Yellow),
         Event::Warning { text } => ("warning", text.clone(), Style::Yellow),
+        Event::Tokens { used } => ("tokens", format!("{} so far", used.spoken()), Style::Dim),
         Event::TurnCompleted { thread_usage } => (
             "done",
             thread_usage.map_or_else(String::new, |usage| {

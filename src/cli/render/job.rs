@@ -6,7 +6,7 @@ use crate::cli::render::event::event_line;
 use crate::cli::render::page::{Page, Style, cut};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
-use crate::domain::envelope::Success;
+use crate::domain::envelope::{Success, Usage};
 use crate::domain::job::{JobId, JobKind};
 use crate::domain::time::spoken;
 use crate::peer::event::Event;
@@ -32,6 +32,14 @@ pub(super) fn render(success: &Success, page: &mut Page) {
                 ("state", Some(job.state.as_str().replace('_', " "))),
                 ("doing", job.phase.clone()),
                 ("so far", job.state.is_active().then(|| spoken(job.elapsed_ms))),
+                (
+                    "tokens",
+                    job.usage.map(|usage| format!("{} so far", usage.spoken())),
+                ),
+                (
+                    "budget",
+                    job.limits.budget_tokens.map(|budget| format!("{budget} tokens")),
+                ),
                 ("deadline", job.deadline_at.clone()),
                 ("kept until", job.expires_at.clone()),
             ],
@@ -109,8 +117,13 @@ fn line(row: &Value, now_ms: u64, room: usize) -> Vec<String> {
         .map(|id| age(now_ms.saturating_sub(id.created_ms())))
         .unwrap_or_default();
     let mark = if is_unread(row) { "*" } else { "" };
+    let usage = row.get("usage").cloned();
+    let usage = usage.and_then(|usage| serde_json::from_value::<Usage>(usage).ok());
     let about = match text("code") {
-        code if code.is_empty() || code == text("state") => text("label").to_owned(),
+        code if code.is_empty() || code == text("state") => match usage {
+            Some(usage) => format!("{} tokens so far: {}", usage.spoken(), text("label")),
+            None => text("label").to_owned(),
+        },
         code => format!("{code}: {}", text("label")),
     };
     vec![

@@ -141,6 +141,9 @@ pub(super) fn spent(success: &Success) -> String {
     if let Some(usage) = success.meta.usage {
         let _ = write!(text, ", {} tokens in, {} out", usage.input, usage.output);
     }
+    if let Some(budget) = success.job.as_ref().and_then(|job| job.limits.budget_tokens) {
+        let _ = write!(text, " of {budget}");
+    }
     text
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::envelope::{ErrorView, Failure, JobView, Meta, Usage};
+use crate::domain::envelope::{ErrorView, Failure, JobLimits, JobView, Meta, Usage};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
 use crate::service::deliver::object;
@@ -25,6 +25,15 @@ fn job(kind: JobKind, state: JobState) -> JobView {
         expires_at: None,
         poll_after_ms: None,
         phase: state.is_active().then(|| "running cargo test".to_owned()),
+        usage: state.is_active().then_some(Usage {
+            input: 12_000,
+            cached: 9_000,
+            output: 400,
+        }),
+        limits: JobLimits {
+            timeout_s: 1800,
+            budget_tokens: state.is_active().then_some(50_000),
+        },
         next: None,
     }
 }

@@ -78,7 +78,7 @@ fn arguments_become_requests() {
         json!({
             "prompt": "why?", "kind": "challenge", "context": "c", "files": ["a.rs", "b c"], "resume": THREAD,
             "workspace": "/w", "model": "gpt", "effort": "high", "wait_s": "30.0", "background": false,
-            "options": {"timeout_s": 60.0, "isolation": "ignore_rules", "web_search": true, "untracked": "exclude",
+            "options": {"timeout_s": 60.0, "budget_tokens": "5000", "isolation": "ignore_rules", "web_search": true, "untracked": "exclude",
                 "language": "de", "instructions": "short", "idempotency_key": "k", "ephemeral": false},
         }),
         Request::Consult(ConsultRequest {
@@ -93,6 +93,7 @@ fn arguments_become_requests() {
                 resume: Some(Resume::Thread(ThreadId::try_from(THREAD.to_owned()).unwrap())),
                 options: Options {
                     timeout: Some(Duration::from_secs(60)),
+                    budget_tokens: Some(5000),
                     isolation: Some(Isolation::IgnoreRules),
                     web_search: true,
                     ephemeral: false,
@@ -288,6 +289,11 @@ fn a_wrong_argument_is_named_and_never_repeated() {
     );
     check(
         "consult",
+        json!({"prompt": "p", "options": {"budget_tokens": 999}}),
+        "options.budget_tokens",
+    );
+    check(
+        "consult",
         json!({"prompt": "p", "options": {"timeout_s": SECRET}}),
         "options.timeout_s",
     );
@@ -419,6 +425,7 @@ fn every_knob_of_the_table_can_be_set() {
     for row in options::TABLE {
         let value = match row.name {
             "timeout_s" => json!(60),
+            "budget_tokens" => json!(1000),
             "isolation" => json!("ignore_config"),
             "web_search" | "ephemeral" => json!(true),
             "untracked" => json!("exclude"),

@@ -1,0 +1,105 @@
+//! What a run may take at most: the user's limits, and what a call asks for within them.
+
+use std::time::Duration;
+
+use crate::config::{Config, Origin, Setting};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::request::Options;
+
+/// The deadline and the budget of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Awake time.
+    pub timeout: Duration,
+    /// Tokens, read and written; no bound when absent.
+    pub budget_tokens: Option<u64>,
+}
+
+impl Allowance {
+    /// Returns what a call gets that passed [`Self::check`].
+    pub fn of(options: &Options, config: &Config) -> Self {
+        Self {
+            timeout: options.timeout.unwrap_or(config.timeout.value),
+            budget_tokens: options.budget_tokens.or(config.budget_tokens.value),
+        }
+    }
+
+    /// Refuses a call that asks for more than a limit which the user set, or for a budget that cannot be kept.
+    ///
+    /// A built-in default is no limit: only a value in the user's file or in a variable is.
+    pub fn check(options: &Options, config: &Config) -> Result<(), Fault> {
+        let timeout = options.timeout.is_some_and(|asked| asked > config.timeout.value);
+        refuse_if(timeout, "timeout_s", &config.timeout)?;
+        let budget = options.budget_tokens > config.budget_tokens.value;
+        refuse_if(budget, "budget_tokens", &config.budget_tokens)?;
+        if options.ephemeral && Self::of(options, config).budget_tokens.is_some() {
+            // codex tells the tokens of a running turn only in the record that it keeps of its thread.
+            let message =
+                "a budget cannot be kept in an ephemeral run: codex tells its tokens only at its end";
+            return Err(Fault::argument("options.ephemeral", message)
+                .hint("leave out options.ephemeral, or the budget"));
+        }
+        Ok(())
+    }
+}
+
+fn refuse_if<T>(more: bool, name: &str, limit: &Setting<T>) -> Result<(), Fault> {
+    if !more || limit.origin == Origin::Default {
+        return Ok(());
+    }
+    let message = format!("`options.{name}` is more than `limits.{name}` of the user's configuration");
+    Err(Fault::new(FaultCode::PolicyDenied, message)
+        .field(format!("options.{name}"))
+        .hint(format!(
+            "leave options.{name} out or ask for less; only the user can raise the limit"
+        )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::environment::Environment;
+
+    /// Checks a call that asks for so many seconds and tokens; `refused` is the field that is too large.
+    fn check(config: &str, timeout_s: Option<u64>, budget_tokens: Option<u64>, refused: Option<&str>) {
+        let config = Config::layered(Some(config), &Environment::default()).unwrap();
+        let options = Options {
+            timeout: timeout_s.map(Duration::from_secs),
+            budget_tokens,
+            ..Options::default()
+        };
+        let fault = Allowance::check(&options, &config).err();
+        let field = fault.as_ref().and_then(|fault| fault.field.as_deref());
+        assert_eq!(field, refused, "{timeout_s:?} {budget_tokens:?}");
+        assert!(fault.is_none_or(|fault| fault.code == FaultCode::PolicyDenied));
+    }
+
+    #[test]
+    fn a_call_may_ask_for_less_than_the_user_allows_and_not_for_more() {
+        let set = "[limits]\ntimeout_s = 60\nbudget_tokens = 5000\n";
+        check(set, None, None, None);
+        check(set, Some(60), Some(5000), None);
+        check(set, Some(10), Some(1000), None);
+        check(set, Some(61), None, Some("options.timeout_s"));
+        check(set, None, Some(5001), Some("options.budget_tokens"));
+    }
+
+    #[test]
+    fn a_default_is_no_limit() {
+        check("", Some(14_400), Some(100_000_000), None);
+    }
+
+    #[test]
+    fn the_users_limit_holds_for_a_call_that_asks_for_nothing() {
+        let config =
+            Config::layered(Some("[limits]\nbudget_tokens = 5000\n"), &Environment::default()).unwrap();
+        let allowance = Allowance::of(&Options::default(), &config);
+        assert_eq!(allowance.budget_tokens, Some(5000));
+        let ephemeral = Options {
+            ephemeral: true,
+            ..Options::default()
+        };
+        let fault = Allowance::check(&ephemeral, &config).unwrap_err();
+        assert_eq!(fault.field.as_deref(), Some("options.ephemeral"));
+    }
+}
