@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::limits;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
@@ -22,16 +23,24 @@ pub struct Follower {
     watch: DirectoryWatch,
     offset: u64,
     phase: Option<String>,
+    first: Option<String>,
 }
 
 impl Follower {
-    /// Starts to follow.
+    /// Starts to follow, from what the peer does now: who comes late is not told the whole story.
     pub fn new(directory: &JobDirectory) -> Self {
+        // Watched before the first look, so that nothing falls between the two.
+        let watch = DirectoryWatch::start(directory.path());
+        let mut newest = events::newest(&directory.events_path());
         Self {
-            watch: DirectoryWatch::start(directory.path()),
+            watch,
             directory: directory.clone(),
-            offset: 0,
+            offset: newest.end(),
             phase: None,
+            first: newest
+                .by_ref()
+                .take(limits::TAIL_MAX)
+                .find_map(|entry| entry.event.phase()),
         }
     }
 
@@ -62,7 +71,8 @@ impl Follower {
     fn tell_phases(&mut self, told: &mut (dyn FnMut(&str) + Send)) {
         let (entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
         self.offset = offset;
-        for phase in entries.iter().filter_map(|entry| entry.event.phase()) {
+        let phases = entries.iter().filter_map(|entry| entry.event.phase());
+        for phase in self.first.take().into_iter().chain(phases) {
             if self.phase.as_ref() != Some(&phase) {
                 told(&phase);
                 self.phase = Some(phase);

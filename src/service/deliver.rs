@@ -401,10 +401,8 @@ fn phase(job: &Job) -> String {
         };
         return doing.to_owned();
     }
-    let entries = events::read_all(&job.directory.events_path());
-    entries
-        .iter()
-        .rev()
+    events::newest(&job.directory.events_path())
+        .take(limits::TAIL_MAX)
         .find_map(|entry| entry.event.phase())
         .unwrap_or_else(|| "starting".to_owned())
 }

@@ -240,8 +240,8 @@ fn log(job: &Job, tail: usize) -> Reply {
 
 /// Adds the last events that fit `room` bytes, and how many of the wanted ones do not.
 fn insert_events(body: &mut Map<String, Value>, job: &Job, tail: usize, room: usize) {
-    let entries = events::read_all(&job.directory.events_path());
-    let wanted = entries.iter().rev().take(tail).map(event_row);
+    let newest = events::newest(&job.directory.events_path());
+    let wanted = newest.take(tail).map(|entry| event_row(&entry));
     let (mut rows, more) = fitting(wanted, room);
     rows.reverse();
     body.insert("events".to_owned(), rows.into());
