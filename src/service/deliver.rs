@@ -17,6 +17,7 @@ use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::state::directory::{Job, JobDirectory};
+use crate::state::error::StateError;
 use crate::state::events;
 use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
@@ -42,7 +43,7 @@ pub enum Listener {
 
 /// Tells a job as it stands now.
 pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) -> Outcome {
-    reap(directory).await.map_err(Fault::from)?;
+    unless_gone(directory, reap(directory).await)?;
     let spec = directory.read_spec().map_err(Fault::from)?;
     let job = store.read(&spec.id).map_err(Fault::from)?;
     match job.directory.read_result().map_err(Fault::from)? {
@@ -54,6 +55,18 @@ pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) ->
             ended(&job, result)
         }
     }
+}
+
+/// Says that a job's record was deleted, where that is why something with it failed: another caller may forget a job
+/// that this one waits for.
+pub fn unless_gone<T>(directory: &JobDirectory, done: Result<T, StateError>) -> Result<T, Fault> {
+    done.map_err(|error| {
+        if directory.path().exists() {
+            return error.into();
+        }
+        let message = "the job's record was deleted meanwhile";
+        Fault::new(FaultCode::JobNotFound, message).call("job", json!({}))
+    })
 }
 
 /// The view of a job in an envelope.

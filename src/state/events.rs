@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// Bytes of a line that is read whole on that way: two texts of an entry, each byte spelled out in six.
 const LINE_BYTES: u64 = 2 * 6 * limits::EVENT_BYTES as u64;
 /// Bytes read of a longer one. What shows single events cuts them far shorter.
-const HEAD_BYTES: u64 = 4 * 1024;
+const HEAD_BYTES: u64 = 16 * 1024;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub fn newest(path: &Path) -> Newest {
 }
 
 /// The entries of a log from the newest to the oldest, read from its end: a log may have tens of megabytes and a look
-/// needs the last few entries. Of a very long entry only the beginning of its text comes.
+/// needs the last few entries. Of a very long entry only the beginning of its text comes, with a sign that more is missing.
 #[derive(Debug)]
 pub struct Newest {
     file: Option<File>,
@@ -192,7 +192,7 @@ fn read_at(file: &File, start: u64, bytes: u64) -> Option<Vec<u8>> {
 fn parse_head(line: &[u8]) -> Option<Entry> {
     (0..=12).find_map(|less| {
         let mut text = line.get(..line.len().checked_sub(less)?)?.to_vec();
-        text.extend_from_slice(b"\"}");
+        text.extend_from_slice("…\"}".as_bytes());
         serde_json::from_slice(&text).ok()
     })
 }
@@ -287,14 +287,18 @@ mod tests {
         for text in ["x", "\"\u{1}", "é", "\u{10ffff}\u{1}"] {
             let text = text.repeat(2 * 1024 * 1024 / text.len());
             log.append(&Event::Message { text: text.clone() }).unwrap();
-            log.append(&Event::TurnFailed { message: text.clone() }).unwrap();
+            log.append(&Event::TurnFailed {
+                message: text.clone(),
+            })
+            .unwrap();
             let two: Vec<Event> = newest(&path).take(2).map(|entry| entry.event).collect();
             let [Event::TurnFailed { message }, Event::Message { text: said }] = &two[..] else {
                 panic!("{two:?}");
             };
             for shown in [message, said] {
-                assert!(text.starts_with(shown.as_str()));
-                assert!((600..=4096).contains(&shown.len()), "{}", shown.len());
+                let shown = shown.strip_suffix('…').unwrap();
+                assert!(text.starts_with(shown));
+                assert!((2000..=16_384).contains(&shown.len()), "{}", shown.len());
             }
         }
     }
