@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use serde_json::Value;
 use tokio::runtime;
@@ -349,7 +351,14 @@ impl Session<'_, '_> {
                         }
                         return Ok(Ok(envelope));
                     }
-                    signal = &mut signalled => break signal,
+                    signal = &mut signalled => {
+                        // The second signal may come before the work has heard of the first one, whose wish must be
+                        // on disk when this leaves.
+                        if let Some(envelope) = poll_once(work.as_mut()).await {
+                            return Ok(Ok(envelope));
+                        }
+                        break signal;
+                    }
                     Some(text) = notes.recv() => say(&text)?,
                 }
             }
@@ -417,6 +426,15 @@ impl Session<'_, '_> {
         streams.stdout.flush()?;
         streams.stderr.write_all(rendered.stderr.as_bytes())
     }
+}
+
+/// Lets a future go on once; returns what it came to, if it is over.
+async fn poll_once<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Writes a line for people.

@@ -20,7 +20,7 @@ const DONE: &str =
     r#"{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":5}}"#;
 
 /// A world whose codex is a shell script: `body` runs once the prompt was read.
-fn world(body: &str) -> World {
+pub(crate) fn world(body: &str) -> World {
     let world = World::new(Scripted::well());
     let program = world.home.private().join("hostile-codex");
     let text = format!(
@@ -36,11 +36,11 @@ fn world(body: &str) -> World {
 }
 
 /// A consult that asks the peer nothing but the answer.
-fn question() -> Value {
+pub(crate) fn question() -> Value {
     json!({"prompt": "x", "options": {"isolation": "ignore_config"}})
 }
 
-fn in_background() -> Value {
+pub(crate) fn in_background() -> Value {
     json!({"prompt": "x", "background": true, "options": {"isolation": "ignore_config"}})
 }
 
@@ -51,7 +51,7 @@ fn worker_of(job: &Path) -> u32 {
     after.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn pid_in(path: &Path) -> u64 {
+pub(crate) fn pid_in(path: &Path) -> u64 {
     wait_until("a number in a file", || {
         fs::read_to_string(path).is_ok_and(|text| text.trim().parse::<u64>().is_ok())
     });

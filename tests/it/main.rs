@@ -11,9 +11,11 @@ mod world;
 
 mod bad_input;
 mod consults;
+mod ending;
 mod failures;
 mod hostile;
 mod isolation;
 mod jobs;
 mod reviews;
 mod statuses;
+mod watching;

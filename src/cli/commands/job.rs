@@ -14,9 +14,9 @@ use crate::domain::request::{Detail, JobRequest, StateFilter};
 
 const LIST_EXAMPLES: &str = "\
 Examples:
-  crosscheck jobs --state active      what is queued or running
-  crosscheck jobs --watch             the same, live, until nothing is; Ctrl-C ends only the looking
-  crosscheck jobs --watch --json      one JSON line per change";
+  crosscheck jobs --state active   what is queued or running
+  crosscheck jobs --watch          the same, live; Ctrl-C ends only the looking
+  crosscheck jobs --watch --json   one JSON object per change, each on a line";
 
 /// List the jobs of this project, newest first (free)
 #[derive(Debug, Args)]
