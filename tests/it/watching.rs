@@ -181,3 +181,20 @@ fn failed_and_timed_out_jobs_go_on_in_their_thread() {
         assert_eq!(on["meta"]["thread"], ended["meta"]["thread"], "{code}");
     }
 }
+
+// Under a read-only sandbox codex reports no file change at all: the refusal is only in the tool's answer. Seen with
+// codex-cli 0.169.0; so "editing" is never told of a run that cannot edit.
+#[test]
+fn an_edit_that_the_sandbox_refuses_is_not_told_as_one() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut server = world.server();
+    let call = json!({"prompt": "[[fake:patch file=new.txt]]", "wait_s": 60});
+    let answer = server.ok("consult", &call);
+    assert!(
+        answer["answer"].as_str().unwrap().contains("read-only"),
+        "{answer:#}"
+    );
+    let told = server.progress();
+    assert!(told.iter().all(|text| !text.starts_with("editing")), "{told:?}");
+    assert!(!world.work().join("new.txt").exists());
+}
