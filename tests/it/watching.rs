@@ -122,14 +122,16 @@ fn a_log_of_any_size_is_a_small_answer() {
     }
     let bytes = fs::metadata(job.join("events.jsonl")).unwrap().len();
     assert!(bytes > limits::EVENT_LOG_BYTES, "{bytes}");
-    let begun = Instant::now();
+    let before = ticks_of(&server);
     for detail in ["log", "full"] {
         let call = json!({"id": answer["job"]["id"], "detail": detail, "tail": 1000});
         let told = server.ok("job", &call);
         assert!(told.to_string().len() <= limits::INLINE_BYTES, "{detail}");
         assert!(told["events"].as_array().unwrap().len() > 5, "{detail}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // Its own time, not the clock's: other tests run beside this one. Unoptimised it needs less than 2 s.
+    let used = ticks_of(&server) - before;
+    assert!(used < 1000, "two looks used {used} ticks of 10 ms");
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
