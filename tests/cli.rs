@@ -7,14 +7,24 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use crosscheck::cli::{Device, Place, Streams, run_with};
 use crosscheck::domain::environment::Environment;
 use crosscheck::domain::job::{JobId, WorkspaceHash};
 use crosscheck::peer::event::Event;
+use crosscheck::state::directory::JobDirectory;
 use crosscheck::state::events::EventLog;
+use crosscheck::sys::clock::now_ms;
+use crosscheck::sys::lock::HeldLock;
 use serde_json::{Value, json};
+
+/// Longest time a command may go on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A private home with a project in it.
 struct World {
@@ -85,6 +95,59 @@ impl World {
         }
     }
 
+    /// Runs a command that goes on for a while; `heard` gets each line of its stdout and may change the world.
+    fn run_hearing(&self, line: &[&str], heard: impl FnMut(&str)) -> Ended {
+        let (mut text, mut stderr) = (Vec::new(), Vec::new());
+        let mut streams = Streams {
+            stdin: Box::new(io::empty()),
+            stdin_device: Device::Other,
+            stdout: Box::new(Hearing {
+                text: &mut text,
+                told: 0,
+                heard,
+            }),
+            stdout_device: Device::Other,
+            stderr: Box::new(&mut stderr),
+            stderr_device: Device::Other,
+            width: 80,
+            colour: true,
+        };
+        // A command that waits for what never comes is ended by the end of its jobs.
+        let (over, watchdog) = mpsc::channel::<()>();
+        let state = self.path("state");
+        let watchdog = thread::spawn(move || {
+            if watchdog.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                fs::remove_dir_all(state).unwrap();
+            }
+        });
+        let code = run_with(words(line), self.place(), &mut streams);
+        drop(over);
+        watchdog.join().unwrap();
+        drop(streams);
+        Ended {
+            code,
+            stdout: String::from_utf8(text).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// Makes a job that runs, as far as anybody can see from outside.
+    fn add_running(&self, random: u64, label: &str) -> Running {
+        let id = self.add_job(random, label, &answer());
+        let directory = JobDirectory::at(self.path("state").join("jobs").join(id.as_str()));
+        let lock = HeldLock::try_take(&directory.lock_path()).unwrap();
+        let result = fs::read(directory.result_path()).unwrap();
+        fs::remove_file(directory.result_path()).unwrap();
+        directory.mark_started(1_795_244_456_000).unwrap();
+        Running {
+            id,
+            log: EventLog::open(&directory.events_path()).unwrap(),
+            directory,
+            result,
+            lock,
+        }
+    }
+
     /// Makes a job that ended long ago, as its worker would have left it.
     fn add_job(&self, random: u64, label: &str, result: &Value) -> JobId {
         let root = self.path("project").canonicalize().unwrap();
@@ -117,6 +180,55 @@ impl World {
         })
         .unwrap();
         id
+    }
+}
+
+/// A job that is not over, in the hands of a test.
+struct Running {
+    id: JobId,
+    directory: JobDirectory,
+    log: EventLog,
+    result: Vec<u8>,
+    lock: Option<HeldLock>,
+}
+
+impl Running {
+    fn says(&mut self, event: &Event) {
+        self.log.append(event).unwrap();
+    }
+
+    fn runs(&mut self, command: &str) {
+        self.says(&Event::CommandStarted {
+            command: command.into(),
+        });
+    }
+
+    fn ends(&mut self) {
+        fs::write(self.directory.result_path(), &self.result).unwrap();
+        self.lock = None;
+    }
+}
+
+/// A stdout that tells each line as soon as it is written.
+struct Hearing<'a, F> {
+    text: &'a mut Vec<u8>,
+    told: usize,
+    heard: F,
+}
+
+impl<F: FnMut(&str)> Write for Hearing<'_, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        while let Some(end) = self.text[self.told..].iter().position(|byte| *byte == b'\n') {
+            let line = std::str::from_utf8(&self.text[self.told..self.told + end]).unwrap();
+            self.told += end + 1;
+            (self.heard)(line);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -307,7 +419,7 @@ fn following_shows_what_comes_and_ends_when_the_job_does() {
     fs::write(folder.join("started"), "1795244455000").unwrap();
     let lock = fs::File::create(folder.join("worker.lock")).unwrap();
     lock.try_lock().unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let followed = scope.spawn(|| world.run(&["logs", "-f"]));
         let mut log = EventLog::open(&folder.join("events.jsonl")).unwrap();
         log.append(&Event::Thinking {
@@ -338,18 +450,18 @@ fn a_script_can_stop_at_the_verdict() {
 #[test]
 fn a_reader_that_goes_away_is_no_error_message() {
     struct Closed;
-    impl std::io::Write for Closed {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
         }
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
     let world = World::new();
     let mut stderr = Vec::new();
     let mut streams = Streams {
-        stdin: Box::new(std::io::empty()),
+        stdin: Box::new(io::empty()),
         stdin_device: Device::Other,
         stdout: Box::new(Closed),
         stdout_device: Device::Other,
@@ -365,4 +477,157 @@ fn a_reader_that_goes_away_is_no_error_message() {
     );
     drop(streams);
     assert_eq!((code, stderr), (141, Vec::new()));
+}
+
+#[test]
+fn a_watch_tells_each_change_once_and_ends_with_the_last_job() {
+    let world = World::new();
+    world.add_job(1, "over long ago", &answer());
+    let mut jobs = [
+        world.add_running(2, "first \u{1b}[2J"),
+        world.add_running(3, "second"),
+    ];
+    let mut late = None;
+    let mut lines = 0;
+    let ended = world.run_hearing(&["jobs", "--watch"], |_| {
+        lines += 1;
+        match lines {
+            2 => jobs[0].runs("cargo test"),
+            3 => jobs[0].ends(),
+            4 => late = Some(world.add_running(4, "late")),
+            5 => jobs[1].ends(),
+            6 => late.as_mut().unwrap().ends(),
+            _ => {}
+        }
+    });
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let told: Vec<&str> = ended
+        .stdout
+        .lines()
+        .map(|line| line.split_once("  consult  ").unwrap().1)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "running    answering: first <U+001B>[2J",
+            "running    answering: second",
+            "running    running cargo test: first <U+001B>[2J",
+            "succeeded  first <U+001B>[2J",
+            "running    answering: late",
+            "succeeded  second",
+            "succeeded  late",
+        ]
+    );
+    assert!(ended.stderr.contains("nothing is queued or running any more"));
+    assert!(!ended.stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn a_watch_as_data_is_one_object_per_change() {
+    let world = World::new();
+    let mut job = world.add_running(1, "x");
+    let id = job.id.clone();
+    let mut lines = 0;
+    let ended = world.run_hearing(&["jobs", "--watch", "--json"], |_| {
+        lines += 1;
+        if lines == 1 {
+            job.ends();
+        }
+    });
+    let told: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(told.len(), 2, "{}", ended.stdout);
+    let [running, over] = &told[..] else { panic!() };
+    assert_eq!(
+        (&running["id"], &running["state"]),
+        (&json!(id), &json!("running"))
+    );
+    assert_eq!(
+        (&running["phase"], &over["state"]),
+        (&json!("answering"), &json!("succeeded"))
+    );
+}
+
+#[test]
+fn a_watch_without_a_job_ends_at_once_and_says_so() {
+    let world = World::new();
+    world.add_job(1, "over", &answer());
+    for line in [
+        &["jobs", "--watch"][..],
+        &["jobs", "--watch", "--json"],
+        &["jobs", "-w", "--all"],
+    ] {
+        let ended = world.run(line);
+        assert_eq!((ended.code, ended.stdout.as_str()), (0, ""));
+        assert!(
+            ended.stderr.contains("nothing is queued or running"),
+            "{}",
+            ended.stderr
+        );
+    }
+    for line in [&["jobs", "--all"][..], &["jobs", "--watch", "--state", "active"]] {
+        assert_eq!(world.run(line).code, 2, "{line:?}");
+    }
+}
+
+#[test]
+fn a_watch_is_of_this_project_unless_all_are_asked_for() {
+    let world = World::new();
+    let mut job = world.add_running(1, "x");
+    let elsewhere = world.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let there = elsewhere.to_str().unwrap();
+    let ended = world.run(&["jobs", "--watch", "--workspace", there]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""));
+    let ended = world.run_hearing(&["jobs", "--watch", "--all"], |_| job.ends());
+    assert_eq!(ended.stdout.lines().count(), 2, "{}", ended.stdout);
+}
+
+#[test]
+fn a_followed_log_is_told_once_whatever_happens_to_it() {
+    let world = World::new();
+    let mut job = world.add_running(1, "x");
+    let log = job.directory.events_path();
+    fs::remove_file(&log).unwrap();
+    let said = |text: &str| Event::Message { text: text.into() };
+    job.log = EventLog::open(&log).unwrap();
+    job.says(&said("one"));
+    job.says(&said("two"));
+    let mut lines = 0;
+    let ended = world.run_hearing(&["logs", "-f", "--tail", "1"], |_| {
+        lines += 1;
+        match lines {
+            1 => job.says(&said("three")),
+            // As if somebody had cut it: what is left was told already.
+            2 => {
+                let file = fs::File::options().write(true).open(&log).unwrap();
+                file.set_len(10).unwrap();
+                job.log = EventLog::open(&log).unwrap();
+                job.says(&said("torn"));
+                // What is new is told from what was told before by its time.
+                let before = now_ms();
+                while now_ms() == before {
+                    thread::yield_now();
+                }
+                job.says(&said("four"));
+            }
+            3 => job.ends(),
+            _ => {}
+        }
+    });
+    let told: Vec<&str> = ended
+        .stdout
+        .lines()
+        .map(|line| line.rsplit(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        (ended.code, told),
+        (0, vec!["two", "three", "four"]),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("succeeded"));
 }

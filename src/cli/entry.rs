@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use serde_json::Value;
 use tokio::runtime;
@@ -17,12 +19,13 @@ use crate::cli::commands::demo::{self, DemoFlags};
 use crate::cli::commands::logs::{self, LogsError, LogsFlags};
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
+use crate::cli::commands::watch::{self, WatchFlags};
 use crate::cli::input::Input;
 use crate::cli::progress::Progress;
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{Look, render};
 use crate::cli::signals::{Signal, Signals};
-use crate::cli::streams::Streams;
+use crate::cli::streams::{Device, Streams};
 use crate::domain::envelope::{Envelope, Success};
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
@@ -155,6 +158,7 @@ enum Work {
         fail_on: FailOn,
     },
     Logs(LogsFlags),
+    Watch(WatchFlags),
     Demo(DemoFlags),
     Contract(ContractFlags),
     /// A command that `main` runs itself.
@@ -187,6 +191,7 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             let output = flags.output();
             ask("dry_run", output, flags.request(input).map(Request::DryRun))
         }
+        Command::Jobs(flags) if flags.watch => Work::Watch(flags.watched(input)),
         Command::Jobs(flags) => {
             let output = flags.output;
             ask("job", output, Ok(Request::Job(flags.request(input))))
@@ -279,7 +284,15 @@ impl Session<'_, '_> {
             }
             Work::Logs(flags) => {
                 progress.finish();
-                return self.logs(&flags, &call).await;
+                let look = self.look(async |service, streams| logs::run(service, &flags, streams).await);
+                let ended = look.await;
+                return self.tell(ended, OutputFlags::HUMAN, &call);
+            }
+            Work::Watch(flags) => {
+                progress.finish();
+                let look = self.look(async |service, streams| watch::run(service, &flags, streams).await);
+                let ended = look.await;
+                return self.tell(ended, flags.output, &call);
             }
             Work::Door => {
                 let fault = Fault::new(FaultCode::Internal, "this command is run before any other");
@@ -338,7 +351,14 @@ impl Session<'_, '_> {
                         }
                         return Ok(Ok(envelope));
                     }
-                    signal = &mut signalled => break signal,
+                    signal = &mut signalled => {
+                        // The second signal may come before the work has heard of the first one, whose wish must be
+                        // on disk when this leaves.
+                        if let Some(envelope) = poll_once(work.as_mut()).await {
+                            return Ok(Ok(envelope));
+                        }
+                        break signal;
+                    }
                     Some(text) = notes.recv() => say(&text)?,
                 }
             }
@@ -353,22 +373,34 @@ impl Session<'_, '_> {
         Ok(Err(left))
     }
 
-    async fn logs(&mut self, flags: &LogsFlags, call: &Call) -> io::Result<u8> {
+    /// Looks at jobs until the look ends by itself or by a signal, which ends nothing else.
+    async fn look(
+        &mut self,
+        work: impl AsyncFnOnce(&Service, &mut Streams<'_>) -> Result<(), LogsError>,
+    ) -> Result<u8, LogsError> {
         let Self {
             signals,
             streams,
             service,
         } = self;
-        let ended = tokio::select! {
-            ended = logs::run(service, flags, streams) => ended,
-            signal = signals.next() => return Ok(signal.exit_code()),
+        let signal = tokio::select! {
+            ended = work(service, streams) => return ended.map(|()| 0),
+            signal = signals.next() => signal,
         };
+        if streams.stdout_device == Device::Terminal {
+            // Below the `^C` that the terminal shows.
+            streams.stdout.write_all(b"\n")?;
+        }
+        Ok(signal.exit_code())
+    }
+
+    fn tell(&mut self, ended: Result<u8, LogsError>, output: OutputFlags, call: &Call) -> io::Result<u8> {
         match ended {
-            Ok(()) => Ok(0),
+            Ok(code) => Ok(code),
             Err(LogsError::Output(error)) => Err(error),
             Err(LogsError::Fault(fault)) => {
                 let code = fault.code.exit_code();
-                self.print(&self.service.refuse("job", *fault, call), OutputFlags::HUMAN)?;
+                self.print(&self.service.refuse("job", *fault, call), output)?;
                 Ok(code)
             }
         }
@@ -394,6 +426,15 @@ impl Session<'_, '_> {
         streams.stdout.flush()?;
         streams.stderr.write_all(rendered.stderr.as_bytes())
     }
+}
+
+/// Lets a future go on once; returns what it came to, if it is over.
+async fn poll_once<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Writes a line for people.

@@ -73,6 +73,16 @@ impl Streams<'_> {
         self.colour && self.stdout_device == Device::Terminal
     }
 
+    /// Returns the columns and lines of the terminal as it is now: it may have been resized.
+    pub(super) fn size(&self) -> (usize, usize) {
+        const HEIGHT_DEFAULT: usize = 24;
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+        size.map_or((self.width, HEIGHT_DEFAULT), |size| {
+            (usize::from(size.ws_col), usize::from(size.ws_row))
+        })
+    }
+
     /// Tells whether stderr gets colour.
     pub(super) fn colours_stderr(&self) -> bool {
         self.colour && self.stderr_device == Device::Terminal

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::limits;
 use crate::peer::event::Event;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
@@ -24,17 +25,25 @@ pub struct Follower {
     offset: u64,
     phase: Option<String>,
     tokens: String,
+    first: Option<String>,
 }
 
 impl Follower {
-    /// Starts to follow.
+    /// Starts to follow, from what the peer does now: who comes late is not told the whole story.
     pub fn new(directory: &JobDirectory) -> Self {
+        // Watched before the first look, so that nothing falls between the two.
+        let watch = DirectoryWatch::start(directory.path());
+        let mut newest = events::newest(&directory.events_path());
         Self {
-            watch: DirectoryWatch::start(directory.path()),
+            watch,
             directory: directory.clone(),
-            offset: 0,
+            offset: newest.end(),
             phase: None,
             tokens: String::new(),
+            first: newest
+                .by_ref()
+                .take(limits::TAIL_MAX)
+                .find_map(|entry| entry.event.phase()),
         }
     }
 
@@ -66,6 +75,11 @@ impl Follower {
     fn tell_phases(&mut self, told: &mut (dyn FnMut(&str) + Send)) {
         let (entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
         self.offset = offset;
+        let first = self.first.take().filter(|_| self.phase.is_none());
+        if let Some(phase) = first {
+            told(&format!("{phase}{}", self.tokens));
+            self.phase = Some(phase);
+        }
         for entry in &entries {
             if let Event::Tokens { used } = entry.event {
                 self.tokens = format!(", {} tokens so far", used.spoken());

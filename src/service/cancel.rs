@@ -1,8 +1,10 @@
 //! Ending a job, and forgetting one.
 
+use std::fmt::Write;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName, JobState};
@@ -11,14 +13,31 @@ use crate::run::reap::reap;
 use crate::run::wait::Follower;
 use crate::service::context::Service;
 use crate::service::deliver::{self, object};
-use crate::service::jobs::find;
-use crate::service::reply::{Outcome, Reply, fields};
+use crate::service::jobs::{find, fit};
+use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::service::workspace::Workspace;
+use crate::state::directory::{Job, JobDirectory};
 use crate::state::quarantine;
-use crate::sys::seam;
+use crate::state::record::ResultRecord;
+use crate::sys::signal::{self, ProcessIdentity};
+use crate::sys::watch::DirectoryWatch;
+use crate::sys::{lock, seam};
 
 /// The longest an ending takes: interrupt, TERM and KILL with their graces, and the descendants.
 const END_WAIT: Duration = Duration::from_secs(12);
+
+/// How long the worker may take from the job's result to its own end: it tidies up and is gone.
+const WORKER_WAIT: Duration = Duration::from_secs(2);
+
+/// What is left out of a record that has no room in an answer, the copies and the lists before the answer itself.
+const RECORD_PARTS: [(&str, Option<&str>); 6] = [
+    ("result", Some("raw")),
+    ("spec", Some("expects")),
+    ("spec", Some("egress")),
+    ("result", Some("commands")),
+    ("result", Some("partial")),
+    ("result", Some("answer")),
+];
 
 /// Ends a job and everything below it, and says when it is over. A job that is over is left as it is.
 pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
@@ -35,14 +54,16 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     let was_active = job.state.is_active();
     if was_active {
         seam::point("cancel.begun");
-        job.directory.request_cancel().map_err(Fault::from)?;
+        let asked = job.directory.request_cancel();
+        deliver::unless_gone(&job.directory, asked)?;
         seam::point("cancel.requested");
         Follower::new(&job.directory)
             .wait(END_WAIT, &mut |_| {})
             .await
             .map_err(Fault::from)?;
+        wait_for_worker(&job.directory).await;
     }
-    reap(&job.directory).await.map_err(Fault::from)?;
+    deliver::unless_gone(&job.directory, reap(&job.directory).await)?;
     let job = store.read(job.id()).map_err(Fault::from)?;
     if job.state.is_active() {
         let message = format!(
@@ -57,13 +78,25 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     }
     seam::point("cancel.ended");
     let result = job.directory.read_result().map_err(Fault::from)?;
-    let leaked = result
-        .as_ref()
-        .map(|result| result.leaked.clone())
-        .unwrap_or_default();
+    let leaked = still_running(&job, result.as_ref());
     let thread = result.as_ref().and_then(|result| result.thread.clone());
     // A job that gave its answer while it was told to end was not ended by us.
     let ended = was_active && job.state == JobState::Cancelled;
+    let mut summary = match (was_active, job.state) {
+        (true, JobState::Cancelled) if leaked.is_empty() => {
+            format!("Job {} was ended; nothing of it runs any more.", job.id())
+        }
+        (true, JobState::Cancelled) => format!("Job {} was ended.", job.id()),
+        (true, state) => format!(
+            "Job {} was over before it could be ended ({}).",
+            job.id(),
+            state.as_str()
+        ),
+        (false, state) => format!("Job {} was over already ({}).", job.id(), state.as_str()),
+    };
+    if !leaked.is_empty() {
+        let _ = write!(summary, " {} of its processes still run.", leaked.len());
+    }
     let mut body = object(json!({"ended": ended, "leaked": leaked}));
     let mut warnings = result
         .as_ref()
@@ -71,43 +104,27 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         .unwrap_or_default();
     let mut next_steps = Vec::new();
     if request.forget {
-        // The record is returned whole before it is gone: nothing paid vanishes without having been shown.
-        body.insert(
-            "record".to_owned(),
-            json!({"spec": job.spec, "result": result.as_ref().map(fields)}),
-        );
+        let (record, left_out) = record(&job, result.as_ref())?;
+        body.insert("record".to_owned(), record);
+        if !left_out.is_empty() {
+            body.insert("left_out".to_owned(), json!(left_out));
+        }
         seam::point("cancel.forgetting");
         store.delete(job.id()).map_err(Fault::from)?;
+        summary.push_str(" Its record was deleted.");
         warnings.push(match &thread {
             Some(thread) => {
                 format!("codex itself still keeps thread {thread}; `codex delete {thread}` removes it")
             }
             None => "codex keeps nothing of it".to_owned(),
         });
-    } else if let Some(thread) = &thread {
-        let _ = thread;
+    } else if thread.is_some() {
         next_steps.push(format!(
             "to continue it, call {} with resume {}",
             job.spec.kind.as_str(),
             job.id()
         ));
     }
-    let summary = match (was_active, job.state) {
-        (true, JobState::Cancelled) if leaked.is_empty() => {
-            format!("Job {} was ended; nothing of it runs any more.", job.id())
-        }
-        (true, JobState::Cancelled) => format!(
-            "Job {} was ended, but {} of its processes still run.",
-            job.id(),
-            leaked.len()
-        ),
-        (_, state) => format!("Job {} was over already ({}).", job.id(), state.as_str()),
-    };
-    let summary = if request.forget {
-        format!("{summary} Its record was deleted.")
-    } else {
-        summary
-    };
     Ok(Reply {
         summary,
         job: Some(deliver::view(&job, result.as_ref())),
@@ -125,4 +142,55 @@ fn forgotten_unread(id: &JobId) -> Reply {
         body: object(json!({"ended": false, "leaked": []})),
         ..Reply::default()
     }
+}
+/// Waits until the worker is gone too. It writes the result first and lets go of its lock last.
+async fn wait_for_worker(directory: &JobDirectory) {
+    let watch = DirectoryWatch::start(directory.path());
+    let end = Instant::now() + WORKER_WAIT;
+    while Instant::now() < end && lock::is_held(&directory.lock_path()).unwrap_or(false) {
+        watch.changed().await;
+    }
+}
+
+/// Returns the processes of an ended job that run now: those that its worker could not end, and whatever has its
+/// temporary folder, which no other job has.
+fn still_running(job: &Job, result: Option<&ResultRecord>) -> Vec<u32> {
+    let of_job = signal::with_variable("TMPDIR", job.directory.tmp_path().as_os_str());
+    let known = result.map(|result| result.leaked.as_slice()).unwrap_or_default();
+    let mut alive: Vec<u32> = known
+        .iter()
+        .filter_map(|pid| ProcessIdentity::of(*pid))
+        .chain(of_job)
+        .filter(ProcessIdentity::is_alive)
+        .map(|process| process.pid)
+        .collect();
+    alive.sort_unstable();
+    alive.dedup();
+    alive
+}
+
+/// Returns the record that is about to be deleted, and what has no room in it.
+///
+/// Whoever deletes a record sees it whole first, so nothing that was paid for vanishes unseen. One that is longer than
+/// an answer may be can only go in part; then its result must have been read before, which `fetched` tells: every way
+/// to read it either shows all of it or names the file that holds it.
+fn record(job: &Job, result: Option<&ResultRecord>) -> Result<(Value, Vec<String>), Box<Refusal>> {
+    let mut record = object(json!({"spec": job.spec, "result": result.map(fields)}));
+    let left_out = fit(&mut record, &RECORD_PARTS);
+    if left_out.is_empty() || job.directory.fetched_path().exists() {
+        return Ok((Value::Object(record), left_out));
+    }
+    let message = format!(
+        "the record of job {} ({}) is longer than one answer and nobody has read its result yet; nothing was deleted",
+        job.id(),
+        job.state.as_str()
+    );
+    Err(Box::new(Refusal {
+        fault: Fault::new(FaultCode::InvalidArguments, message)
+            .field("forget")
+            .hint("read it with job detail=full, which names the files that hold all of it; then forget it")
+            .call("job", json!({"id": job.id(), "detail": "full"})),
+        job: Some(deliver::view(job, result)),
+        meta: deliver::meta(&job.spec, result),
+    }))
 }

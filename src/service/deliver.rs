@@ -19,6 +19,7 @@ use crate::run::reap::reap;
 use crate::run::span::so_far;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::state::directory::{Job, JobDirectory};
+use crate::state::error::StateError;
 use crate::state::events::{self, Entry};
 use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
@@ -44,7 +45,7 @@ pub enum Listener {
 
 /// Tells a job as it stands now.
 pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) -> Outcome {
-    reap(directory).await.map_err(Fault::from)?;
+    unless_gone(directory, reap(directory).await)?;
     let spec = directory.read_spec().map_err(Fault::from)?;
     let job = store.read(&spec.id).map_err(Fault::from)?;
     match job.directory.read_result().map_err(Fault::from)? {
@@ -60,16 +61,31 @@ pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) ->
     }
 }
 
+/// Says that a job's record was deleted, where that is why something with it failed: another caller may forget a job
+/// that this one waits for.
+pub fn unless_gone<T>(directory: &JobDirectory, done: Result<T, StateError>) -> Result<T, Fault> {
+    done.map_err(|error| {
+        if directory.path().exists() {
+            return error.into();
+        }
+        let message = "the job's record was deleted meanwhile";
+        Fault::new(FaultCode::JobNotFound, message).call("job", json!({}))
+    })
+}
+
 /// The view of a job in an envelope.
 pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
     let now = clock::now_ms();
     let started = job.directory.started_ms();
     let active = job.state.is_active();
-    let entries = match started {
-        Some(_) if active => events::read_all(&job.directory.events_path()),
+    // A sleep before the newest thousand events makes a running job look older than it is, and nothing else.
+    let newest: Vec<Entry> = match started {
+        Some(_) if active => events::newest(&job.directory.events_path())
+            .take(limits::TAIL_MAX)
+            .collect(),
         _ => Vec::new(),
     };
-    let slept_ms = entries
+    let slept_ms = newest
         .iter()
         .map(|entry| entry.event.slept_ms())
         .fold(0, u64::saturating_add);
@@ -78,11 +94,7 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
         Some(result) => result.elapsed_ms,
         None => span.map_or(0, |span| span.elapsed_ms),
     };
-    let (phase, usage) = if active {
-        doing(job, &entries)
-    } else {
-        (None, None)
-    };
+    let (phase, usage) = if active { doing(job, &newest) } else { (None, None) };
     JobView {
         id: job.id().clone(),
         kind: job.spec.kind,
@@ -421,7 +433,7 @@ fn json_bytes(body: &Map<String, Value>) -> usize {
 }
 
 /// What an active job does, and the tokens it has used so far.
-fn doing(job: &Job, entries: &[Entry]) -> (Option<String>, Option<Usage>) {
+fn doing(job: &Job, newest: &[Entry]) -> (Option<String>, Option<Usage>) {
     if job.state == JobState::Queued {
         // A worker needs a moment to look for a slot; until then nobody waits.
         let age_ms = clock::now_ms().saturating_sub(job.spec.created_ms);
@@ -432,9 +444,8 @@ fn doing(job: &Job, entries: &[Entry]) -> (Option<String>, Option<Usage>) {
         };
         return (Some(doing.to_owned()), None);
     }
-    let mut newest = entries.iter().rev();
-    let phase = newest.clone().find_map(|entry| entry.event.phase());
-    let usage = newest.find_map(|entry| match entry.event {
+    let phase = newest.iter().find_map(|entry| entry.event.phase());
+    let usage = newest.iter().find_map(|entry| match entry.event {
         Event::Tokens { used } => Some(used),
         _ => None,
     });

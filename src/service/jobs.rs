@@ -35,6 +35,16 @@ const TEXT_BYTES: usize = 16 * 1024;
 
 /// Bytes of an envelope around its rows.
 const AROUND_BYTES: usize = 6 * 1024;
+/// What is left out of a detailed answer that has no room, the longest parts first; a file that it names holds each.
+const FULL_PARTS: [(&str, Option<&str>); 7] = [
+    ("events", None),
+    ("result", Some("answer")),
+    ("result", Some("raw")),
+    ("result", Some("commands")),
+    ("egress", Some("files")),
+    ("result", Some("partial")),
+    ("expects", Some("coverage")),
+];
 /// Warnings of one list.
 const WARNINGS: usize = 5;
 
@@ -100,7 +110,7 @@ async fn summary(store: &Store, job: &Job, tail: usize) -> Outcome {
 
 /// Everything that is known of a job: also what a failed one left, so this never fails because the job did.
 async fn full(store: &Store, job: &Job, tail: usize) -> Outcome {
-    reap(&job.directory).await.map_err(Fault::from)?;
+    deliver::unless_gone(&job.directory, reap(&job.directory).await)?;
     let job = store.read(job.id()).map_err(Fault::from)?;
     let result = job.directory.read_result().map_err(Fault::from)?;
     let mut body = Map::new();
@@ -121,7 +131,10 @@ async fn full(store: &Store, job: &Job, tail: usize) -> Outcome {
             "stderr": job.directory.stderr_path().display().to_string(),
         }),
     );
-    fit(&mut body);
+    let left_out = fit(&mut body, &FULL_PARTS);
+    if !left_out.is_empty() {
+        body.insert("left_out".to_owned(), json!(left_out));
+    }
     Ok(Reply {
         summary: format!(
             "Everything that is kept of {} job {} ({}).",
@@ -160,35 +173,26 @@ fn shorten(text: &mut String) {
     }
 }
 
-/// Leaves out the longest parts until the rest fits an envelope; each is in a file that the envelope names.
-fn fit(body: &mut Map<String, Value>) {
+/// Leaves out parts in this order until the rest fits an envelope, and returns what was left out.
+pub fn fit(body: &mut Map<String, Value>, order: &[(&str, Option<&str>)]) -> Vec<String> {
     let bytes = |body: &Map<String, Value>| serde_json::to_vec(body).map_or(0, |bytes| bytes.len());
     let mut left_out = Vec::new();
-    let order = [
-        ("events", None),
-        ("result", Some("answer")),
-        ("result", Some("raw")),
-        ("result", Some("commands")),
-        ("egress", Some("files")),
-        ("result", Some("partial")),
-        ("expects", Some("coverage")),
-    ];
     for (field, inner) in order {
         if bytes(body) <= limits::INLINE_BYTES - AROUND_BYTES {
             break;
         }
-        match (body.get_mut(field), inner) {
+        match (body.get_mut(*field), inner) {
             (Some(value), None) => *value = json!([]),
             (Some(Value::Object(map)), Some(inner)) => {
-                map.remove(inner);
+                if map.remove(*inner).is_none() {
+                    continue;
+                }
             }
             _ => continue,
         }
-        left_out.push(inner.map_or_else(|| field.to_owned(), |inner| format!("{field}.{inner}")));
+        left_out.push(inner.map_or_else(|| (*field).to_owned(), |inner| format!("{field}.{inner}")));
     }
-    if !left_out.is_empty() {
-        body.insert("left_out".to_owned(), json!(left_out));
-    }
+    left_out
 }
 
 /// The change as the reviewer saw it.
@@ -241,8 +245,8 @@ fn log(job: &Job, tail: usize) -> Reply {
 
 /// Adds the last events that fit `room` bytes, and how many of the wanted ones do not.
 fn insert_events(body: &mut Map<String, Value>, job: &Job, tail: usize, room: usize) {
-    let entries = events::read_all(&job.directory.events_path());
-    let wanted = entries.iter().rev().take(tail).map(event_row);
+    let newest = events::newest(&job.directory.events_path());
+    let wanted = newest.take(tail).map(|entry| event_row(&entry));
     let (mut rows, more) = fitting(wanted, room);
     rows.reverse();
     body.insert("events".to_owned(), rows.into());
@@ -275,14 +279,18 @@ fn event_row(entry: &Entry) -> Value {
 }
 
 fn list_row(job: &Job) -> Value {
-    let result = job.directory.read_result().ok().flatten();
-    let mut row = fields(&deliver::view(job, result.as_ref()));
+    Value::Object(row(job, job.directory.read_result().ok().flatten().as_ref()))
+}
+
+/// Tells a job in a few fields, as a list of many does.
+pub fn row(job: &Job, result: Option<&ResultRecord>) -> Map<String, Value> {
+    let mut row = fields(&deliver::view(job, result));
     row.insert("created_at".to_owned(), rfc3339(job.spec.created_ms).into());
     row.insert("fetched".to_owned(), job.directory.fetched_path().exists().into());
-    if let Some(fault) = result.and_then(|result| result.fault) {
+    if let Some(fault) = result.and_then(|result| result.fault.as_ref()) {
         row.insert("code".to_owned(), fault.code.as_str().into());
     }
-    Value::Object(row)
+    row
 }
 
 async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Workspace) -> Outcome {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,12 @@ use crate::sys::{clock, files, seam};
 
 /// Bytes after which nothing is written any more: the log's own bound and an answer or two.
 const VITAL_BYTES: u64 = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
+/// Bytes read at once on the way from a log's end to its beginning.
+const BLOCK_BYTES: usize = 64 * 1024;
+/// Bytes of a line that is read whole on that way: two texts of an entry, each byte spelled out in six.
+const LINE_BYTES: u64 = 2 * 6 * limits::EVENT_BYTES as u64;
+/// Bytes read of a longer one. What shows single events cuts them far shorter.
+const HEAD_BYTES: u64 = 16 * 1024;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,13 +105,111 @@ pub fn read_all(path: &Path) -> Vec<Entry> {
     read_from(path, 0).0
 }
 
-/// Reads the entries after a byte offset and returns the offset to go on from.
+/// Starts at a log's newest entry. An absent log has none.
+pub fn newest(path: &Path) -> Newest {
+    let mut newest = Newest {
+        file: files::open_regular(path).ok(),
+        block: Vec::new(),
+        block_at: 0,
+        end: 0,
+        next: 0,
+    };
+    let bytes = newest.file.as_ref().and_then(|file| file.metadata().ok());
+    let bytes = bytes.map_or(0, |metadata| metadata.len());
+    newest.end = newest.newline_before(bytes).map_or(0, |at| at + 1);
+    newest.next = newest.end;
+    newest
+}
+
+/// The entries of a log from the newest to the oldest, read from its end: a log may have tens of megabytes and a look
+/// needs the last few entries. Of a very long entry only the beginning of its text comes, with a sign that more is missing.
+#[derive(Debug)]
+pub struct Newest {
+    file: Option<File>,
+    block: Vec<u8>,
+    block_at: u64,
+    end: u64,
+    /// Where the entry that comes next ends.
+    next: u64,
+}
+
+impl Newest {
+    /// Returns the offset behind the newest entry, from which [`read_from`] goes on.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn newline_before(&mut self, mut before: u64) -> Option<u64> {
+        while before > 0 {
+            if before <= self.block_at || before > self.block_at + self.block.len() as u64 {
+                self.block_at = before.saturating_sub(BLOCK_BYTES as u64);
+                let block = read_at(self.file.as_ref()?, self.block_at, before - self.block_at);
+                self.block = block.unwrap_or_default();
+            }
+            let known = usize::try_from(before - self.block_at).ok()?;
+            match self.block.get(..known)?.iter().rposition(|byte| *byte == b'\n') {
+                Some(at) => return Some(self.block_at + at as u64),
+                None => before = self.block_at,
+            }
+        }
+        None
+    }
+}
+
+impl Iterator for Newest {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        while self.next > 0 {
+            let line_end = self.next - 1;
+            let start = self.newline_before(line_end).map_or(0, |at| at + 1);
+            self.next = start;
+            let bytes = line_end - start;
+            let whole = bytes <= LINE_BYTES;
+            let line = read_at(self.file.as_ref()?, start, if whole { bytes } else { HEAD_BYTES })?;
+            let entry = if whole {
+                serde_json::from_slice(&line).ok()
+            } else {
+                parse_head(&line)
+            };
+            if entry.is_some() {
+                return entry;
+            }
+        }
+        None
+    }
+}
+
+fn read_at(file: &File, start: u64, bytes: u64) -> Option<Vec<u8>> {
+    let mut block = vec![0; usize::try_from(bytes).ok()?];
+    file.read_exact_at(&mut block, start).ok()?;
+    Some(block)
+}
+
+/// Reads the beginning of a line as an entry with the beginning of its text.
+///
+/// Only a model's words and a failure's are that long, and both stand last in their line. A cut may fall into a
+/// character or into two escapes that are one character, so some bytes more are tried.
+fn parse_head(line: &[u8]) -> Option<Entry> {
+    (0..=12).find_map(|less| {
+        let mut text = line.get(..line.len().checked_sub(less)?)?.to_vec();
+        text.extend_from_slice("…\"}".as_bytes());
+        serde_json::from_slice(&text).ok()
+    })
+}
+
+/// Reads the entries after a byte offset and returns the offset to go on from. A log that became shorter than that is
+/// read from its beginning.
 pub fn read_from(path: &Path, offset: u64) -> (Vec<Entry>, u64) {
     use std::io::{Read, Seek, SeekFrom};
     // The last event may exceed the bound by itself.
     let limit = VITAL_BYTES + 2 * limits::PEER_LINE_BYTES as u64;
     let mut bytes = Vec::new();
+    let mut offset = offset;
     let read = files::open_regular(path).and_then(|mut file| {
+        if file.metadata()?.len() < offset {
+            offset = 0;
+        }
         file.seek(SeekFrom::Start(offset))?;
         file.take(limit).read_to_end(&mut bytes)
     });
@@ -151,6 +256,53 @@ mod tests {
         let (more, offset) = read_from(&path, 0);
         assert_eq!(more.len(), 2);
         assert_eq!(read_from(&path, offset).0, vec![]);
+    }
+
+    #[test]
+    fn the_newest_come_first_and_end_where_reading_on_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        assert_eq!(newest(&path).count(), 0, "an absent log has no entry");
+        let mut log = EventLog::open(&path).unwrap();
+        // Lines of many lengths, so that some lie across two blocks.
+        for number in 0..400 {
+            let text = format!("{number} {}", "é".repeat(number * 7 % 1500));
+            log.append(&Event::Thinking { text }).unwrap();
+        }
+        let mut file = files::open_append(&path).unwrap();
+        file.write_all(b"no entry\n{\"at_ms\":1,\"ev").unwrap();
+        let (mut all, offset) = read_from(&path, 0);
+        assert_eq!((all.len(), newest(&path).end()), (400, offset));
+        all.reverse();
+        assert_eq!(newest(&path).collect::<Vec<_>>(), all);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(100).unwrap();
+        assert_eq!(read_from(&path, offset), read_from(&path, 0), "it is read anew");
+        assert_eq!(newest(&path).count(), 1);
+    }
+
+    #[test]
+    fn of_a_huge_entry_the_beginning_comes_in_little_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        for text in ["x", "\"\u{1}", "é", "\u{10ffff}\u{1}"] {
+            let text = text.repeat(2 * 1024 * 1024 / text.len());
+            log.append(&Event::Message { text: text.clone() }).unwrap();
+            log.append(&Event::TurnFailed {
+                message: text.clone(),
+            })
+            .unwrap();
+            let two: Vec<Event> = newest(&path).take(2).map(|entry| entry.event).collect();
+            let [Event::TurnFailed { message }, Event::Message { text: said }] = &two[..] else {
+                panic!("{two:?}");
+            };
+            for shown in [message, said] {
+                let shown = shown.strip_suffix('…').unwrap();
+                assert!(text.starts_with(shown));
+                assert!((2000..=16_384).contains(&shown.len()), "{}", shown.len());
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ const FALLBACK: Duration = Duration::from_secs(1);
 pub struct DirectoryWatch {
     changed: Arc<Notify>,
     // Dropping it ends the watch. Absent when the system refuses one more: then only the fallback wakes.
-    _watcher: Option<notify::RecommendedWatcher>,
+    watcher: Option<notify::RecommendedWatcher>,
 }
 
 impl DirectoryWatch {
@@ -43,9 +43,20 @@ impl DirectoryWatch {
                     .ok()?;
                 Some(watcher)
             });
-        Self {
-            changed,
-            _watcher: watcher,
+        Self { changed, watcher }
+    }
+
+    /// Watches one more directory. Without room for it the fallback interval still wakes.
+    pub fn add(&mut self, directory: &Path) {
+        if let Some(watcher) = &mut self.watcher {
+            let _ = watcher.watch(directory, notify::RecursiveMode::NonRecursive);
+        }
+    }
+
+    /// Watches a directory no longer. One that is gone is not watched any more anyway.
+    pub fn remove(&mut self, directory: &Path) {
+        if let Some(watcher) = &mut self.watcher {
+            let _ = watcher.unwatch(directory);
         }
     }
 
@@ -67,6 +78,30 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(5), watch.changed.notified())
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_was_added_wakes_until_it_is_removed() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut watch = DirectoryWatch::start(one.path());
+        watch.add(two.path());
+        std::fs::write(two.path().join("a"), "x").unwrap();
+        tokio::time::timeout(Duration::from_secs(5), watch.changed.notified())
+            .await
+            .unwrap();
+        watch.remove(two.path());
+        // What was on its way when it was removed comes before what the other one tells.
+        std::fs::write(one.path().join("a"), "x").unwrap();
+        tokio::time::timeout(Duration::from_secs(5), watch.changed.notified())
+            .await
+            .unwrap();
+        while tokio::time::timeout(Duration::from_millis(50), watch.changed.notified())
+            .await
+            .is_ok()
+        {}
+        std::fs::write(two.path().join("b"), "x").unwrap();
+        let removed = tokio::time::timeout(Duration::from_millis(100), watch.changed.notified()).await;
+        assert!(removed.is_err(), "a removed directory must not wake");
     }
 
     #[tokio::test]

@@ -36,11 +36,11 @@ pub(crate) fn world(body: &str) -> World {
 }
 
 /// A consult that asks the peer nothing but the answer.
-fn question() -> Value {
+pub(crate) fn question() -> Value {
     json!({"prompt": "x", "options": {"isolation": "ignore_config"}})
 }
 
-fn in_background() -> Value {
+pub(crate) fn in_background() -> Value {
     json!({"prompt": "x", "background": true, "options": {"isolation": "ignore_config"}})
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn worker_of(job: &Path) -> u32 {
     after.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn pid_in(path: &Path) -> u64 {
+pub(crate) fn pid_in(path: &Path) -> u64 {
     wait_until("a number in a file", || {
         fs::read_to_string(path).is_ok_and(|text| text.trim().parse::<u64>().is_ok())
     });

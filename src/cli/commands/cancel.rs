@@ -13,7 +13,7 @@ use crate::domain::request::CancelRequest;
 pub(crate) struct CancelFlags {
     /// Its id, the beginning of one, or `latest` of this project
     pub(crate) id: JobName,
-    /// Also delete our record of it, after printing it whole
+    /// Also delete our record of it, after printing it whole; one that is too long must have been read before
     #[arg(long)]
     pub(crate) forget: bool,
     #[command(flatten)]

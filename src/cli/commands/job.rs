@@ -6,14 +6,28 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cli::commands::output::OutputFlags;
+use crate::cli::commands::watch::WatchFlags;
 use crate::cli::input::Input;
 use crate::domain::job::JobName;
 use crate::domain::limits;
 use crate::domain::request::{Detail, JobRequest, StateFilter};
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  crosscheck jobs --state active   what is queued or running
+  crosscheck jobs --watch          the same, live; Ctrl-C ends only the looking
+  crosscheck jobs --watch --json   one JSON object per change, each on a line";
+
 /// List the jobs of this project, newest first (free)
 #[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(crate) struct JobsFlags {
+    /// Show queued and running jobs as they go, and end when none is left
+    #[arg(short, long, conflicts_with_all = ["state", "limit"])]
+    pub(crate) watch: bool,
+    /// With --watch: the jobs of every project
+    #[arg(long, requires = "watch", conflicts_with = "workspace")]
+    pub(crate) all: bool,
     /// Only jobs in a state: all, active, ended, queued, running, succeeded, failed, cancelled, `timed_out`, lost
     #[arg(long, default_value = "all", value_parser = parse_filter, hide_default_value = true)]
     pub(crate) state: StateFilter,
@@ -72,6 +86,15 @@ pub(crate) enum DetailFlag {
 }
 
 impl JobsFlags {
+    /// Returns what is to be watched.
+    pub(crate) fn watched(self, input: &Input<'_>) -> WatchFlags {
+        WatchFlags {
+            all: self.all,
+            workspace: input.folder(self.workspace),
+            output: self.output,
+        }
+    }
+
     /// Returns what is asked.
     pub(crate) fn request(self, input: &Input<'_>) -> JobRequest {
         JobRequest::List {

@@ -15,12 +15,13 @@ use crate::service::context::Service;
 use crate::service::jobs;
 use crate::service::workspace::Workspace;
 use crate::state::directory::{Job, JobDirectory};
-use crate::state::events;
+use crate::state::error::StateError;
+use crate::state::events::{self, Entry};
 use crate::sys::watch::DirectoryWatch;
 
 /// Print what a job did, one line per event (free)
 ///
-/// Times are UTC. `crosscheck job ID --detail log --json` has the same as data.
+/// Times are UTC. Ctrl-C leaves, and the job goes on. `crosscheck job ID --detail log --json` has the same as data.
 #[derive(Debug, Args)]
 pub(crate) struct LogsFlags {
     /// Its id, the beginning of one, or `latest` of this project
@@ -70,18 +71,19 @@ pub(crate) async fn run(
     let mut log = Log {
         directory,
         offset: 0,
+        last_ms: 0,
         colour: streams.colours_stdout(),
         width: streams.width,
     };
     // Watched before the first look, so that nothing falls between the two.
     let watch = DirectoryWatch::start(log.directory.path());
     let mut state = log.state()?;
-    log.print_new(count(flags.tail), streams)?;
+    log.print_last(count(flags.tail), streams)?;
     while flags.follow && state.is_active() {
         watch.changed().await;
         // The state first: what a worker writes before its end is then still read.
         state = log.state()?;
-        log.print_new(usize::MAX, streams)?;
+        log.print_new(streams)?;
     }
     let id = spec.id;
     let mut note = Page::new(streams.width, streams.colours_stderr());
@@ -104,21 +106,46 @@ pub(crate) async fn run(
 struct Log {
     directory: JobDirectory,
     offset: u64,
+    /// When the last printed event was. A log that became shorter is read anew, and no event is printed twice.
+    last_ms: u64,
     colour: bool,
     width: usize,
 }
 
 impl Log {
     fn state(&self) -> Result<JobState, LogsError> {
-        self.directory.state().map_err(|error| Fault::from(error).into())
+        let state = self.directory.state().map_err(Fault::from)?;
+        if state == JobState::Lost && !self.directory.path().exists() {
+            // Somebody has forgotten it.
+            return Err(Fault::from(StateError::NoSuchJob).into());
+        }
+        Ok(state)
     }
 
-    /// Prints the last `tail` of the events that came since the last time.
-    fn print_new(&mut self, tail: usize, streams: &mut Streams<'_>) -> io::Result<()> {
-        let (entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
+    /// Prints the last events of those that are there.
+    fn print_last(&mut self, tail: usize, streams: &mut Streams<'_>) -> io::Result<()> {
+        let newest = events::newest(&self.directory.events_path());
+        self.offset = newest.end();
+        let mut entries: Vec<Entry> = newest.take(tail.max(1)).collect();
+        entries.reverse();
+        self.last_ms = entries.last().map_or(0, |entry| entry.at_ms);
+        self.print(&entries[entries.len() - tail.min(entries.len())..], streams)
+    }
+
+    /// Prints the events that came since the last time.
+    fn print_new(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        let (mut entries, offset) = events::read_from(&self.directory.events_path(), self.offset);
+        if offset < self.offset {
+            entries.retain(|entry| entry.at_ms > self.last_ms);
+        }
         self.offset = offset;
+        self.last_ms = entries.last().map_or(self.last_ms, |entry| entry.at_ms);
+        self.print(&entries, streams)
+    }
+
+    fn print(&self, entries: &[Entry], streams: &mut Streams<'_>) -> io::Result<()> {
         let mut page = Page::new(self.width, self.colour);
-        for entry in &entries[entries.len().saturating_sub(tail)..] {
+        for entry in entries {
             event_line(&mut page, entry.at_ms, &entry.event);
         }
         streams.stdout.write_all(page.as_bytes())?;

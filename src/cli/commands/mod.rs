@@ -12,6 +12,7 @@ pub(super) mod output;
 pub(super) mod paid;
 pub(super) mod review;
 pub(super) mod status;
+pub(super) mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -181,6 +181,14 @@ pub(super) fn cancelled(success: &Success, page: &mut Page) {
         let text = serde_json::to_string_pretty(record).unwrap_or_default();
         page.block("", &text);
     }
+    if let Some(left_out) = success.body.get("left_out").and_then(Value::as_array) {
+        let names: Vec<String> = left_out.iter().map(tree::plain).collect();
+        page.labelled(
+            "left out:",
+            Style::Yellow,
+            &format!("{}, which were read before", names.join(", ")),
+        );
+    }
 }
 
 /// Says how to continue an ended job.

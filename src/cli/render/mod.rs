@@ -14,6 +14,7 @@ mod review;
 mod status;
 mod table;
 mod tree;
+pub(super) mod watch;
 
 use serde_json::{Map, Value};
 
