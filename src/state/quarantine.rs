@@ -139,13 +139,20 @@ fn is_settled(directory: &JobDirectory) -> bool {
         directory.spec_path(),
         directory.result_path(),
     ];
-    let mut changed = paths
+    // What lies behind a link is another job's.
+    let own = if is_directory(&paths[0]) {
+        &paths[..]
+    } else {
+        &paths[..1]
+    };
+    let mut changed = own
         .iter()
         .filter_map(|path| fs::symlink_metadata(path).ok()?.modified().ok());
     changed.all(|at| at.elapsed().is_ok_and(|age| age >= SETTLED))
 }
 
-fn is_directory(path: &Path) -> bool {
+/// Tells whether this is a directory itself; a link to one is not.
+pub(super) fn is_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_dir())
 }
 
@@ -356,6 +363,30 @@ mod tests {
         assert!(matches!(world.store.read(&id), Err(StateError::NoSuchJob)));
         assert!(LockedKey::take(&world.store, "k", b"a").is_ok());
         drop(world.dir);
+    }
+
+    #[test]
+    fn what_is_no_directory_is_forgotten_too() {
+        let world = World::new();
+        let (id, directory) = world.job(1);
+        fs::remove_dir_all(directory.path()).unwrap();
+        fs::write(directory.path(), "x").unwrap();
+        assert!(forget(&world.store, &id).unwrap());
+        assert_eq!(fs::read_dir(world.store.root().join("jobs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_to_a_job_that_was_just_written_is_moved_aside() {
+        let world = World::new();
+        let (id, directory) = world.job(1);
+        let (other, busy) = world.job(2);
+        fs::remove_dir_all(directory.path()).unwrap();
+        symlink(other.as_str(), directory.path()).unwrap();
+        age(&world.store);
+        fs::write(busy.result_path(), "{}").unwrap();
+        sweep(&world.store);
+        assert!(place_of(&world.store, &id).is_some());
+        assert_eq!(place_of(&world.store, &other), None);
     }
 
     #[test]

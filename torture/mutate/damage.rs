@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crosscheck::domain::job::JobState;
 use serde_json::{Value, json};
 
 use super::healthy::Healthy;
@@ -167,8 +168,8 @@ pub(super) fn any(healthy: &Healthy, dice: &mut Dice) -> Damage {
         }
         8 => {
             let what = replace(&path(healthy, job, "worker.lock"), dice);
-            // Whether a job without a result goes on is not known then.
-            let expect = if Healthy::is_unseen(job) {
+            // Whether a job without a result goes on is not known then, and a look at a lost job takes its lock.
+            let expect = if healthy.jobs[job].1 == JobState::Lost {
                 Expect::Either
             } else {
                 Expect::Intact
@@ -388,7 +389,7 @@ fn replace_absent(path: &Path, dice: &mut Dice) -> &'static str {
             "empty"
         }
         1 => {
-            let bytes: Vec<u8> = (0..1 + dice.below(5000))
+            let bytes: Vec<u8> = (0..=dice.below(5000))
                 .map(|_| dice.next().to_le_bytes()[0])
                 .collect();
             fs::write(path, bytes).unwrap();
