@@ -130,8 +130,9 @@ impl World {
     /// Writes what a list of the program told; an empty state is not told.
     fn list(&self, states: &[&str], unread: usize) {
         let told = self.ids.iter().zip(states).filter(|(_, state)| !state.is_empty());
-        let rows: String = told.map(|(id, state)| format!("{id} {state}\n")).collect();
-        self.note("listed", &format!("{rows}unread {unread}\n"));
+        let mut rows: Vec<String> = told.map(|(id, state)| format!("{id} {state}")).collect();
+        rows.push(format!("unread {unread}\n"));
+        self.note("listed", &rows.join("\n"));
         self.listed_at(self.now);
     }
 

@@ -95,7 +95,7 @@ impl World {
     }
 
     /// Changes a record.
-    fn change(&self, path: &Path, change: impl FnOnce(&mut Map<String, Value>)) {
+    fn change(path: &Path, change: impl FnOnce(&mut Map<String, Value>)) {
         let mut record = read(path);
         change(record.as_object_mut().unwrap());
         fs::write(path, record.to_string()).unwrap();
@@ -278,8 +278,8 @@ fn a_record_of_an_older_writer_that_knew_fewer_fields_is_read() {
         let directory = world.store.directory(&id);
         for path in [directory.spec_path(), directory.result_path()] {
             if path.exists() {
-                world.change(&path, |record| {
-                    record.retain(|name, _| !NEWER_FIELDS.contains(&name.as_str()))
+                World::change(&path, |record| {
+                    record.retain(|name, _| !NEWER_FIELDS.contains(&name.as_str()));
                 });
             }
         }
@@ -301,7 +301,7 @@ fn a_record_of_this_version_may_hold_fields_that_this_reader_does_not_know() {
     let id = world.id("succeeded");
     let directory = world.store.directory(&id);
     for path in [directory.spec_path(), directory.result_path()] {
-        world.change(&path, |record| {
+        World::change(&path, |record| {
             record.insert("of_tomorrow".to_owned(), json!({"a": [1]}));
         });
     }
@@ -321,10 +321,10 @@ fn a_record_of_a_newer_writer_is_refused_and_never_touched() {
     let ids = ["succeeded", "reviewed", "lost"].map(|name| world.id(name));
     let [whole, answered, lost] = &ids;
     let directory = |id: &JobId| world.store.directory(id);
-    world.change(&directory(whole).spec_path(), newer);
-    world.change(&directory(whole).result_path(), newer);
-    world.change(&directory(answered).result_path(), newer);
-    world.change(&directory(lost).spec_path(), newer);
+    World::change(&directory(whole).spec_path(), newer);
+    World::change(&directory(whole).result_path(), newer);
+    World::change(&directory(answered).result_path(), newer);
+    World::change(&directory(lost).spec_path(), newer);
     let before = ids.clone().map(|id| files(directory(&id).path()));
 
     for id in &ids {

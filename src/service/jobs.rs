@@ -313,7 +313,9 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
         ));
     }
     let active = jobs.iter().filter(|job| job.state.is_active()).count();
+    let mut body = object(json!({"jobs": rows}));
     if damaged > 0 {
+        body.insert("unread".to_owned(), damaged.into());
         warnings.push(format!("{damaged} job records cannot be read and are not listed"));
     }
     warnings.extend(quarantine::notice(store, Some(workspace.hash())));
@@ -323,7 +325,7 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
     };
     Ok(Reply {
         summary: format!("{} jobs of this workspace, {active} of them active.", jobs.len()),
-        body: object(json!({"jobs": rows})),
+        body,
         next_steps,
         warnings,
         meta: Meta {

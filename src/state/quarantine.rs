@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
@@ -15,6 +16,8 @@ use crate::state::store::Store;
 use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
 
+/// Time after the last change of a record before it is moved: somebody may be putting a backup back just now.
+const SETTLED: Duration = Duration::from_secs(10 * 60);
 /// The name of the folder.
 const FOLDER: &str = "quarantine";
 
@@ -53,7 +56,7 @@ pub fn place_of(store: &Store, id: &JobId) -> Option<PathBuf> {
 /// Moves a record aside if it can never be read and nobody works on it. What cannot be moved is tried again later.
 pub(super) fn set_aside(store: &Store, id: &JobId) {
     let directory = store.directory(id);
-    if !is_beyond_reading(&directory) {
+    if !is_beyond_reading(&directory) || !is_settled(&directory) {
         return;
     }
     let path = directory.path();
@@ -129,7 +132,27 @@ fn is_beyond_reading(directory: &JobDirectory) -> bool {
     failures.peek().is_some() && failures.all(StateError::is_damage)
 }
 
-fn is_directory(path: &Path) -> bool {
+/// Tells whether nobody has changed the directory or its records lately. A time in the future is no age.
+fn is_settled(directory: &JobDirectory) -> bool {
+    let paths = [
+        directory.path().to_owned(),
+        directory.spec_path(),
+        directory.result_path(),
+    ];
+    // What lies behind a link is another job's.
+    let own = if is_directory(&paths[0]) {
+        &paths[..]
+    } else {
+        &paths[..1]
+    };
+    let mut changed = own
+        .iter()
+        .filter_map(|path| fs::symlink_metadata(path).ok()?.modified().ok());
+    changed.all(|at| at.elapsed().is_ok_and(|age| age >= SETTLED))
+}
+
+/// Tells whether this is a directory itself; a link to one is not.
+pub(super) fn is_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_dir())
 }
 
@@ -165,6 +188,46 @@ mod tests {
         }
     }
 
+    /// Sweeps when nobody has touched a record for an hour.
+    fn sweep_later(store: &Store) {
+        age(store);
+        sweep(store);
+    }
+
+    fn age(store: &Store) {
+        let ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+        let seconds = ago.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let long_ago = Timespec {
+            tv_sec: seconds.try_into().unwrap(),
+            tv_nsec: 0,
+        };
+        let times = Timestamps {
+            last_access: long_ago,
+            last_modification: long_ago,
+        };
+        for id in store.ids(None).unwrap() {
+            let directory = store.directory(&id);
+            for path in [
+                directory.spec_path(),
+                directory.result_path(),
+                directory.path().to_owned(),
+            ] {
+                let _ = utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_somebody_changed_just_now_stays() {
+        let world = World::new();
+        let (id, directory) = world.job(1);
+        fs::write(directory.spec_path(), DAMAGED).unwrap();
+        sweep(&world.store);
+        assert_eq!(place_of(&world.store, &id), None);
+        sweep_later(&world.store);
+        assert!(place_of(&world.store, &id).is_some());
+    }
+
     #[test]
     fn only_what_can_never_be_read_is_moved_aside() {
         let check = |name: &str, damage: &dyn Fn(&JobDirectory), expected: bool| {
@@ -172,7 +235,7 @@ mod tests {
             let (intact, _) = world.job(1);
             let (id, directory) = world.job(2);
             damage(&directory);
-            sweep(&world.store);
+            sweep_later(&world.store);
             assert_eq!(place_of(&world.store, &id).is_some(), expected, "{name}");
             assert_eq!(directory.path().symlink_metadata().is_err(), expected, "{name}");
             assert_eq!(count(&world.store, None), usize::from(expected), "{name}");
@@ -257,7 +320,7 @@ mod tests {
         let (id, directory) = world.job(1);
         fs::write(directory.spec_path(), DAMAGED).unwrap();
         let held = HeldLock::try_take(&directory.lock_path()).unwrap().unwrap();
-        sweep(&world.store);
+        sweep_later(&world.store);
         assert_eq!(place_of(&world.store, &id), None);
         assert!(forget(&world.store, &id).is_err());
         drop(held);
@@ -268,10 +331,10 @@ mod tests {
             serde_json::to_vec(&alive).unwrap(),
         )
         .unwrap();
-        sweep(&world.store);
+        sweep_later(&world.store);
         assert_eq!(place_of(&world.store, &id), None, "its peer lives");
         fs::remove_dir_all(directory.peers_path()).unwrap();
-        sweep(&world.store);
+        sweep_later(&world.store);
         assert!(place_of(&world.store, &id).is_some());
     }
 
@@ -284,7 +347,7 @@ mod tests {
             .store(&id)
             .unwrap();
         fs::write(directory.spec_path(), DAMAGED).unwrap();
-        sweep(&world.store);
+        sweep_later(&world.store);
         let path = place_of(&world.store, &id).unwrap();
         assert_eq!(fs::read(path.join("worker.log")).unwrap(), b"log");
         assert!(matches!(world.store.read(&id), Err(StateError::Quarantined { path: told }) if told == path));
@@ -303,6 +366,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_directory_is_forgotten_too() {
+        let world = World::new();
+        let (id, directory) = world.job(1);
+        fs::remove_dir_all(directory.path()).unwrap();
+        fs::write(directory.path(), "x").unwrap();
+        assert!(forget(&world.store, &id).unwrap());
+        assert_eq!(fs::read_dir(world.store.root().join("jobs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_to_a_job_that_was_just_written_is_moved_aside() {
+        let world = World::new();
+        let (id, directory) = world.job(1);
+        let (other, busy) = world.job(2);
+        fs::remove_dir_all(directory.path()).unwrap();
+        symlink(other.as_str(), directory.path()).unwrap();
+        age(&world.store);
+        fs::write(busy.result_path(), "{}").unwrap();
+        sweep(&world.store);
+        assert!(place_of(&world.store, &id).is_some());
+        assert_eq!(place_of(&world.store, &other), None);
+    }
+
+    #[test]
     fn a_damaged_record_whose_time_is_over_is_set_aside_and_a_newer_one_stays() {
         let world = World::new();
         let (damaged, directory) = world.job(1);
@@ -310,6 +397,7 @@ mod tests {
         let (newer, directory) = world.job(2);
         fs::write(directory.spec_path(), b"{\"version\":2}").unwrap();
         let now = 2 * crate::sys::clock::millis(crate::domain::limits::RETENTION);
+        age(&world.store);
         assert_eq!(world.store.evict(now), 0);
         assert!(place_of(&world.store, &damaged).is_some());
         assert!(world.store.has(&newer));

@@ -251,7 +251,7 @@ impl Store {
         match files::rename(&from, &gone) {
             Ok(()) => {
                 seam::point("delete.renamed");
-                fs::remove_dir_all(&gone).map_err(StateError::io("delete", gone))?;
+                quarantine::remove(&gone).map_err(StateError::io("delete", gone))?;
                 seam::point("delete.removed");
                 Ok(())
             }
@@ -283,7 +283,12 @@ impl Store {
                 }
             };
             let fetched = directory.fetched_path().exists();
-            let free = !lock::is_held(&directory.lock_path()).ok()?;
+            let path = directory.lock_path();
+            // What is no lock file cannot be held, and would keep its job for ever.
+            let free = match lock::is_held(&path) {
+                Ok(held) => !held,
+                Err(error) => StateError::io("lock", path)(error).is_damage(),
+            };
             free.then_some(Ended {
                 id,
                 ended_ms,
@@ -328,11 +333,12 @@ mod tests {
             .unwrap();
             id
         };
-        let (old, running, young) = (job(1), job(2), job(now));
+        let (old, running, young, odd) = (job(1), job(2), job(now), job(3));
+        fs::create_dir(store.directory(&odd).lock_path()).unwrap();
         let _held = HeldLock::try_take(&store.directory(&running).lock_path())
             .unwrap()
             .unwrap();
-        assert_eq!(store.evict(now), 1);
+        assert_eq!(store.evict(now), 2);
         assert!(!store.directory(&old).path().exists());
         assert_eq!(store.ids(None).unwrap(), [young, running]);
     }

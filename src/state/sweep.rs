@@ -24,9 +24,10 @@ pub fn sweep(store: &Store) {
     for path in aged(&store.root().join("jobs"), ABANDONED) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let draft = name.starts_with(".new-") || name.starts_with(".gone-");
-        let worked_on = lock::is_held(&path.join("worker.lock")).unwrap_or(true);
+        let worked_on =
+            quarantine::is_directory(&path) && lock::is_held(&path.join("worker.lock")).unwrap_or(true);
         if draft && !worked_on {
-            let _ = fs::remove_dir_all(&path);
+            let _ = quarantine::remove(&path);
         }
     }
     for path in aged(&store.root().join("scratch"), ABANDONED) {
@@ -152,7 +153,13 @@ mod tests {
         let kept = "01m7yptqjp-t9cew2-8rhn17gx15".parse().unwrap();
         write_spec(&store, &kept);
         fs::create_dir(scratch.join("git")).unwrap();
-        for old in [jobs.join(".new-a"), jobs.join(".gone-b"), scratch.join("git")] {
+        fs::write(jobs.join(".gone-file"), "x").unwrap();
+        for old in [
+            jobs.join(".gone-file"),
+            jobs.join(".new-a"),
+            jobs.join(".gone-b"),
+            scratch.join("git"),
+        ] {
             age(&old);
         }
         age(&jobs.join("01m7yptqjp-t9cew2-8rhn17gx15"));

@@ -44,7 +44,7 @@ const KEPT: [&str; 13] = [
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// codex as a script: what it does follows from words in the prompt.
-const SCRIPT: &str = r##"#!/bin/sh
+const SCRIPT: &str = r#"#!/bin/sh
 case "$1" in
 --version) echo codex-cli 0.169.0; exit 0;;
 sandbox) exit 0;;
@@ -75,7 +75,7 @@ END
   say '{\"summary\":\"It was looked at.\",\"verdict\":\"concerns\",\"confidence\":\"high\",\"score\":60,\"findings\":[{\"severity\":\"high\",\"title\":\"Wrong operator\",\"file\":\"src/lib.rs\",\"line\":2,\"end_line\":null,\"side\":\"new\",\"evidence\":\"a - b\",\"risk\":\"Sums are wrong.\",\"recommendation\":\"Use plus.\"}],\"questions\":[],\"assumptions\":[]}';;
 esac
 echo '{"type":"turn.completed","usage":{"input_tokens":1200,"cached_input_tokens":200,"output_tokens":34}}'
-"##;
+"#;
 
 struct Maker {
     dir: tempfile::TempDir,
