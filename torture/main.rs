@@ -5,7 +5,9 @@
 //!   faults. No program called crosscheck is ever built with the seam in it;
 //! - started under the name `codex`, it is the scripted peer.
 
+mod parts;
 mod peer;
+mod random;
 mod server;
 mod world;
 
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.into_iter().skip(1).collect();
     match environment.path(PLAN_VARIABLE) {
         Some(plan) => crosscheck(&plan, rest, environment),
-        None => harness(&rest),
+        None => parts::main(&rest),
     }
 }
 
@@ -57,10 +59,4 @@ fn crosscheck(plan: &Path, arguments: Vec<OsString>, environment: Environment) -
         }
         _ => entry::terminal(arguments, environment, directory, program),
     }
-}
-
-/// Runs the parts that were asked for.
-fn harness(arguments: &[OsString]) -> ExitCode {
-    let _ = arguments;
-    ExitCode::SUCCESS
 }
