@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::kill;
+
 /// One part.
 pub struct Part {
     /// Its name behind `--part`.
@@ -17,7 +19,11 @@ pub struct Part {
 }
 
 /// Every part, in the order in which they run.
-pub const PARTS: &[Part] = &[];
+pub const PARTS: &[Part] = &[Part {
+    name: "kill-points",
+    what: "kills servers, workers and peers at every step of a job's life",
+    run: kill::run,
+}];
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
