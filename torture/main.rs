@@ -21,6 +21,7 @@ mod facts;
 mod kill;
 mod kill_case;
 mod kill_judge;
+mod kill_random;
 mod ledger;
 mod parts;
 mod peer;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::kill;
+use crate::{kill, kill_random};
 
 /// One part.
 pub struct Part {
@@ -19,11 +19,18 @@ pub struct Part {
 }
 
 /// Every part, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "kill-points",
-    what: "kills servers, workers and peers at every step of a job's life",
-    run: kill::run,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "kill-points",
+        what: "kills servers, workers and peers at every step of a job's life",
+        run: kill::run,
+    },
+    Part {
+        name: "kill-random",
+        what: "kills servers, workers and peers at random instants",
+        run: kill_random::run,
+    },
+];
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
