@@ -2,6 +2,7 @@
 //! them, are killed or told to end. Then everything is started again and the disk is audited.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -187,7 +188,7 @@ fn cases() -> Vec<Case> {
 
 /// Runs all kill points; the short run takes each point once.
 pub fn run(asked: &Asked) -> Report {
-    let mut report = Report::default();
+    let mut report = new_report();
     let unlisted = POINTS
         .iter()
         .filter(|point| !SPOTS.iter().any(|spot| spot.point == **point));
@@ -201,19 +202,81 @@ pub fn run(asked: &Asked) -> Report {
     chosen.retain(|case| asked.wants(case.number));
     let points: BTreeSet<&str> = chosen.iter().map(|case| case.spot.point).collect();
     report.count("points", points.len() as u64);
-    report.merge(side_by_side(&chosen));
+    report.merge(side_by_side(&chosen, None));
+    report
+}
+
+/// The points at which a real codex differs from the scripted one.
+const REAL: &[Spot] = &[
+    spot("worker.adopted", Scene::Consult, "worker", 1),
+    spot("slot.started", Scene::Consult, "worker", 1),
+    spot("run.begun", Scene::Consult, "worker", 1),
+    spot("peer.spawned", Scene::Slow, "worker", 1),
+    spot("peer.noted", Scene::Slow, "worker", 1),
+    spot("peer.fed", Scene::Slow, "worker", 1),
+    spot("peer.said", Scene::Slow, "worker", 2),
+    spot("peer.logged", Scene::Slow, "worker", 2),
+    spot("peer.ended", Scene::Consult, "worker", 1),
+    spot("peer.swept", Scene::Consult, "worker", 1),
+    spot("run.judged", Scene::Consult, "worker", 1),
+    spot("finish.written", Scene::Consult, "worker", 1),
+    spot("finish.renamed", Scene::Consult, "worker", 1),
+    spot("cancel.requested", Scene::Cancel, "server", 1),
+    spot("cancel.seen", Scene::Cancel, "worker", 1),
+    spot("reap.locked", Scene::Reap, "server", 1),
+    spot("reap.ended", Scene::Reap, "server", 1),
+];
+
+/// Runs the core of the kill points with a real codex. Without one there is nothing to run, which the counts say.
+pub fn run_real(asked: &Asked) -> Report {
+    let mut report = new_report();
+    let Some(codex) = &asked.codex else { return report };
+    let mut chosen = Vec::new();
+    for spot in REAL {
+        for target in [Target::Worker, Target::Peer, Target::All] {
+            chosen.push(Case {
+                number: chosen.len() as u64,
+                spot: *spot,
+                target,
+                signal: Signal::KILL,
+            });
+        }
+    }
+    chosen.retain(|case| asked.wants(case.number));
+    report.count("points", REAL.len() as u64);
+    report.merge(side_by_side(&chosen, Some(codex)));
+    report
+}
+
+/// Returns a report whose counts stand in a readable order.
+fn new_report() -> Report {
+    let mut report = Report::default();
+    for name in [
+        "points",
+        "cases",
+        "of them nobody to hit",
+        "jobs succeeded",
+        "jobs failed",
+        "jobs cancelled",
+        "jobs lost",
+        "lost with partial",
+        "resumed",
+        "peers paid",
+    ] {
+        report.count(name, 0);
+    }
     report
 }
 
 /// Runs cases in a few threads.
-fn side_by_side(cases: &[Case]) -> Report {
+fn side_by_side(cases: &[Case], codex: Option<&Path>) -> Report {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Report::default());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let report = kill_case::run(*case);
+                    let report = kill_case::run(*case, codex);
                     all.lock().expect("no case panics").merge(report);
                 }
             });

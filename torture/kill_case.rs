@@ -1,6 +1,6 @@
 //! One kill point: sets the scene, halts, hits, starts everything again and looks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::process::Signal;
@@ -13,6 +13,7 @@ use crate::kill_judge::{Hit, judge};
 use crate::ledger;
 use crate::parts::Report;
 use crate::processes::{Kind, Process, living, signal_all};
+use crate::real::RealCodex;
 use crate::server::Server;
 use crate::world::{PATIENCE, World, let_go, wait_reached, wait_until};
 
@@ -25,9 +26,13 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// Eight days, after which the next ended job deletes one that was read.
 const OLD: &str = "clock each 1 -691200000";
 
-/// Runs one case.
-pub fn run(case: Case) -> Report {
-    let world = World::new();
+/// Runs one case, with a real codex or with the scripted peer.
+pub fn run(case: Case, codex: Option<&Path>) -> Report {
+    let mut world = World::new();
+    let real = codex.map(RealCodex::new);
+    if let Some(real) = &real {
+        real.move_in(&mut world);
+    }
     let mut play = Play {
         halt: world.plan(
             "halt",
@@ -42,6 +47,7 @@ pub fn run(case: Case) -> Report {
         pending: None,
         acknowledged: None,
         memory: Memory::default(),
+        real,
     };
     if case.spot.scene == Scene::Repair {
         ledger::attempts(&world, 2);
@@ -67,6 +73,8 @@ struct Play {
     acknowledged: Option<String>,
     /// What the auditor saw so far.
     memory: Memory,
+    /// The codex that is driven, if it is no scripted one.
+    real: Option<RealCodex>,
 }
 
 impl Play {
@@ -373,6 +381,7 @@ impl Play {
         if !same && cost_nothing && answer["ok"] != true {
             self.violation(&format!("the repeated call did not succeed: {answer}"));
         }
+        self.note_paid(world);
         let paid = paid_of_main(world);
         let most = if self.case.spot.scene == Scene::Repair {
             2
@@ -405,12 +414,19 @@ impl Play {
         }
     }
 
+    fn note_paid(&self, world: &World) {
+        if let Some(real) = &self.real {
+            real.note_paid(world);
+        }
+    }
+
     /// Has the disk judged.
     fn audit(&mut self, world: &World, fresh: &mut Server, moment: fn(SystemTime) -> Moment) {
         match fresh.call("job", &json!({"limit": 100})) {
             Some(list) => ledger::listed(world, &list),
             None => self.violation("the list does not come"),
         }
+        self.note_paid(world);
         let audited = audit(
             &world.state(),
             &world.ledger(),

@@ -37,7 +37,7 @@ pub fn run(asked: &Asked) -> Report {
     let size = ROUNDS_PER_WORLD.min(rounds.div_ceil(THREADS)).max(1);
     let worlds = rounds.div_ceil(size);
     let next = AtomicU64::new(0);
-    let all = Mutex::new(Report::default());
+    let all = Mutex::new(new_report());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -56,6 +56,34 @@ pub fn run(asked: &Asked) -> Report {
         }
     });
     all.into_inner().expect("no world panics")
+}
+
+/// Returns a report whose counts stand in a readable order.
+fn new_report() -> Report {
+    let mut report = Report::default();
+    for name in [
+        "rounds",
+        "calls",
+        "cancels",
+        "hits on a server",
+        "hits on a worker",
+        "hits on a peer",
+        "hits on all",
+        "of them by KILL",
+        "of them by TERM",
+        "nobody to hit",
+        "servers started",
+        "heard before the retry",
+        "jobs",
+        "jobs succeeded",
+        "jobs failed",
+        "jobs cancelled",
+        "jobs lost",
+        "lost with partial",
+    ] {
+        report.count(name, 0);
+    }
+    report
 }
 
 /// One world and what is known of it.

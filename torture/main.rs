@@ -27,6 +27,7 @@ mod parts;
 mod peer;
 mod processes;
 mod random;
+mod real;
 mod server;
 mod world;
 

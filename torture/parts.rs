@@ -26,6 +26,11 @@ pub const PARTS: &[Part] = &[
         run: kill::run,
     },
     Part {
+        name: "kill-real",
+        what: "kills workers and a real codex (--codex PATH) at the core of those steps",
+        run: kill::run_real,
+    },
+    Part {
         name: "kill-random",
         what: "kills servers, workers and peers at random instants",
         run: kill_random::run,
