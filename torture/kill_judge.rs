@@ -122,3 +122,93 @@ fn allowed(case: Case, hit: Hit) -> &'static [&'static str] {
         Target::All => &["cancelled", "failed", "succeeded", "lost"],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kill::Spot;
+
+    fn case(point: &'static str, scene: Scene, target: Target) -> Case {
+        let spot = Spot {
+            point,
+            scene,
+            role: "worker",
+            nth: 1,
+        };
+        Case {
+            number: 0,
+            spot,
+            target,
+            signal: Signal::KILL,
+        }
+    }
+
+    fn job(result: &serde_json::Value) -> JobFacts {
+        JobFacts {
+            id: "one".to_owned(),
+            result: Some(result.clone()),
+            result_bytes: Some(result.to_string().into_bytes()),
+            thread: Some("t".to_owned()),
+            message: Some("m".to_owned()),
+            ..JobFacts::default()
+        }
+    }
+
+    const KILLED: Hit = Hit {
+        worker: true,
+        worker_lived: true,
+    };
+
+    #[test]
+    fn a_lost_job_that_kept_what_was_said_breaks_no_rule() {
+        let lost = job(&json!({"state": "lost", "partial": "m", "thread": "t"}));
+        let case = case("peer.fed", Scene::Slow, Target::Worker);
+        assert!(judge(case, &KILLED, None, Some(&lost), Some("one")).is_empty());
+    }
+
+    #[test]
+    fn each_broken_rule_is_told() {
+        let check = |case: Case, after: Option<JobFacts>, expected: &str| {
+            let before = job(&json!({"state": "succeeded"}));
+            let before = expected.contains("changed").then_some(&before);
+            let told = judge(case, &KILLED, before, after.as_ref(), Some("one"));
+            assert!(told.iter().any(|wrong| wrong.contains(expected)), "{told:?}");
+        };
+        let slow = case("peer.fed", Scene::Slow, Target::Worker);
+        let lost = |partial: &str, thread: &str| {
+            job(&json!({"state": "lost", "partial": partial, "thread": thread}))
+        };
+        check(slow, None, "the acknowledged job one does not exist");
+        check(slow, Some(lost("other", "t")), "the partial answer is");
+        check(slow, Some(lost("m", "other")), "the thread is");
+        check(slow, Some(lost("m", "t")), "the result that was there changed");
+        check(
+            slow,
+            Some(job(&json!({"state": "succeeded"}))),
+            "the job is succeeded, not",
+        );
+        let reap = case("reap.locked", Scene::Reap, Target::Peer);
+        check(
+            reap,
+            Some(job(&json!({"state": "lost"}))),
+            "what the peer had said is lost",
+        );
+        let forget = case("delete.renamed", Scene::Forget, Target::Server);
+        check(forget, Some(lost("m", "t")), "is still there");
+        let peer = case("peer.fed", Scene::Slow, Target::Peer);
+        let failed = json!({"state": "failed", "partial": "m", "thread": "t", "fault": {"code": "internal"}});
+        let whole = judge(
+            peer,
+            &Hit {
+                worker: false,
+                worker_lived: true,
+            },
+            None,
+            Some(&job(&failed)),
+            None,
+        );
+        assert_eq!(whole, ["a killed peer is told as `internal`"]);
+    }
+}

@@ -123,7 +123,9 @@ impl Supervision<'_> {
                         stop = Some(Stop::ClosedOutput);
                         (ended, leaked) = running.terminate().await;
                     }
+                    seam::point("peer.ended");
                     leaked.extend(end_orphans().await);
+                    seam::point("peer.swept");
                     break;
                 }
                 Woken::Ended(end) => {
