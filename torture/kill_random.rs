@@ -163,7 +163,8 @@ impl Life {
         }
         // The first rounds measure how long one takes.
         if round >= 2 {
-            let at = self.random.below(self.typical.as_micros().max(1) as u64);
+            let typical = u64::try_from(self.typical.as_micros()).unwrap_or(u64::MAX);
+            let at = self.random.below(typical.max(1));
             std::thread::sleep(Duration::from_micros(at));
             self.hit();
         }

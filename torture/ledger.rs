@@ -30,10 +30,12 @@ pub fn attempts(world: &World, starts: u32) {
 /// Notes a list of all jobs as the program told it.
 pub fn listed(world: &World, list: &Value) {
     let rows = list["jobs"].as_array().cloned().unwrap_or_default();
-    let mut text: String = rows
-        .iter()
-        .filter_map(|row| Some(format!("{} {}\n", row["id"].as_str()?, row["state"].as_str()?)))
-        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        if let (Some(id), Some(state)) = (row["id"].as_str(), row["state"].as_str()) {
+            text.extend([id, " ", state, "\n"]);
+        }
+    }
     let warnings = list["warnings"].as_array().cloned().unwrap_or_default();
     let unread = warnings
         .iter()
@@ -41,7 +43,7 @@ pub fn listed(world: &World, list: &Value) {
         .filter(|warning| warning.contains("job records cannot be read"))
         .find_map(|warning| warning.split(' ').next()?.parse().ok())
         .unwrap_or(0u64);
-    text.push_str(&format!("unread {unread}\n"));
+    text.extend(["unread ", &unread.to_string(), "\n"]);
     fs::write(world.ledger().join("listed"), text).expect("the ledger can be written");
 }
 
