@@ -16,6 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct World {
     folder: tempfile::TempDir,
+    peer: PathBuf,
 }
 
 impl World {
@@ -30,7 +31,7 @@ impl World {
             .prefix("torture-")
             .tempdir_in(parent)
             .expect("a folder for the world can be made");
-        let world = Self { folder };
+        let world = Self { folder, peer: peer() };
         for path in [world.home(), world.ledger(), world.workspace()] {
             fs::create_dir_all(path).expect("folders of the world can be made");
         }
@@ -49,6 +50,11 @@ impl World {
         ]);
         fs::write(world.workspace().join("a.txt"), "one\n2\n").expect("a file can be written");
         world
+    }
+
+    /// Takes another program for the peer than the scripted one.
+    pub fn use_peer(&mut self, program: &Path) {
+        program.clone_into(&mut self.peer);
     }
 
     fn git(&self, arguments: &[&str]) {
@@ -91,6 +97,11 @@ impl World {
 
     /// Plans no fault.
     pub fn no_plan(&self) -> PathBuf {
+        let folder = self.path("plans/none");
+        // A process that is being started must not find it gone for a moment.
+        if folder.join("plan").exists() {
+            return folder;
+        }
         self.plan("none", &[])
     }
 
@@ -114,7 +125,7 @@ impl World {
             .env("HOME", self.home())
             .env("LANG", "C.UTF-8")
             .env("CROSSCHECK_STATE_DIR", self.state())
-            .env("CROSSCHECK_CODEX_BIN", peer())
+            .env("CROSSCHECK_CODEX_BIN", &self.peer)
             .env(PLAN_VARIABLE, plan)
             .stdin(Stdio::null());
         command

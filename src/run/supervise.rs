@@ -266,7 +266,9 @@ async fn end_silent(running: &mut Running) -> (Option<Ended>, Option<Stop>, Vec<
         let (ended, leaked) = running.terminate().await;
         (ended, Some(Stop::ClosedOutput), leaked)
     };
+    seam::point("peer.ended");
     leaked.extend(end_orphans().await);
+    seam::point("peer.swept");
     (ended, stop, leaked)
 }
 

@@ -1,0 +1,214 @@
+//! What must have become of a job, given who was hit and when.
+
+use rustix::process::Signal;
+
+use crate::facts::JobFacts;
+use crate::kill::{Case, Scene, Target};
+
+/// Who was hit.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit {
+    /// The job's worker.
+    pub worker: bool,
+    /// Whether there was a worker at that moment.
+    pub worker_lived: bool,
+}
+
+/// Says every rule that was broken.
+pub fn judge(
+    case: Case,
+    hit: &Hit,
+    before: Option<&JobFacts>,
+    after: Option<&JobFacts>,
+    acknowledged: Option<&str>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if case.spot.scene == Scene::Forget {
+        if let Some(job) = after {
+            wrong.push(format!("the forgotten job {} is still there", job.id));
+        }
+        return wrong;
+    }
+    if let Some(id) = acknowledged
+        && after.is_none_or(|job| job.id != id)
+    {
+        wrong.push(format!("the acknowledged job {id} does not exist"));
+    }
+    let Some(after) = after else {
+        if before.is_some() {
+            wrong.push("the job vanished".to_owned());
+        }
+        return wrong;
+    };
+    let state = after.state().unwrap_or("none");
+    if let Some(first) = before.and_then(|job| job.result_bytes.as_ref()) {
+        if after.result_bytes.as_ref() != Some(first) {
+            wrong.push(format!("the result that was there changed to {state}"));
+        }
+        return wrong;
+    }
+    let may = allowed(case, *hit);
+    if !may.contains(&state) {
+        let fault = after.result.as_ref().map(|result| result["fault"].to_string());
+        wrong.push(format!("the job is {state}, not {may:?}: {fault:?}"));
+    }
+    if state == "failed" && !fault_code(after).starts_with("peer_") {
+        wrong.push(format!("a killed peer is told as `{}`", fault_code(after)));
+    }
+    if state != "succeeded" && case.spot.scene != Scene::Repair {
+        if after.said("partial") != after.message.as_deref() {
+            wrong.push(format!(
+                "the partial answer is {:?}, and the last thing said {:?}",
+                after.said("partial"),
+                after.message
+            ));
+        }
+        if after.said("thread") != after.thread.as_deref() {
+            wrong.push(format!(
+                "the thread is {:?}, and the one that was opened {:?}",
+                after.said("thread"),
+                after.thread
+            ));
+        }
+    }
+    // The peer had said its first words before these; they were paid for.
+    let spoke = matches!(case.spot.scene, Scene::Cancel | Scene::Stubborn | Scene::Reap)
+        || (case.spot.point, case.spot.nth) == ("peer.logged", 3);
+    if spoke && state != "succeeded" && after.said("partial").is_none() {
+        wrong.push("what the peer had said is lost".to_owned());
+    }
+    wrong
+}
+
+fn fault_code(job: &JobFacts) -> &str {
+    let fault = job.result.as_ref().map(|result| &result["fault"]["code"]);
+    fault.and_then(|code| code.as_str()).unwrap_or("none")
+}
+
+/// Returns the ends that tell the truth.
+fn allowed(case: Case, hit: Hit) -> &'static [&'static str] {
+    let point = case.spot.point;
+    let cancelled = matches!(case.spot.scene, Scene::Cancel | Scene::Stubborn);
+    if case.spot.scene == Scene::Reap {
+        return &["lost"];
+    }
+    if hit.worker && case.signal == Signal::KILL {
+        return &["lost"];
+    }
+    match case.target {
+        // Nobody had been asked to run it, or it may just have been asked by a server that ends in good order.
+        Target::Server | Target::All if !hit.worker_lived && case.signal == Signal::KILL => &["lost"],
+        Target::Server if !hit.worker_lived => &["lost", "succeeded"],
+        Target::Server if cancelled => &["cancelled"],
+        Target::Server => &["succeeded"],
+        Target::Worker if cancelled => &["cancelled"],
+        Target::Worker => match point {
+            // Before the worker listens for signals, a signal ends it where it stands.
+            "worker.begun" | "worker.adopted" | "worker.spec_read" => &["lost"],
+            "peer.spawned" | "peer.noted" | "peer.fed" | "peer.said" | "peer.logged"
+                if case.spot.scene == Scene::Slow =>
+            {
+                &["cancelled"]
+            }
+            "peer.ended" | "peer.swept" | "run.judged" if case.spot.scene != Scene::Repair => &["succeeded"],
+            _ if point.starts_with("finish.") => &["succeeded"],
+            // The worker runs, or is about to start or to repair: it depends on which comes first.
+            _ if case.spot.role == "server" => &["lost", "cancelled", "succeeded"],
+            _ => &["cancelled", "succeeded"],
+        },
+        Target::Peer if cancelled => &["cancelled", "failed"],
+        Target::Peer if case.spot.scene == Scene::Slow => &["failed"],
+        Target::Peer => &["failed", "succeeded"],
+        Target::All => &["cancelled", "failed", "succeeded", "lost"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kill::Spot;
+
+    fn case(point: &'static str, scene: Scene, target: Target) -> Case {
+        let spot = Spot {
+            point,
+            scene,
+            role: "worker",
+            nth: 1,
+        };
+        Case {
+            number: 0,
+            spot,
+            target,
+            signal: Signal::KILL,
+        }
+    }
+
+    fn job(result: &serde_json::Value) -> JobFacts {
+        JobFacts {
+            id: "one".to_owned(),
+            result: Some(result.clone()),
+            result_bytes: Some(result.to_string().into_bytes()),
+            thread: Some("t".to_owned()),
+            message: Some("m".to_owned()),
+            ..JobFacts::default()
+        }
+    }
+
+    const KILLED: Hit = Hit {
+        worker: true,
+        worker_lived: true,
+    };
+
+    #[test]
+    fn a_lost_job_that_kept_what_was_said_breaks_no_rule() {
+        let lost = job(&json!({"state": "lost", "partial": "m", "thread": "t"}));
+        let case = case("peer.fed", Scene::Slow, Target::Worker);
+        assert!(judge(case, &KILLED, None, Some(&lost), Some("one")).is_empty());
+    }
+
+    #[test]
+    fn each_broken_rule_is_told() {
+        let check = |case: Case, after: Option<JobFacts>, expected: &str| {
+            let before = job(&json!({"state": "succeeded"}));
+            let before = expected.contains("changed").then_some(&before);
+            let told = judge(case, &KILLED, before, after.as_ref(), Some("one"));
+            assert!(told.iter().any(|wrong| wrong.contains(expected)), "{told:?}");
+        };
+        let slow = case("peer.fed", Scene::Slow, Target::Worker);
+        let lost = |partial: &str, thread: &str| {
+            job(&json!({"state": "lost", "partial": partial, "thread": thread}))
+        };
+        check(slow, None, "the acknowledged job one does not exist");
+        check(slow, Some(lost("other", "t")), "the partial answer is");
+        check(slow, Some(lost("m", "other")), "the thread is");
+        check(slow, Some(lost("m", "t")), "the result that was there changed");
+        check(
+            slow,
+            Some(job(&json!({"state": "succeeded"}))),
+            "the job is succeeded, not",
+        );
+        let reap = case("reap.locked", Scene::Reap, Target::Peer);
+        check(
+            reap,
+            Some(job(&json!({"state": "lost"}))),
+            "what the peer had said is lost",
+        );
+        let forget = case("delete.renamed", Scene::Forget, Target::Server);
+        check(forget, Some(lost("m", "t")), "is still there");
+        let peer = case("peer.fed", Scene::Slow, Target::Peer);
+        let failed = json!({"state": "failed", "partial": "m", "thread": "t", "fault": {"code": "internal"}});
+        let whole = judge(
+            peer,
+            &Hit {
+                worker: false,
+                worker_lived: true,
+            },
+            None,
+            Some(&job(&failed)),
+            None,
+        );
+        assert_eq!(whole, ["a killed peer is told as `internal`"]);
+    }
+}
