@@ -53,6 +53,7 @@ impl<'w> Host<'w> {
         name: &'static str,
         settings: &'static [(&'static str, &'static str)],
     ) -> Self {
+        std::fs::create_dir_all(world.path("tmp")).expect("folders of the world can be made");
         Self {
             world,
             name,

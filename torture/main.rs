@@ -5,9 +5,14 @@
 //!   faults. No program called crosscheck is ever built with the seam in it;
 //! - started under the name `codex`, it is the scripted peer.
 
+mod clients;
+mod host;
+mod model;
 mod parts;
 mod peer;
+mod processes;
 mod random;
+mod sampler;
 mod server;
 mod world;
 

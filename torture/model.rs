@@ -452,7 +452,9 @@ fn refusals(history: &History, found: &mut Vec<String>) {
             Asked::List { .. } => ("list", &[]),
             Asked::DryRun => ("dry_run", &[]),
         };
-        if !fair.contains(&code.as_str()) {
+        // Words about it may follow the code.
+        let name = code.split(' ').next().unwrap_or_default();
+        if !fair.contains(&name) {
             *counted.entry((asked.to_owned(), code)).or_default() += 1;
         }
     }

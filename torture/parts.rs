@@ -17,7 +17,13 @@ pub struct Part {
 }
 
 /// Every part, in the order in which they run.
-pub const PARTS: &[Part] = &[];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "clients",
+        what: "8 servers and 32 clients on one store, with kills, against the sequential model",
+        run: crate::clients::run,
+    },
+];
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
