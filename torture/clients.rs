@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::host::{Answer, Host};
 use crate::model::{self, Asked, History, Operation, Sight, State, Told};
 use crate::parts::{self, Length, Report};
-use crate::processes::{self, Kind, now};
+use crate::census::{self, Kind, now};
 use crate::random::Random;
 use crate::sampler;
 use crate::world::{World, wait_until};
@@ -90,10 +90,10 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
     });
     let crashed: u64 = stage.hosts.iter().map(Host::crashed).sum();
     drop(stage.hosts);
-    if !wait_until(|| processes::of(&world).is_empty()) {
-        report.violation(None, format!("processes are left: {:?}", processes::of(&world)));
+    if !wait_until(|| census::of(&world).is_empty()) {
+        report.violation(None, format!("processes are left: {:?}", census::of(&world)));
     }
-    let starts = processes::paid(&world);
+    let starts = census::paid(&world);
     let history = History {
         concurrency: SLOTS,
         kept: crosscheck::domain::limits::RETENTION_JOBS,
@@ -179,7 +179,7 @@ fn kill(world: &World, stage: &Stage<'_>, mut random: Random) -> Report {
             kills += u64::from(killed);
             continue;
         }
-        let mut all = processes::of(world);
+        let mut all = census::of(world);
         all.retain(|process| match process.kind {
             Kind::Worker(_) => choice < 8,
             Kind::Peer(_) => choice >= 8,

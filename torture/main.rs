@@ -5,8 +5,24 @@
 //!   faults. No program called crosscheck is ever built with the seam in it;
 //! - started under the name `codex`, it is the scripted peer.
 
+#![expect(
+    unreachable_pub,
+    reason = "a program has no outside, and `pub` says which of a file is for the others"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the tables and the peer's events are its output"
+)]
+#![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
+
+mod census;
 mod clients;
+mod facts;
 mod host;
+mod kill;
+mod kill_case;
+mod kill_judge;
 mod model;
 mod parts;
 mod peer;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::{clients, kill};
+
 /// One part.
 pub struct Part {
     /// Its name behind `--part`.
@@ -17,13 +19,15 @@ pub struct Part {
 }
 
 /// Every part, in the order in which they run.
-pub const PARTS: &[Part] = &[
-    Part {
-        name: "clients",
-        what: "8 servers and 32 clients on one store, with kills, against the sequential model",
-        run: crate::clients::run,
-    },
-];
+pub const PARTS: &[Part] = &[Part {
+    name: "kill-points",
+    what: "kills servers, workers and peers at every step of a job's life",
+    run: kill::run,
+}, Part {
+    name: "clients",
+    what: "8 servers and 32 clients on one store, with kills, against the sequential model",
+    run: clients::run,
+}];
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

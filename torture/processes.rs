@@ -1,119 +1,71 @@
-//! The processes of a world, as the machine shows them. Only such may be killed: each is known by its number, its start
-//! and the home folder in its environment, which no other world has.
+//! The processes that live in a world, found by the home folder in their environment: nobody else's can be meant.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
-use crosscheck::sys::signal::{self, ProcessIdentity};
-use serde_json::Value;
+use crosscheck::sys::signal::{ProcessIdentity, with_variable};
+use rustix::process::Signal;
 
-use crate::model::{Micros, Paid};
-use crate::world::World;
+use crate::world::wait_until;
 
 /// What a process is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     /// A server or a terminal.
-    Door,
-    /// The worker of a job.
-    Worker(String),
-    /// A peer of a job.
-    Peer(String),
-    /// Anything else: a command of a peer, a git of ours.
+    Server,
+    /// A worker.
+    Worker,
+    /// A peer that runs a prompt.
+    Peer,
+    /// Anything that those started: a command of a peer, git.
     Other,
 }
 
-/// A process of a world.
+/// One process.
 #[derive(Clone, Debug)]
-pub(crate) struct Process {
+pub struct Process {
     /// Which.
-    pub(crate) identity: ProcessIdentity,
+    pub identity: ProcessIdentity,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
+    /// Its command line, shortened, for people.
+    pub line: String,
 }
 
-/// Lists the live processes of a world.
-pub(crate) fn of(world: &World) -> Vec<Process> {
-    signal::with_variable("HOME", world.home().as_os_str())
+/// Lists the live processes of the world with this home folder.
+pub fn living(home: &Path) -> Vec<Process> {
+    with_variable("HOME", home.as_os_str())
         .into_iter()
-        .map(|identity| Process {
-            kind: kind(identity.pid),
-            identity,
+        .filter(ProcessIdentity::is_alive)
+        .filter_map(|identity| {
+            let bytes = fs::read(format!("/proc/{}/cmdline", identity.pid)).ok()?;
+            let words: Vec<String> = bytes
+                .split(|byte| *byte == 0)
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect();
+            let kind = kind(&words);
+            let line: String = words.join(" ").chars().take(100).collect();
+            Some(Process { identity, kind, line })
         })
         .collect()
 }
 
-fn kind(pid: u32) -> Kind {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<&str> = line
-        .split(|byte| *byte == 0)
-        .filter_map(|word| std::str::from_utf8(word).ok())
-        .collect();
-    let program = words.first().map(Path::new).and_then(Path::file_name);
-    match words.get(1).copied() {
-        Some("exec") if program == Some(OsStr::new("codex")) => {
-            job_of_peer(pid).map_or(Kind::Other, Kind::Peer)
-        }
-        Some("worker") => words
-            .get(2)
-            .map(Path::new)
-            .and_then(name)
-            .map_or(Kind::Other, Kind::Worker),
-        Some("serve" | "consult" | "review" | "cancel" | "job" | "jobs") => Kind::Door,
+fn kind(words: &[String]) -> Kind {
+    let program = Path::new(words.first().map_or("", String::as_str)).file_name();
+    let command = words.get(1).map_or("", String::as_str);
+    match (program.and_then(OsStr::to_str), command) {
+        (Some("codex"), "exec") => Kind::Peer,
+        (Some("torture"), "worker") => Kind::Worker,
+        (Some("torture"), _) => Kind::Server,
         _ => Kind::Other,
     }
 }
 
-/// A peer's temporary folder lies in its job's directory.
-fn job_of_peer(pid: u32) -> Option<String> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let folder = environment
-        .split(|byte| *byte == 0)
-        .find_map(|pair| pair.strip_prefix(b"TMPDIR="))?;
-    name(Path::new(std::str::from_utf8(folder).ok()?).parent()?)
-}
-
-fn name(path: &Path) -> Option<String> {
-    Some(path.file_name()?.to_str()?.to_owned())
-}
-
-/// Reads the clock by which everything in a history is told.
-pub(crate) fn now() -> Micros {
-    micros(SystemTime::now())
-}
-
-fn micros(time: SystemTime) -> Micros {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A paid start and the process that made it.
-#[derive(Clone, Debug)]
-pub(crate) struct Start {
-    /// The start.
-    pub(crate) paid: Paid,
-    /// The peer's number.
-    pub(crate) pid: u32,
-}
-
-/// Reads the paid starts that the peers noted. The time of a note is the file system's, which is never ahead.
-pub(crate) fn paid(world: &World) -> Vec<Start> {
-    fs::read_dir(world.ledger().join("paid"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let note: Value = serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()?;
-            Some(Start {
-                paid: Paid {
-                    job: name(Path::new(note.get("job")?.as_str()?))?,
-                    at: micros(entry.metadata().ok()?.modified().ok()?),
-                    answer: note.get("answer_sha256")?.as_str()?.to_owned(),
-                },
-                pid: u32::try_from(note.get("pid")?.as_u64()?).ok()?,
-            })
-        })
-        .collect()
+/// Sends a signal to each and, when it is KILL, waits until none lives.
+pub fn signal_all(processes: &[Process], signal: Signal) -> bool {
+    for process in processes {
+        process.identity.signal(signal);
+    }
+    signal != Signal::KILL || wait_until(|| !processes.iter().any(|process| process.identity.is_alive()))
 }

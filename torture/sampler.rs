@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::model::{Alive, Micros};
-use crate::processes::{self, Kind, Start, now};
+use crate::census::{self, Kind, Start, now};
 use crate::world::World;
 
 /// Time between two looks. A look costs a few milliseconds of a processor that the world needs too.
@@ -31,7 +31,7 @@ pub(crate) fn run(world: &World, stop: &AtomicBool) -> Vec<Sample> {
 /// and then its successor.
 fn look(world: &World) -> Sample {
     let at = now();
-    let first = processes::of(world);
+    let first = census::of(world);
     let peers = first
         .into_iter()
         .filter_map(|process| match process.kind {
@@ -54,7 +54,7 @@ pub(crate) fn alive(samples: &[Sample], starts: &[Start]) -> Vec<Alive> {
                 .filter(|(job, pid)| {
                     starts
                         .iter()
-                        .any(|start| start.pid == *pid && start.paid.job == *job)
+                        .any(|start| start.paid.job == *job && start.pid.is_none_or(|noted| noted == *pid))
                 })
                 .map(|(job, _)| job.clone())
                 .collect(),
