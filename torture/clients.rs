@@ -31,7 +31,7 @@ const KEY_TIME: Duration = Duration::from_millis(700);
 /// The most processes that are killed.
 const KILLS: u64 = 3000;
 /// Jobs that clients choose from: the last ones that anybody heard of.
-const RECENT: usize = 60;
+const RECENT: usize = 25;
 
 /// What all clients share.
 struct Stage<'w> {
@@ -294,7 +294,7 @@ impl Client<'_> {
     }
 
     fn arguments(&mut self, label: &str) -> Value {
-        let (steps, step_ms) = (self.random.below(5), 5 + self.random.below(60));
+        let (steps, step_ms) = (self.random.below(6), 5 + self.random.below(120));
         let prompt = format!("{label}\n[[peer steps={steps} step_ms={step_ms}]]");
         match self.random.below(3) {
             0 => json!({"prompt": prompt, "background": true}),

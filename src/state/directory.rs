@@ -198,7 +198,8 @@ impl JobDirectory {
 
     /// Derives the state from what exists and who holds the lock.
     ///
-    /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last.
+    /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last. A job
+    /// that is deleted meanwhile has neither, and is not lost but no job any more.
     pub fn state(&self) -> Result<JobState, StateError> {
         if let Some(result) = self.read_result_state()? {
             return Ok(result);
@@ -211,7 +212,11 @@ impl JobDirectory {
                 JobState::Queued
             });
         }
-        Ok(self.read_result_state()?.unwrap_or(JobState::Lost))
+        match self.read_result_state()? {
+            Some(result) => Ok(result),
+            None if self.spec_path().exists() => Ok(JobState::Lost),
+            None => Err(StateError::NoSuchJob),
+        }
     }
 
     fn read_result_state(&self) -> Result<Option<JobState>, StateError> {
@@ -266,5 +271,20 @@ impl Job {
     /// Returns its id.
     pub fn id(&self) -> &JobId {
         &self.spec.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_deleted_during_a_look_is_gone_and_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = JobDirectory::at(dir.path());
+        fs::write(job.spec_path(), "{}").unwrap();
+        assert_eq!(job.state().unwrap(), JobState::Lost);
+        fs::remove_file(job.spec_path()).unwrap();
+        assert!(matches!(job.state(), Err(StateError::NoSuchJob)));
     }
 }
