@@ -5,7 +5,25 @@
 //!   faults. No program called crosscheck is ever built with the seam in it;
 //! - started under the name `codex`, it is the scripted peer.
 
+#![expect(
+    unreachable_pub,
+    reason = "a program has no outside, and `pub` says which of a file is for the others"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the tables and the peer's events are its output"
+)]
+#![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
+
+mod facts;
+mod kill;
+mod kill_case;
+mod kill_judge;
+mod parts;
 mod peer;
+mod processes;
+mod random;
 mod server;
 mod world;
 
@@ -30,7 +48,7 @@ fn main() -> ExitCode {
     let rest: Vec<OsString> = arguments.into_iter().skip(1).collect();
     match environment.path(PLAN_VARIABLE) {
         Some(plan) => crosscheck(&plan, rest, environment),
-        None => harness(&rest),
+        None => parts::main(&rest),
     }
 }
 
@@ -57,10 +75,4 @@ fn crosscheck(plan: &Path, arguments: Vec<OsString>, environment: Environment) -
         }
         _ => entry::terminal(arguments, environment, directory, program),
     }
-}
-
-/// Runs the parts that were asked for.
-fn harness(arguments: &[OsString]) -> ExitCode {
-    let _ = arguments;
-    ExitCode::SUCCESS
 }

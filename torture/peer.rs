@@ -1,7 +1,9 @@
 //! The scripted peer: it looks like codex, costs nothing and is up in a millisecond. What it does is written in the
 //! prompt as `[[peer KEY=VALUE ...]]`:
 //!
-//! - `steps=N` and `step_ms=M`: so many commands before the answer, each this long (default none);
+//! - `steps=N` and `step_ms=M`: says something first, then so many commands, each this long, before the answer (default
+//!   none);
+//! - `long=N`: the answer has at least so many bytes (consults only);
 //! - `stubborn=1`: ignores INT and TERM, and leaves a grandchild in a session of its own that does too;
 //! - `bad=1`: the first answer cannot be read, so that a repair turn follows (reviews only).
 //!
@@ -9,7 +11,8 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use crosscheck::domain::environment::Environment;
@@ -25,9 +28,20 @@ pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
             ExitCode::SUCCESS
         }
         Some(&"sandbox") => ExitCode::SUCCESS,
+        Some(&"app-server") => tell_configuration(),
         Some(&"exec") => exec(&words, environment),
         _ => ExitCode::FAILURE,
     }
+}
+
+/// Answers the question for its configuration, which is empty.
+fn tell_configuration() -> ExitCode {
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        if serde_json::from_str::<Value>(&line).is_ok_and(|asked| asked["id"] == 2) {
+            say(&json!({"id": 2, "result": {"config": {}}}));
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn exec(words: &[&str], environment: &Environment) -> ExitCode {
@@ -35,6 +49,10 @@ fn exec(words: &[&str], environment: &Environment) -> ExitCode {
     if std::io::stdin().read_to_string(&mut prompt).is_err() || prompt.is_empty() {
         eprintln!("No prompt provided via stdin.");
         return ExitCode::FAILURE;
+    }
+    let stubborn = number(&prompt, "stubborn") == Some(1);
+    if stubborn && !ignores_term() {
+        return ignore_signals(words, environment, &prompt);
     }
     let resumed = words
         .iter()
@@ -45,12 +63,18 @@ fn exec(words: &[&str], environment: &Environment) -> ExitCode {
     let bad = number(&prompt, "bad") == Some(1) && resumed.is_none();
     let answer = answer(&prompt, structured, bad);
     note_paid(environment, &prompt, &answer);
-    if number(&prompt, "stubborn") == Some(1) {
-        be_stubborn();
+    if stubborn {
+        leave_a_stubborn_grandchild();
     }
     say(&json!({"type": "thread.started", "thread_id": thread}));
     say(&json!({"type": "turn.started"}));
-    for step in 0..number(&prompt, "steps").unwrap_or(0) {
+    let steps = number(&prompt, "steps").unwrap_or(0);
+    if steps > 0 {
+        say(
+            &json!({"type": "item.completed", "item": {"id": "first", "type": "agent_message", "text": first_words(&prompt)}}),
+        );
+    }
+    for step in 0..steps {
         let command = format!("step {step}");
         say(
             &json!({"type": "item.started", "item": {"id": step.to_string(), "type": "command_execution", "command": command}}),
@@ -81,11 +105,19 @@ fn say(event: &Value) {
 /// each other.
 fn answer(prompt: &str, structured: bool, bad: bool) -> String {
     let text = format!("answer {}", sha256_hex(prompt.as_bytes()));
+    let more = number(prompt, "long")
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .unwrap_or(0);
     match (structured, bad) {
-        (false, _) => text,
+        (false, _) => format!("{text}{}", "\nmore of it".repeat(more.div_ceil(11))),
         (true, true) => "no JSON at all".to_owned(),
         (true, false) => json!({"summary": text, "verdict": "pass", "confidence": "high", "score": 90, "findings": [], "questions": [], "assumptions": []}).to_string(),
     }
+}
+
+/// Returns what is said before the first command.
+fn first_words(prompt: &str) -> String {
+    format!("first words {}", sha256_hex(prompt.as_bytes()))
 }
 
 /// Reads a number behind a key of the marker in the prompt.
@@ -128,11 +160,40 @@ fn note_paid(environment: &Environment, prompt: &str, answer: &str) {
     let _ = std::fs::write(&draft, note.to_string()).and_then(|()| std::fs::rename(&draft, paid.join(name)));
 }
 
-/// Ignores INT and TERM, as does a grandchild in a session of its own.
-fn be_stubborn() {
-    let script = "trap '' INT TERM; (trap '' INT TERM; exec setsid sh -c 'trap \"\" INT TERM; while :; do sleep 1; done') & while :; do sleep 1; done";
-    let _ = std::process::Command::new("/bin/sh")
-        .args(["-c", script])
-        .stdin(std::process::Stdio::null())
+/// Tells whether this process ignores TERM.
+fn ignores_term() -> bool {
+    const TERM_BIT: u64 = 1 << 14;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & TERM_BIT != 0))
+}
+
+/// Becomes this same program again with INT and TERM ignored: what a shell ignores, its successor inherits. The process
+/// stays the same one, and its prompt is handed on as a file.
+fn ignore_signals(words: &[&str], environment: &Environment, prompt: &str) -> ExitCode {
+    let (Some(tmp), Ok(own)) = (environment.path("TMPDIR"), std::env::current_exe()) else {
+        return ExitCode::FAILURE;
+    };
+    let path = tmp.join("prompt");
+    let Ok(input) = std::fs::write(&path, prompt).and_then(|()| std::fs::File::open(&path)) else {
+        return ExitCode::FAILURE;
+    };
+    let error = Command::new("/bin/sh")
+        .args(["-c", "trap '' INT TERM; exec \"$0\" \"$@\""])
+        .arg(own)
+        .args(words)
+        .stdin(Stdio::from(input))
+        .exec();
+    eprintln!("cannot become stubborn: {error}");
+    ExitCode::FAILURE
+}
+
+/// Leaves a process in a session of its own; it ignores what this one ignores.
+fn leave_a_stubborn_grandchild() {
+    let _ = Command::new("setsid")
+        .args(["sh", "-c", "while :; do sleep 1; done"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn();
 }

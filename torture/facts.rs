@@ -1,0 +1,92 @@
+//! A job as it lies on the disk, read without the program's own types: those are what is being judged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crosscheck::domain::fingerprint::sha256_hex;
+use crosscheck::sys::lock;
+use serde_json::Value;
+
+/// What the files of one job say.
+#[derive(Clone, Debug, Default)]
+pub struct JobFacts {
+    /// Its directory.
+    pub path: PathBuf,
+    /// Its id.
+    pub id: String,
+    /// What came of it.
+    pub result: Option<Value>,
+    /// The bytes of that.
+    pub result_bytes: Option<Vec<u8>>,
+    /// Whether its worker's lock is held.
+    pub locked: bool,
+    /// Whether it had a slot.
+    pub started: bool,
+    /// How many peers were noted.
+    pub peers: usize,
+    /// Whether somebody asked for its end.
+    pub cancel: bool,
+    /// The thread in its event log.
+    pub thread: Option<String>,
+    /// The last message in its event log.
+    pub message: Option<String>,
+    /// The hash of its prompt.
+    pub prompt: Option<String>,
+}
+
+impl JobFacts {
+    /// Reads a job's directory.
+    pub fn read(path: &Path) -> Self {
+        let result_bytes = fs::read(path.join("result.json")).ok();
+        let events = fs::read_to_string(path.join("events.jsonl")).unwrap_or_default();
+        let events: Vec<Value> = events
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        let last = |kind: &str, field: &str| {
+            let found = events.iter().rev().find(|event| event["event"] == kind)?;
+            found[field].as_str().map(str::to_owned)
+        };
+        Self {
+            path: path.to_owned(),
+            id: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            result: result_bytes
+                .as_ref()
+                .and_then(|bytes| serde_json::from_slice(bytes).ok()),
+            result_bytes,
+            locked: lock::is_held(&path.join("worker.lock")).unwrap_or(false),
+            started: path.join("started").exists(),
+            peers: fs::read_dir(path.join("peers")).map_or(0, Iterator::count),
+            cancel: path.join("cancel").exists(),
+            thread: last("thread_started", "thread"),
+            message: last("message", "text"),
+            prompt: fs::read(path.join("prompt.txt"))
+                .ok()
+                .map(|text| sha256_hex(&text)),
+        }
+    }
+
+    /// Returns a text of the result.
+    pub fn said(&self, field: &str) -> Option<&str> {
+        self.result.as_ref()?.get(field)?.as_str()
+    }
+
+    /// Returns the state in the result.
+    pub fn state(&self) -> Option<&str> {
+        self.said("state")
+    }
+
+    /// Tells whether the job neither has a result nor somebody who works on it.
+    pub fn is_abandoned(&self) -> bool {
+        self.result_bytes.is_none() && !self.locked
+    }
+
+    /// Tells whether its end is decided.
+    pub fn is_over(&self) -> bool {
+        self.result_bytes.is_some() || !self.locked
+    }
+}

@@ -1,0 +1,223 @@
+//! Kill points: at every step of a job's life the process that takes it is halted, and one of the processes, or all of
+//! them, are killed or told to end. Then everything is started again and the disk is audited.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crosscheck::sys::seam::POINTS;
+use rustix::process::Signal;
+
+use crate::kill_case;
+use crate::parts::{Asked, Length, Report};
+
+/// Cases that run side by side.
+const THREADS: usize = 2;
+
+/// What happens while the point is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// A consult is asked and waited for.
+    Consult,
+    /// A consult whose peer says something and is then busy for a minute.
+    Slow,
+    /// A consult with an answer that gets a file of its own.
+    Long,
+    /// A review: it has a change and a schema.
+    Review,
+    /// A review whose first answer cannot be read.
+    Repair,
+    /// A slow consult is cancelled by a second server.
+    Cancel,
+    /// The same, and the peer and its grandchild ignore INT and TERM.
+    Stubborn,
+    /// A finished job is forgotten.
+    Forget,
+    /// The worker of a slow consult was killed, and somebody looks.
+    Reap,
+    /// A consult ends while there is a job that is old enough to be deleted.
+    Evict,
+}
+
+/// One way to pass a point.
+#[derive(Clone, Copy, Debug)]
+pub struct Spot {
+    /// The point.
+    pub point: &'static str,
+    /// What happens.
+    pub scene: Scene,
+    /// Who passes it: `server` or `worker`.
+    pub role: &'static str,
+    /// For the how manieth time.
+    pub nth: u64,
+}
+
+const fn spot(point: &'static str, scene: Scene, role: &'static str, nth: u64) -> Spot {
+    Spot {
+        point,
+        scene,
+        role,
+        nth,
+    }
+}
+
+/// Where to halt: first every point once, in the order of [`POINTS`], then the same points in other circumstances.
+const SPOTS: &[Spot] = &[
+    spot("submit.begun", Scene::Consult, "server", 1),
+    spot("submit.keys_locked", Scene::Consult, "server", 1),
+    spot("submit.queue_checked", Scene::Consult, "server", 1),
+    spot("create.draft_made", Scene::Consult, "server", 1),
+    spot("create.locked", Scene::Consult, "server", 1),
+    spot("create.prompt_written", Scene::Consult, "server", 1),
+    spot("create.schema_written", Scene::Review, "server", 1),
+    spot("create.change_written", Scene::Review, "server", 1),
+    spot("create.spec_written", Scene::Consult, "server", 1),
+    spot("create.draft_synced", Scene::Consult, "server", 1),
+    spot("create.renamed", Scene::Consult, "server", 1),
+    spot("create.synced", Scene::Consult, "server", 1),
+    spot("submit.keys_stored", Scene::Consult, "server", 1),
+    spot("start.log_opened", Scene::Consult, "server", 1),
+    spot("start.spawned", Scene::Consult, "server", 1),
+    spot("submit.started", Scene::Consult, "server", 1),
+    spot("wait.begun", Scene::Consult, "server", 1),
+    spot("wait.ended", Scene::Consult, "server", 1),
+    spot("deliver.read", Scene::Consult, "server", 1),
+    spot("deliver.marked", Scene::Consult, "server", 1),
+    spot("worker.begun", Scene::Consult, "worker", 1),
+    spot("worker.adopted", Scene::Consult, "worker", 1),
+    spot("worker.spec_read", Scene::Consult, "worker", 1),
+    spot("slot.taken", Scene::Consult, "worker", 1),
+    spot("slot.started", Scene::Consult, "worker", 1),
+    spot("slot.reserved", Scene::Consult, "worker", 1),
+    spot("run.begun", Scene::Consult, "worker", 1),
+    spot("peer.spawned", Scene::Slow, "worker", 1),
+    spot("peer.noted", Scene::Slow, "worker", 1),
+    spot("peer.fed", Scene::Slow, "worker", 1),
+    spot("peer.said", Scene::Slow, "worker", 3),
+    spot("peer.logged", Scene::Slow, "worker", 3),
+    spot("peer.ended", Scene::Consult, "worker", 1),
+    spot("peer.swept", Scene::Consult, "worker", 1),
+    spot("run.judged", Scene::Consult, "worker", 1),
+    spot("run.repair", Scene::Repair, "worker", 1),
+    spot("finish.begun", Scene::Consult, "worker", 1),
+    spot("finish.answer_written", Scene::Long, "worker", 1),
+    spot("finish.allocated", Scene::Consult, "worker", 1),
+    spot("finish.written", Scene::Consult, "worker", 1),
+    spot("finish.renamed", Scene::Consult, "worker", 1),
+    spot("finish.kept", Scene::Consult, "worker", 1),
+    spot("finish.cleaned", Scene::Consult, "worker", 1),
+    spot("finish.evicted", Scene::Consult, "worker", 1),
+    spot("cancel.begun", Scene::Cancel, "server", 1),
+    spot("cancel.requested", Scene::Cancel, "server", 1),
+    spot("cancel.seen", Scene::Cancel, "worker", 1),
+    spot("cancel.ended", Scene::Cancel, "server", 1),
+    spot("cancel.forgetting", Scene::Forget, "server", 1),
+    spot("delete.renamed", Scene::Forget, "server", 1),
+    spot("delete.removed", Scene::Forget, "server", 1),
+    spot("reap.locked", Scene::Reap, "server", 1),
+    spot("reap.ended", Scene::Reap, "server", 1),
+    spot("reap.salvaged", Scene::Reap, "server", 1),
+    spot("reap.written", Scene::Reap, "server", 1),
+    spot("evict.decided", Scene::Evict, "worker", 1),
+    // The same in other circumstances.
+    spot("delete.renamed", Scene::Evict, "worker", 1),
+    spot("delete.removed", Scene::Evict, "worker", 1),
+    spot("finish.allocated", Scene::Reap, "server", 1),
+    spot("finish.written", Scene::Reap, "server", 1),
+    spot("finish.renamed", Scene::Reap, "server", 1),
+    spot("peer.spawned", Scene::Repair, "worker", 2),
+    spot("peer.noted", Scene::Repair, "worker", 2),
+    spot("peer.fed", Scene::Repair, "worker", 2),
+    spot("peer.ended", Scene::Repair, "worker", 2),
+    spot("peer.said", Scene::Slow, "worker", 1),
+    spot("peer.logged", Scene::Slow, "worker", 1),
+    spot("wait.begun", Scene::Slow, "server", 1),
+    spot("finish.written", Scene::Long, "worker", 1),
+    spot("finish.renamed", Scene::Review, "worker", 1),
+    spot("finish.begun", Scene::Cancel, "worker", 1),
+    spot("finish.written", Scene::Cancel, "worker", 1),
+    spot("finish.kept", Scene::Cancel, "worker", 1),
+    spot("cancel.requested", Scene::Stubborn, "server", 1),
+    spot("cancel.seen", Scene::Stubborn, "worker", 1),
+];
+
+/// Whom it hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The server that takes the step, else every server.
+    Server,
+    /// The worker.
+    Worker,
+    /// The peer.
+    Peer,
+    /// Everything that runs.
+    All,
+}
+
+/// One case.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Its number, for `--case`.
+    pub number: u64,
+    /// Where it halts.
+    pub spot: Spot,
+    /// Whom it hits.
+    pub target: Target,
+    /// With what.
+    pub signal: Signal,
+}
+
+/// Lists all cases.
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for spot in SPOTS {
+        for target in [Target::Server, Target::Worker, Target::Peer, Target::All] {
+            for signal in [Signal::KILL, Signal::TERM] {
+                cases.push(Case {
+                    number: cases.len() as u64,
+                    spot: *spot,
+                    target,
+                    signal,
+                });
+            }
+        }
+    }
+    cases
+}
+
+/// Runs all kill points; the short run takes each point once.
+pub fn run(asked: &Asked) -> Report {
+    let mut report = Report::default();
+    let unlisted = POINTS
+        .iter()
+        .filter(|point| !SPOTS.iter().any(|spot| spot.point == **point));
+    for point in unlisted {
+        report.violation(None, format!("the harness has no scene for the point {point}"));
+    }
+    let mut chosen: Vec<Case> = cases();
+    if asked.length == Length::Short && asked.case.is_none() {
+        chosen.truncate(POINTS.len() * 8);
+    }
+    chosen.retain(|case| asked.wants(case.number));
+    let points: BTreeSet<&str> = chosen.iter().map(|case| case.spot.point).collect();
+    report.count("points", points.len() as u64);
+    report.merge(side_by_side(&chosen));
+    report
+}
+
+/// Runs cases in a few threads.
+fn side_by_side(cases: &[Case]) -> Report {
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(Report::default());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = kill_case::run(*case);
+                    all.lock().expect("no case panics").merge(report);
+                }
+            });
+        }
+    });
+    all.into_inner().expect("no case panics")
+}
