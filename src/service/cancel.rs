@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobState;
+use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::request::CancelRequest;
 use crate::run::reap::reap;
 use crate::run::wait::Follower;
@@ -14,6 +14,7 @@ use crate::service::deliver::{self, object};
 use crate::service::jobs::find;
 use crate::service::reply::{Outcome, Reply, fields};
 use crate::service::workspace::Workspace;
+use crate::state::quarantine;
 use crate::sys::seam;
 
 /// The longest an ending takes: interrupt, TERM and KILL with their graces, and the descendants.
@@ -24,6 +25,12 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     let config = service.config()?;
     let store = service.store()?;
     let workspace = Workspace::resolve(service, request.workspace.as_deref(), &config)?;
+    if request.forget
+        && let JobName::Exact(id) = &request.name
+        && quarantine::forget(&store, id).map_err(Fault::from)?
+    {
+        return Ok(forgotten_unread(id));
+    }
     let job = find(&store, &request.name, &workspace)?;
     let was_active = job.state.is_active();
     if was_active {
@@ -109,4 +116,13 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         warnings,
         meta: deliver::meta(&job.spec, result.as_ref()),
     })
+}
+
+/// A damaged record cannot be shown before it goes; whoever names it whole knows that.
+fn forgotten_unread(id: &JobId) -> Reply {
+    Reply {
+        summary: format!("The damaged record of job {id} was deleted."),
+        body: object(json!({"ended": false, "leaked": []})),
+        ..Reply::default()
+    }
 }

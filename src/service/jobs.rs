@@ -23,6 +23,7 @@ use crate::service::submit::wait_for_job;
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
 use crate::state::events::{self, Entry};
+use crate::state::quarantine;
 use crate::state::record::ResultRecord;
 use crate::state::store::Store;
 use crate::sys::files;
@@ -307,6 +308,7 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
     if damaged > 0 {
         warnings.push(format!("{damaged} job records cannot be read and are not listed"));
     }
+    warnings.extend(quarantine::notice(store, Some(workspace.hash())));
     let next_steps = match jobs.first() {
         Some(newest) => vec![format!("call job with id {} to see the newest", newest.id())],
         None => vec!["call consult or review to start one".to_owned()],

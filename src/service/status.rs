@@ -24,6 +24,7 @@ use crate::service::models;
 use crate::service::options;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::workspace::Workspace;
+use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::files;
 
@@ -267,22 +268,31 @@ fn state(store: &Store) -> Check {
     let free = files::available_bytes(exists).ok();
     let active = store.list_active(ACTIVE);
     let low = free.is_some_and(|free| free < crate::domain::limits::FREE_BYTES);
-    let fix = match (&active, low) {
+    let aside = quarantine::count(store, None);
+    let broken = match (&active, low) {
         (Err(error), _) => Some(format!(
             "{error}: set CROSSCHECK_STATE_DIR to a folder that you can write to"
         )),
         (Ok(_), true) => Some(FaultCode::DiskFull.hint().to_owned()),
         (Ok(_), false) => None,
     };
+    let mut fields = object(json!({
+        "directory": store.root().display().to_string(),
+        "free_bytes": free,
+        "active_jobs": active.map_or(0, |jobs| jobs.len()),
+    }));
+    if aside > 0 {
+        let place = quarantine::folder(store).display().to_string();
+        fields.insert(
+            "quarantine".to_owned(),
+            json!({"jobs": aside, "directory": place}),
+        );
+    }
     Check {
         name: "state",
-        blocks: fix.is_some(),
-        fields: json!({
-            "directory": store.root().display().to_string(),
-            "free_bytes": free,
-            "active_jobs": active.map_or(0, |jobs| jobs.len()),
-        }),
-        fix,
+        blocks: broken.is_some(),
+        fields: Value::Object(fields),
+        fix: broken.or_else(|| quarantine::notice(store, None)),
     }
 }
 

@@ -106,7 +106,7 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
 /// Tells whether a job's worker died before anything could have been paid.
 fn was_never_started(directory: &JobDirectory) -> bool {
     let lost = directory.state().is_ok_and(|state| state == JobState::Lost);
-    lost && directory.started_ms().is_none() && directory.read_peers().is_empty()
+    lost && !directory.was_started()
 }
 
 struct Key {

@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::domain::job::{JobId, JobState};
 use crate::state::error::StateError;
 use crate::state::record::{ResultRecord, Spec, VERSION};
+use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
 use crate::sys::{files, lock};
 
@@ -116,14 +117,31 @@ impl JobDirectory {
         self.0.join("peers")
     }
 
-    /// Reads what was asked.
+    /// Reads what was asked. A directory whose record is missing or belongs to another job is damaged, not absent.
     pub fn read_spec(&self) -> Result<Spec, StateError> {
-        read_record(&self.spec_path())?.ok_or(StateError::NoSuchJob)
+        let path = self.spec_path();
+        let spec: Option<Spec> = read_record(&path)?;
+        match fs::symlink_metadata(&self.0) {
+            Ok(about) if !about.is_dir() => Err(StateError::damaged(&self.0, "it is no directory")),
+            Ok(_) => match spec {
+                Some(spec) if self.0.file_name().is_some_and(|name| name == spec.id.as_str()) => Ok(spec),
+                Some(_) => Err(StateError::damaged(path, "it belongs to another job")),
+                None => Err(StateError::damaged(path, "it is missing")),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StateError::NoSuchJob),
+            Err(error) => Err(StateError::io("read", &self.0)(error)),
+        }
     }
 
     /// Reads what came of it; `None` while there is nothing.
     pub fn read_result(&self) -> Result<Option<ResultRecord>, StateError> {
-        read_record(&self.result_path())
+        let path = self.result_path();
+        match read_record::<ResultRecord>(&path)? {
+            Some(result) if result.state.is_active() => {
+                Err(StateError::damaged(path, "it says that the job goes on"))
+            }
+            result => Ok(result),
+        }
     }
 
     /// Writes what came of it. Only the holder of the lock may.
@@ -133,7 +151,32 @@ impl JobDirectory {
             path: path.clone(),
             source,
         })?;
-        files::write_reserved(&path, &bytes).map_err(StateError::io("write", path))
+        files::write_reserved(&path, &bytes).map_err(StateError::io("write", path))?;
+        self.tidy();
+        Ok(())
+    }
+
+    /// Deletes what was of use only while the job ran: the room for its result, its folder for temporary files, and the
+    /// drafts of whoever was killed while writing. Only the holder of the lock may.
+    fn tidy(&self) {
+        let _ = fs::remove_file(self.reserve_path());
+        let _ = fs::remove_dir_all(self.tmp_path());
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(b".writing-") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Tidies up after a worker that was killed between its result and its end.
+    pub(super) fn tidy_if_ended(&self) {
+        let left = has_name(&self.reserve_path()) || has_name(&self.tmp_path());
+        if left
+            && has_name(&self.result_path())
+            && let Ok(Some(_lock)) = HeldLock::try_take(&self.lock_path())
+        {
+            self.tidy();
+        }
     }
 
     /// Asks for the job's end. Asking twice is no error.
@@ -150,7 +193,12 @@ impl JobDirectory {
 
     /// Tells whether somebody asked for the job's end.
     pub fn is_cancel_requested(&self) -> bool {
-        self.cancel_path().exists()
+        has_name(&self.cancel_path())
+    }
+
+    /// Tells whether the job got a slot or started a peer. Only the names count: what they hold may be damaged.
+    pub fn was_started(&self) -> bool {
+        has_name(&self.started_path()) || has_name(&self.peers_path())
     }
 
     /// Notes that the result was read. A full disk must not hide a result, so failing here is no error.
@@ -201,32 +249,28 @@ impl JobDirectory {
     /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last. A job
     /// that is deleted meanwhile has neither, and is not lost but no job any more.
     pub fn state(&self) -> Result<JobState, StateError> {
-        if let Some(result) = self.read_result_state()? {
-            return Ok(result);
+        if let Some(result) = self.read_result()? {
+            return Ok(result.state);
         }
         let path = self.lock_path();
         if lock::is_held(&path).map_err(StateError::io("lock", path))? {
-            return Ok(if self.started_path().exists() {
+            return Ok(if has_name(&self.started_path()) {
                 JobState::Running
             } else {
                 JobState::Queued
             });
         }
-        match self.read_result_state()? {
-            Some(result) => Ok(result),
-            None if self.spec_path().exists() => Ok(JobState::Lost),
+        match self.read_result()? {
+            Some(result) => Ok(result.state),
+            None if has_name(&self.0) => Ok(JobState::Lost),
             None => Err(StateError::NoSuchJob),
         }
     }
+}
 
-    fn read_result_state(&self) -> Result<Option<JobState>, StateError> {
-        #[derive(Deserialize, Serialize)]
-        struct Head {
-            version: u32,
-            state: JobState,
-        }
-        Ok(read_record::<Head>(&self.result_path())?.map(|head| head.state))
-    }
+/// Tells whether anything has this name, a dangling link too: a name cannot be made a second time.
+fn has_name(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
@@ -281,10 +325,10 @@ mod tests {
     #[test]
     fn a_job_that_is_deleted_during_a_look_is_gone_and_not_lost() {
         let dir = tempfile::tempdir().unwrap();
-        let job = JobDirectory::at(dir.path());
-        fs::write(job.spec_path(), "{}").unwrap();
+        let job = JobDirectory::at(dir.path().join("job"));
+        fs::create_dir(job.path()).unwrap();
         assert_eq!(job.state().unwrap(), JobState::Lost);
-        fs::remove_file(job.spec_path()).unwrap();
+        fs::rename(job.path(), dir.path().join(".gone-job")).unwrap();
         assert!(matches!(job.state(), Err(StateError::NoSuchJob)));
     }
 }

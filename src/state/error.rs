@@ -36,6 +36,12 @@ pub enum StateError {
         /// The cause.
         source: serde_json::Error,
     },
+    /// The job's record was damaged and lies aside.
+    #[error("the record of this job was damaged; what is left of it lies in `{}`", path.display())]
+    Quarantined {
+        /// Where.
+        path: PathBuf,
+    },
     /// A file was written by a newer version of this program.
     #[error("`{}` was written by a newer version", path.display())]
     Newer {
@@ -68,11 +74,51 @@ impl StateError {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+
+    /// Says what is wrong with the content of a file.
+    pub fn damaged(path: impl Into<PathBuf>, what: &str) -> Self {
+        Self::Damaged {
+            path: path.into(),
+            source: serde::de::Error::custom(what),
+        }
+    }
+
+    /// Tells whether no later look can read the record either: its content is wrong, or something else than a plain
+    /// file of a bearable size stands in its place. A failing disk, a missing permission and a newer version are no
+    /// damage: they may be over tomorrow.
+    pub fn is_damage(&self) -> bool {
+        use rustix::io::Errno;
+        match self {
+            Self::Damaged { .. } | Self::Quarantined { .. } => true,
+            Self::Io { source, .. } => {
+                let errno = source.raw_os_error().map(Errno::from_raw_os_error);
+                // A link is refused with LOOP, a socket with NXIO.
+                matches!(
+                    errno,
+                    Some(Errno::LOOP | Errno::NXIO | Errno::NOTDIR | Errno::ISDIR)
+                ) || matches!(
+                    source.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
+                ) && errno.is_none()
+            }
+            Self::Full { .. }
+            | Self::Newer { .. }
+            | Self::NoSuchJob
+            | Self::Ambiguous { .. }
+            | Self::KeyConflict
+            | Self::QueueFull { .. } => false,
+        }
+    }
 }
 
 impl From<StateError> for Fault {
     fn from(error: StateError) -> Self {
         let message = error.to_string();
+        if error.is_damage() {
+            return Self::new(FaultCode::StateUnavailable, message).hint(
+                "its other files may still tell something; `crosscheck cancel ID --forget` deletes all of them",
+            );
+        }
         match error {
             StateError::Io { source, .. }
                 if matches!(
@@ -82,10 +128,10 @@ impl From<StateError> for Fault {
             {
                 Self::new(FaultCode::DiskFull, message)
             }
-            StateError::Io { .. } => Self::new(FaultCode::StateUnavailable, message),
+            StateError::Io { .. } | StateError::Damaged { .. } | StateError::Quarantined { .. } => {
+                Self::new(FaultCode::StateUnavailable, message)
+            }
             StateError::Full { .. } => Self::new(FaultCode::DiskFull, message),
-            StateError::Damaged { .. } => Self::new(FaultCode::StateUnavailable, message)
-                .hint("the record was damaged from outside; delete it with `crosscheck cancel --forget ID`"),
             StateError::Newer { .. } => Self::new(FaultCode::StateUnavailable, message)
                 .hint("use the newer version of crosscheck that wrote it"),
             StateError::NoSuchJob => Self::new(FaultCode::JobNotFound, message),

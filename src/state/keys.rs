@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::JobId;
 use crate::state::error::StateError;
+use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::{files, seam};
 
@@ -45,7 +46,14 @@ impl LockedKey {
         let arguments = sha256_hex(arguments);
         // A file that was cut short by a crash holds no job: its writer never said that there is one.
         let stored = serde_json::from_str::<Stored>(&text).ok();
-        let stored = stored.filter(|stored| store.directory(&stored.job).spec_path().exists());
+        if let Some(path) = stored
+            .as_ref()
+            .and_then(|stored| quarantine::place_of(store, &stored.job))
+        {
+            // Whether it was paid for nobody can tell any more, so the key must not start another one.
+            return Err(StateError::Quarantined { path });
+        }
+        let stored = stored.filter(|stored| store.has(&stored.job));
         match stored {
             Some(stored) if stored.arguments != arguments => Err(StateError::KeyConflict),
             stored => Ok(Self {
@@ -110,7 +118,8 @@ pub(super) fn forget_if_free(store: &Store, path: &Path) {
         return;
     }
     let job = serde_json::from_str::<Stored>(&text).ok();
-    if job.is_none_or(|stored| !store.directory(&stored.job).spec_path().exists()) {
+    if job.is_none_or(|stored| !store.has(&stored.job) && quarantine::place_of(store, &stored.job).is_none())
+    {
         let _ = std::fs::remove_file(path);
     }
 }

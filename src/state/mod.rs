@@ -7,6 +7,7 @@ pub mod directory;
 pub mod error;
 pub mod events;
 pub mod keys;
+pub mod quarantine;
 pub mod record;
 pub mod slots;
 pub mod store;

@@ -191,3 +191,20 @@ pub enum Answer {
     /// Of a review.
     Review(ReviewAnswer),
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A small record for tests.
+    pub(in crate::state) fn spec(id: &JobId) -> Spec {
+        serde_json::from_value(serde_json::json!({
+            "version": VERSION, "id": id, "kind": "consult", "label": "l", "created_ms": id.created_ms(),
+            "workspace": "/w", "workspace_source": "cwd", "directory": "/w", "tier": "consult", "isolation": "clean",
+            "tools": "sandboxed", "web_search": false, "ephemeral": false, "timeout_ms": 1_800_000,
+            "expects": {"expects": "consult", "kind": "answer"},
+            "peer": {"program": "/opt/codex", "version": "0.169.0", "servers": []}, "request_id": "r", "warnings": [],
+            "egress": {"prompt_bytes": 1, "prompt_sha256": "", "files": [], "withheld": [], "masked": 0}}))
+        .unwrap()
+    }
+}

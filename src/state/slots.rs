@@ -1,6 +1,7 @@
 //! The slots that bound how many jobs of the user run at once, over all servers and terminals.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::state::error::StateError;
 use crate::state::store::Store;
@@ -9,18 +10,29 @@ use crate::sys::lock::{self, HeldLock};
 /// Takes a free slot; `None` when all are taken. The slot is free again when the lock is dropped.
 pub fn try_take(store: &Store, slots: usize) -> Result<Option<HeldLock>, StateError> {
     let folder = folder(store)?;
+    let (mut broken, mut taken) = (None, false);
     for number in 0..slots {
         let path = folder.join(number.to_string());
-        // Trying opens the file for writing, and closing it wakes everybody who watches the folder, ourselves too:
-        // a queue of workers would wake itself for ever. Looking does not.
-        if lock::is_held(&path).map_err(StateError::io("lock", &path))? {
-            continue;
-        }
-        if let Some(slot) = HeldLock::try_take(&path).map_err(StateError::io("lock", path))? {
-            return Ok(Some(slot));
+        match try_one(&path) {
+            Ok(Some(slot)) => return Ok(Some(slot)),
+            Ok(None) => taken = true,
+            Err(error) => broken = Some(StateError::io("lock", path)(error)),
         }
     }
-    Ok(None)
+    match broken {
+        // One that cannot be locked leaves fewer slots. Where none can, nobody will ever free one.
+        Some(error) if !taken => Err(error),
+        _ => Ok(None),
+    }
+}
+
+fn try_one(path: &Path) -> io::Result<Option<HeldLock>> {
+    // Trying opens the file for writing, and closing it wakes everybody who watches the folder, ourselves too:
+    // a queue of workers would wake itself for ever. Looking does not.
+    if lock::is_held(path)? {
+        return Ok(None);
+    }
+    HeldLock::try_take(path)
 }
 
 /// Returns the folder of the slots, to be watched while waiting for one.
@@ -31,6 +43,18 @@ pub fn folder(store: &Store) -> Result<PathBuf, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_that_is_no_file_takes_none_of_the_others_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let folder = folder(&store).unwrap();
+        std::fs::create_dir(folder.join("0")).unwrap();
+        let one = try_take(&store, 2).unwrap().unwrap();
+        assert!(try_take(&store, 2).unwrap().is_none());
+        drop(one);
+        assert!(try_take(&store, 1).is_err(), "nobody would ever free one");
+    }
 
     #[test]
     fn there_are_as_many_slots_as_configured() {

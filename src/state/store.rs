@@ -12,6 +12,7 @@ use crate::domain::request::StateFilter;
 use crate::domain::retention::{self, Ended};
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
+use crate::state::quarantine;
 use crate::state::record::Spec;
 use crate::sys::lock::{self, HeldLock};
 use crate::sys::{files, seam};
@@ -66,6 +67,11 @@ impl Store {
     /// Returns the directory of a job; it need not exist.
     pub fn directory(&self, id: &JobId) -> JobDirectory {
         JobDirectory::at(self.root.join("jobs").join(id.as_str()))
+    }
+
+    /// Tells whether something has the name of this job, damaged or not.
+    pub fn has(&self, id: &JobId) -> bool {
+        fs::symlink_metadata(self.directory(id).path()).is_ok()
     }
 
     /// Refuses to start when too little is free.
@@ -171,7 +177,11 @@ impl Store {
     /// Reads one job.
     pub fn read(&self, id: &JobId) -> Result<Job, StateError> {
         let directory = self.directory(id);
-        let spec = directory.read_spec()?;
+        let spec = directory.read_spec().map_err(|error| match error {
+            StateError::NoSuchJob => quarantine::place_of(self, id)
+                .map_or(StateError::NoSuchJob, |path| StateError::Quarantined { path }),
+            error => error,
+        })?;
         let state = directory.state()?;
         Ok(Job {
             directory,
@@ -194,8 +204,8 @@ impl Store {
             }
             match self.read(&id) {
                 Ok(job) if filter.admits(job.state) => jobs.push(job),
-                // Somebody deleted it between the two looks.
-                Ok(_) | Err(StateError::NoSuchJob) => {}
+                // Somebody deleted it between the two looks, or moved it aside.
+                Ok(_) | Err(StateError::NoSuchJob | StateError::Quarantined { .. }) => {}
                 Err(_) => damaged += 1,
             }
         }
@@ -260,11 +270,17 @@ impl Store {
         let crowded = ids.len() > limits::RETENTION_JOBS;
         let ended = ids.into_iter().filter(|id| crowded || old(id)).filter_map(|id| {
             let directory = self.directory(&id);
-            let ended_ms = match directory.read_result() {
+            let read = directory.read_spec().and_then(|_| directory.read_result());
+            let ended_ms = match read {
                 Ok(Some(result)) => result.ended_ms,
-                // Lost and never looked at, or damaged: it is as old as it is, or it would stay for ever.
-                Ok(None) | Err(StateError::Damaged { .. }) => id.created_ms(),
-                Err(_) => return None,
+                // Lost and never looked at: it is as old as it is, or it would stay for ever.
+                Ok(None) => id.created_ms(),
+                Err(error) => {
+                    if error.is_damage() {
+                        quarantine::set_aside(self, &id);
+                    }
+                    return None;
+                }
             };
             let fetched = directory.fetched_path().exists();
             let free = !lock::is_held(&directory.lock_path()).ok()?;
@@ -304,7 +320,12 @@ mod tests {
         let job = |created_ms: u64| {
             let id = JobId::new(created_ms, WorkspaceHash::of(b"w"), created_ms);
             files::create_private_dir(store.directory(&id).path()).unwrap();
-            fs::write(store.directory(&id).spec_path(), "{}").unwrap();
+            let spec = crate::state::record::tests::spec(&id);
+            fs::write(
+                store.directory(&id).spec_path(),
+                serde_json::to_vec(&spec).unwrap(),
+            )
+            .unwrap();
             id
         };
         let (old, running, young) = (job(1), job(2), job(now));

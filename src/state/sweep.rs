@@ -7,12 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::limits;
 use crate::state::keys;
+use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::lock;
 
 /// Age of a half-made or half-deleted job, or of a private git directory, that nobody works on any more. Making one
 /// takes less than a minute.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Records looked at after each job, the newest. A damaged one that is older is found when its time is over.
+const CHECKED: usize = 1000;
 /// Age of a fact that would not be believed any more anyway.
 const STALE_FACT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
@@ -28,6 +31,13 @@ pub fn sweep(store: &Store) {
     }
     for path in aged(&store.root().join("scratch"), ABANDONED) {
         let _ = fs::remove_dir_all(&path);
+    }
+    for id in store.ids(None).into_iter().flatten().take(CHECKED) {
+        quarantine::set_aside(store, &id);
+        store.directory(&id).tidy_if_ended();
+    }
+    for path in aged(&quarantine::folder(store), limits::RETENTION) {
+        let _ = quarantine::remove(&path);
     }
     for path in aged(&store.root().join("cache"), STALE_FACT) {
         let _ = fs::remove_file(&path);
@@ -65,6 +75,70 @@ mod tests {
         fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
     }
 
+    fn write_spec(store: &Store, id: &JobId) {
+        let spec = crate::state::record::tests::spec(id);
+        let path = store.directory(id).spec_path();
+        fs::write(path, serde_json::to_vec(&spec).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_a_job_needed_while_it_ran_goes_with_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = "01m7yptqjp-t9cew2-8rhn17gx15".parse().unwrap();
+        let directory = store.directory(&id);
+        fs::create_dir_all(directory.tmp_path()).unwrap();
+        write_spec(&store, &id);
+        let fill = || {
+            let _ = fs::create_dir(directory.tmp_path());
+            fs::write(directory.reserve_path(), "room").unwrap();
+            fs::write(directory.path().join(".writing-abc"), "half").unwrap();
+        };
+        let left = || {
+            let entries = fs::read_dir(directory.path()).unwrap().flatten();
+            let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+            names.sort();
+            names
+        };
+        fill();
+        sweep(&store);
+        assert_eq!(left().len(), 4, "it may still run");
+        let result =
+            r#"{"version":1,"state":"lost","ended_ms":1,"elapsed_ms":1,"commands":[],"warnings":[]}"#;
+        directory
+            .write_result(&serde_json::from_str(result).unwrap())
+            .unwrap();
+        assert_eq!(left(), ["result.json", "spec.json"]);
+        fill();
+        let held = lock::HeldLock::try_take(&directory.lock_path()).unwrap().unwrap();
+        sweep(&store);
+        assert_eq!(left().len(), 6, "its worker is at it");
+        drop(held);
+        sweep(&store);
+        assert_eq!(left(), ["result.json", "spec.json", "worker.lock"]);
+    }
+
+    #[test]
+    fn what_lies_aside_goes_when_its_time_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let jobs = store.folder("jobs").unwrap();
+        for name in ["01m7yptqjp-t9cew2-8rhn17gx15", "01m7yptqjp-t9cew2-8rhn17gx16"] {
+            fs::write(jobs.join(name), "no directory").unwrap();
+            age(&jobs.join(name));
+        }
+        sweep(&store);
+        let aside = quarantine::folder(&store);
+        assert_eq!(
+            quarantine::count(&store, None),
+            2,
+            "its time begins when it is moved"
+        );
+        age(&aside.join("01m7yptqjp-t9cew2-8rhn17gx15"));
+        sweep(&store);
+        assert_eq!(quarantine::count(&store, None), 1);
+    }
+
     #[test]
     fn what_a_killed_process_left_goes_and_what_is_in_use_stays() {
         let dir = tempfile::tempdir().unwrap();
@@ -75,6 +149,8 @@ mod tests {
             fs::create_dir(jobs.join(name)).unwrap();
             fs::write(jobs.join(name).join("prompt.txt"), "private").unwrap();
         }
+        let kept = "01m7yptqjp-t9cew2-8rhn17gx15".parse().unwrap();
+        write_spec(&store, &kept);
         fs::create_dir(scratch.join("git")).unwrap();
         for old in [jobs.join(".new-a"), jobs.join(".gone-b"), scratch.join("git")] {
             age(&old);
@@ -98,7 +174,7 @@ mod tests {
         let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
         let directory = store.directory(&id);
         fs::create_dir_all(directory.path()).unwrap();
-        fs::write(directory.spec_path(), "{}").unwrap();
+        write_spec(&store, &id);
         LockedKey::take(&store, "k", b"a").unwrap().store(&id).unwrap();
         let keys = dir.path().join("keys");
         let key = fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
