@@ -102,7 +102,10 @@ fn history(operations: &[Operation], paid: &[Paid], alive: &[Alive]) -> History 
 }
 
 fn holds(operations: &[Operation], paid: &[Paid], alive: &[Alive]) {
-    assert_eq!(violations(&history(operations, paid, alive)), Vec::<String>::new());
+    assert_eq!(
+        violations(&history(operations, paid, alive)),
+        Vec::<String>::new()
+    );
 }
 
 /// The rule is broken, and nothing else is found.
@@ -153,13 +156,21 @@ fn an_end_that_is_taken_back_is_caught() {
     let begin = submit(10, None, "a1");
     let said = [paid(12, "a1")];
     breaks(
-        &[begin.clone(), look(20, "a1", DONE), look(40, "a1", State::Running)],
+        &[
+            begin.clone(),
+            look(20, "a1", DONE),
+            look(40, "a1", State::Running),
+        ],
         &said,
         &[],
         "and later",
     );
     breaks(
-        &[begin.clone(), look(20, "a1", State::Running), list(40, &[("a1", State::Queued)], true)],
+        &[
+            begin.clone(),
+            look(20, "a1", State::Running),
+            list(40, &[("a1", State::Queued)], true),
+        ],
         &said,
         &[],
         "and later",
@@ -167,10 +178,18 @@ fn an_end_that_is_taken_back_is_caught() {
     // Two ends of calls at the same time: no order is wrong, but a job ends once.
     let lost = Operation {
         began: 19,
-        told: Told::Job(Sight { result: None, ..sight("a1", LOST) }),
+        told: Told::Job(Sight {
+            result: None,
+            ..sight("a1", LOST)
+        }),
         ..look(20, "a1", LOST)
     };
-    breaks(&[begin, look(20, "a1", DONE), lost], &said, &[], "ended in 2 ways");
+    breaks(
+        &[begin, look(20, "a1", DONE), lost],
+        &said,
+        &[],
+        "ended in 2 ways",
+    );
 }
 
 #[test]
@@ -205,7 +224,12 @@ fn a_job_that_vanishes_is_caught() {
     let newer = submit(12, None, "b1");
     let rows = [("b1", State::Queued)];
     holds(&[begin.clone(), newer.clone(), list(20, &rows, false)], &[], &[]);
-    breaks(&[begin, newer, list(20, &rows, true)], &[], &[], "then not listed");
+    breaks(
+        &[begin, newer, list(20, &rows, true)],
+        &[],
+        &[],
+        "then not listed",
+    );
 }
 
 #[test]
@@ -214,7 +238,12 @@ fn a_forgotten_job_that_comes_back_is_caught() {
     let said = [paid(12, "a1")];
     let again = |operation: Operation| [begin.to_vec(), vec![operation]].concat();
     breaks(&again(look(40, "a1", DONE)), &said, &[], "then told again");
-    breaks(&again(list(40, &[("a1", DONE)], true)), &said, &[], "then told again");
+    breaks(
+        &again(list(40, &[("a1", DONE)], true)),
+        &said,
+        &[],
+        "then told again",
+    );
 }
 
 #[test]
@@ -300,14 +329,28 @@ fn an_answer_that_no_peer_gave_is_caught() {
 fn life_after_the_end_is_caught() {
     let over = [submit(10, None, "a1"), cancel(20, "a1")];
     breaks(&over, &[paid(40, "a1")], &[], "over and then paid for");
-    breaks(&over, &[paid(12, "a1")], &[alive(40, &["a1"])], "its peer lived on");
+    breaks(
+        &over,
+        &[paid(12, "a1")],
+        &[alive(40, &["a1"])],
+        "its peer lived on",
+    );
     holds(&over, &[paid(12, "a1")], &[alive(22, &["a1"])]);
 }
 
 #[test]
 fn more_peers_than_slots_are_caught() {
-    let jobs = [submit(10, None, "a1"), submit(10, None, "b1"), submit(10, None, "c1")];
-    breaks(&jobs, &[], &[alive(20, &["a1", "b1", "c1"])], "3 peers lived at once");
+    let jobs = [
+        submit(10, None, "a1"),
+        submit(10, None, "b1"),
+        submit(10, None, "c1"),
+    ];
+    breaks(
+        &jobs,
+        &[],
+        &[alive(20, &["a1", "b1", "c1"])],
+        "3 peers lived at once",
+    );
     holds(&jobs, &[], &[alive(20, &["a1", "b1"]), alive(30, &["c1", "b1"])]);
 }
 
@@ -321,6 +364,11 @@ fn a_refusal_without_a_reason_is_caught() {
         &[],
         "cancel was refused with job_not_finished",
     );
-    breaks(&[refused(begin.clone(), "internal")], &[], &[], "refused with internal");
+    breaks(
+        &[refused(begin.clone(), "internal")],
+        &[],
+        &[],
+        "refused with internal",
+    );
     holds(&[refused(begin, "too_many_jobs")], &[], &[]);
 }

@@ -122,7 +122,9 @@ pub(crate) fn paid(world: &World) -> Vec<Start> {
 /// Reads one fact of a note, which is a line of a name and a value, or a JSON object.
 fn field(note: &str, wanted: &str) -> Option<String> {
     if let Ok(note) = serde_json::from_str::<Value>(note) {
-        let value = note.get(wanted).or_else(|| note.get(format!("{wanted}_sha256")))?;
+        let value = note
+            .get(wanted)
+            .or_else(|| note.get(format!("{wanted}_sha256")))?;
         return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     note.lines()

@@ -9,10 +9,10 @@ use crosscheck::domain::fingerprint::sha256_hex;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::census::{self, Kind, now};
 use crate::host::{Answer, Host};
 use crate::model::{self, Asked, History, Operation, Sight, State, Told};
 use crate::parts::{self, Length, Report};
-use crate::census::{self, Kind, now};
 use crate::random::Random;
 use crate::sampler;
 use crate::world::{World, wait_until};
@@ -57,7 +57,9 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
     };
     let settings = &[("CROSSCHECK_LIMITS_CONCURRENCY", "3")];
     let stage = Stage {
-        hosts: (0..SERVERS).map(|_| Host::new(&world, "torture", settings)).collect(),
+        hosts: (0..SERVERS)
+            .map(|_| Host::new(&world, "torture", settings))
+            .collect(),
         began: Instant::now(),
         stop: AtomicBool::new(false),
         operations: Mutex::default(),
@@ -73,7 +75,15 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
             .map(|client| {
                 let random = Random::new(asked.seed, u64::try_from(client).expect("there are few"));
                 let stage = &stage;
-                scope.spawn(move || Client { stage, client, random, calls: 0 }.run())
+                scope.spawn(move || {
+                    Client {
+                        stage,
+                        client,
+                        random,
+                        calls: 0,
+                    }
+                    .run()
+                })
             })
             .collect();
         std::thread::sleep(time);
@@ -97,16 +107,25 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
     let history = History {
         concurrency: SLOTS,
         kept: crosscheck::domain::limits::RETENTION_JOBS,
-        operations: stage.operations.into_inner().unwrap_or_else(PoisonError::into_inner),
+        operations: stage
+            .operations
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner),
         alive: sampler::alive(&samples, &starts),
         paid: starts.into_iter().map(|start| start.paid).collect(),
     };
     count(&history, &mut report);
-    report.count("looks at all processes", u64::try_from(samples.len()).unwrap_or(0));
+    report.count(
+        "looks at all processes",
+        u64::try_from(samples.len()).unwrap_or(0),
+    );
     report.count("most peers at once", sampler::most(&history.alive));
     for (times, what) in [
         (crashed, "servers ended although nobody killed them"),
-        (stage.silent.into_inner(), "calls were never answered by a living server"),
+        (
+            stage.silent.into_inner(),
+            "calls were never answered by a living server",
+        ),
     ] {
         if times > 0 {
             report.violation(None, format!("{times} {what}"));
@@ -187,7 +206,14 @@ fn kill(world: &World, stage: &Stage<'_>, mut random: Random) -> Report {
         });
         if !all.is_empty() {
             random.one_of(&all).identity.signal(Signal::KILL);
-            report.count(if choice < 8 { "workers killed" } else { "peers killed" }, 1);
+            report.count(
+                if choice < 8 {
+                    "workers killed"
+                } else {
+                    "peers killed"
+                },
+                1,
+            );
             kills += 1;
         }
     }
@@ -204,11 +230,20 @@ fn settle(stage: &Stage<'_>) -> bool {
     };
     let quiet = wait_until(|| {
         std::thread::sleep(Duration::from_millis(50));
-        let active = last.perform("job", &json!({"state": "active", "limit": 1000}), Asked::List { all: false });
+        let active = last.perform(
+            "job",
+            &json!({"state": "active", "limit": 1000}),
+            Asked::List { all: false },
+        );
         matches!(active, Told::Jobs { rows, .. } if rows.is_empty())
     });
     let mut known: Vec<String> = Vec::new();
-    for operation in stage.operations.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for operation in stage
+        .operations
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .iter()
+    {
         if let (Asked::Submit { .. }, Told::Job(sight)) = (&operation.asked, &operation.told) {
             known.push(sight.job.clone());
         }
@@ -283,7 +318,11 @@ impl Client<'_> {
     fn consult_with_key(&mut self) {
         let turn = self.stage.began.elapsed().as_millis() / KEY_TIME.as_millis();
         let key = format!("key {turn}");
-        let other = if self.random.below(12) == 0 { "another" } else { "the" };
+        let other = if self.random.below(12) == 0 {
+            "another"
+        } else {
+            "the"
+        };
         let label = format!("{other} question of {key}");
         let mut arguments = self.arguments(&label);
         // A retry repeats its arguments: what the peer does is part of them.
@@ -330,7 +369,12 @@ impl Client<'_> {
         if let (Asked::Submit { .. }, Told::Job(sight)) = (&asked, &told) {
             push(&self.stage.recent, sight.job.clone());
         }
-        let operation = Operation { began, ended, asked, told: told.clone() };
+        let operation = Operation {
+            began,
+            ended,
+            asked,
+            told: told.clone(),
+        };
         push(&self.stage.operations, operation);
         told
     }
@@ -351,7 +395,9 @@ fn told(envelope: &Value) -> Told {
         let cut = |warning: &Value| warning.as_str().is_some_and(|text| text.contains("do not fit"));
         return Told::Jobs {
             rows: rows.iter().filter_map(sight).collect(),
-            whole: !envelope["warnings"].as_array().is_some_and(|all| all.iter().any(cut)),
+            whole: !envelope["warnings"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(cut)),
         };
     }
     match code {

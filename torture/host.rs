@@ -200,5 +200,7 @@ fn envelope(message: &Value) -> Value {
     }
     let text = result["content"][0]["text"].as_str();
     text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_else(|| json!({"ok": false, "error": {"code": "protocol_error", "message": message["error"]}}))
+        .unwrap_or_else(
+            || json!({"ok": false, "error": {"code": "protocol_error", "message": message["error"]}}),
+        )
 }

@@ -186,7 +186,10 @@ struct Facts<'a> {
 }
 
 fn earliest<'a>(times: &mut BTreeMap<&'a str, Micros>, job: &'a str, at: Micros) {
-    times.entry(job).and_modify(|old| *old = at.min(*old)).or_insert(at);
+    times
+        .entry(job)
+        .and_modify(|old| *old = at.min(*old))
+        .or_insert(at);
 }
 
 impl<'a> Facts<'a> {
@@ -208,7 +211,11 @@ impl<'a> Facts<'a> {
                 _ => &[],
             };
             for sight in sights {
-                facts.seen.entry(&sight.job).or_default().push(Seen { began, ended, sight });
+                facts
+                    .seen
+                    .entry(&sight.job)
+                    .or_default()
+                    .push(Seen { began, ended, sight });
                 if sight.state.is_end() {
                     earliest(&mut facts.over, &sight.job, ended);
                 }
@@ -278,7 +285,11 @@ fn arguments(facts: &Facts<'_>, found: &mut Vec<String>) {
 fn keys(history: &History, facts: &Facts<'_>, found: &mut Vec<String>) {
     let mut of_key: BTreeMap<&str, Vec<(&Operation, &str)>> = BTreeMap::new();
     for operation in &history.operations {
-        if let Asked::Submit { key: Some(key), label } = &operation.asked {
+        if let Asked::Submit {
+            key: Some(key),
+            label,
+        } = &operation.asked
+        {
             of_key.entry(key).or_default().push((operation, label));
         }
         if let (Asked::Submit { label, .. }, Told::Job(sight)) = (&operation.asked, &operation.told)
@@ -311,7 +322,9 @@ fn keys(history: &History, facts: &Facts<'_>, found: &mut Vec<String>) {
                         .iter()
                         .any(|(other, theirs)| theirs != label && other.began < operation.ended);
                     if !other {
-                        found.push(format!("key {key} was refused though nobody gave it other arguments"));
+                        found.push(format!(
+                            "key {key} was refused though nobody gave it other arguments"
+                        ));
                     }
                 }
                 _ => {}
@@ -346,9 +359,15 @@ fn order(facts: &Facts<'_>, found: &mut Vec<String>) {
         if ends.len() > 1 {
             found.push(format!("{job} ended in {} ways: {ends:?}", ends.len()));
         }
-        let results: BTreeSet<&str> = seen.iter().filter_map(|seen| seen.sight.result.as_deref()).collect();
+        let results: BTreeSet<&str> = seen
+            .iter()
+            .filter_map(|seen| seen.sight.result.as_deref())
+            .collect();
         if results.len() > 1 {
-            found.push(format!("{job} was told with {} results: {results:?}", results.len()));
+            found.push(format!(
+                "{job} was told with {} results: {results:?}",
+                results.len()
+            ));
         }
     }
 }
@@ -402,8 +421,17 @@ fn payments(history: &History, facts: &Facts<'_>, found: &mut Vec<String>) {
     }
     for (job, seen) in &facts.seen {
         let said = answers.get(job).and_then(|answers| answers.first());
-        for seen in seen.iter().filter(|seen| seen.sight.state == State::Ended("succeeded")) {
-            if said.is_none() || seen.sight.result.as_deref().is_some_and(|told| Some(&told) != said) {
+        for seen in seen
+            .iter()
+            .filter(|seen| seen.sight.state == State::Ended("succeeded"))
+        {
+            if said.is_none()
+                || seen
+                    .sight
+                    .result
+                    .as_deref()
+                    .is_some_and(|told| Some(&told) != said)
+            {
                 found.push(format!("{job} succeeded with an answer that no peer gave"));
                 break;
             }
@@ -444,9 +472,19 @@ fn slots(history: &History, found: &mut Vec<String>) {
 fn refusals(history: &History, found: &mut Vec<String>) {
     let mut counted: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for operation in &history.operations {
-        let Told::Refused(code) = &operation.told else { continue };
+        let Told::Refused(code) = &operation.told else {
+            continue;
+        };
         let (asked, fair): (&str, &[&str]) = match &operation.asked {
-            Asked::Submit { .. } => ("submit", &["too_many_jobs", "job_not_finished", "invalid_arguments", "job_not_found"]),
+            Asked::Submit { .. } => (
+                "submit",
+                &[
+                    "too_many_jobs",
+                    "job_not_finished",
+                    "invalid_arguments",
+                    "job_not_found",
+                ],
+            ),
             Asked::Cancel(_) | Asked::Forget(_) => ("cancel", &[]),
             Asked::Look(_) => ("job", &[]),
             Asked::List { .. } => ("list", &[]),

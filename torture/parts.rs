@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, kill};
+use crate::{clients, keys, kill, mixed, queue};
 
 /// One part.
 pub struct Part {
@@ -19,15 +19,33 @@ pub struct Part {
 }
 
 /// Every part, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "kill-points",
-    what: "kills servers, workers and peers at every step of a job's life",
-    run: kill::run,
-}, Part {
-    name: "clients",
-    what: "8 servers and 32 clients on one store, with kills, against the sequential model",
-    run: clients::run,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "kill-points",
+        what: "kills servers, workers and peers at every step of a job's life",
+        run: kill::run,
+    },
+    Part {
+        name: "clients",
+        what: "8 servers and 32 clients on one store, with kills, against the sequential model",
+        run: clients::run,
+    },
+    Part {
+        name: "queue",
+        what: "40 jobs in 3 slots while workers that hold one are killed",
+        run: queue::run,
+    },
+    Part {
+        name: "keys",
+        what: "one call from 32 clients of 8 servers at once, with kills: one peer starts",
+        run: keys::run,
+    },
+    Part {
+        name: "mixed",
+        what: "many jobs of every kind through one server and the terminal; then nothing is left",
+        run: mixed::run,
+    },
+];
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::model::{Alive, Micros};
 use crate::census::{self, Kind, Start, now};
+use crate::model::{Alive, Micros};
 use crate::world::World;
 
 /// Time between two looks. A look costs a few milliseconds of a processor that the world needs too.

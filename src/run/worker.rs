@@ -25,6 +25,7 @@ use crate::run::control::{Control, Stop};
 use crate::run::keep::{Reserve, keep_result};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
+use crate::run::reap::reap;
 use crate::run::supervise::{Run, Supervision};
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
@@ -197,6 +198,12 @@ impl Job<'_> {
             }
             if let Some(slot) = slots::try_take(self.store, self.config.concurrency.value)? {
                 seam::point("slot.taken");
+                if let Some(job) = slots::last_job(&slot) {
+                    // A worker that was killed left its slot at once and its peer running, which counts as long as it
+                    // lives. What is wrong with that job otherwise is told to those who look at it.
+                    let _ = reap(&self.store.directory(&job)).await;
+                }
+                slots::note_job(&slot, &self.spec.id);
                 self.directory.mark_started(clock::now_ms())?;
                 seam::point("slot.started");
                 return Ok(Some(slot));

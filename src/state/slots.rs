@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::domain::job::{JOB_ID_LEN, JobId};
 use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::lock::{self, HeldLock};
@@ -35,6 +36,16 @@ fn try_one(path: &Path) -> io::Result<Option<HeldLock>> {
     HeldLock::try_take(path)
 }
 
+/// Returns the job that held a slot before. If its worker was killed, its peer may still run.
+pub fn last_job(slot: &HeldLock) -> Option<JobId> {
+    slot.word(JOB_ID_LEN).ok()?.parse().ok()
+}
+
+/// Notes in a slot which job holds it. Failing costs only that what a killed worker leaves there is found later.
+pub fn note_job(slot: &HeldLock, job: &JobId) {
+    let _ = slot.leave_word(job.as_str());
+}
+
 /// Returns the folder of the slots, to be watched while waiting for one.
 pub fn folder(store: &Store) -> Result<PathBuf, StateError> {
     store.folder("slots")
@@ -43,6 +54,7 @@ pub fn folder(store: &Store) -> Result<PathBuf, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::WorkspaceHash;
 
     #[test]
     fn a_slot_that_is_no_file_takes_none_of_the_others_with_it() {
@@ -66,5 +78,21 @@ mod tests {
         drop(one);
         assert!(try_take(&store, 2).unwrap().is_some());
         drop(two);
+    }
+
+    #[test]
+    fn a_slot_remembers_the_job_that_held_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let jobs = [1, 2].map(|time| JobId::new(time, WorkspaceHash::of(b"w"), time));
+        for (job, before) in [
+            (&jobs[0], None),
+            (&jobs[1], Some(&jobs[0])),
+            (&jobs[0], Some(&jobs[1])),
+        ] {
+            let slot = try_take(&store, 1).unwrap().unwrap();
+            assert_eq!(last_job(&slot).as_ref(), before);
+            note_job(&slot, job);
+        }
     }
 }
