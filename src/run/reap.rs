@@ -78,6 +78,20 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     Ok(())
 }
 
+/// Ends what is left of a job whose worker was killed with its slot: its peer counts as long as it lives.
+///
+/// A dying process lets go of its locks one after the other, and somebody else may be reaping, so a job that looks alive
+/// is waited for. What is wrong with that job otherwise is told to those who look at it.
+pub async fn reap_killed(directory: &JobDirectory) {
+    let deadline = tokio::time::Instant::now() + OTHERS_WAIT;
+    while directory.state().is_ok_and(JobState::is_active) && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(PAUSE).await;
+    }
+    if let Err(error) = reap(directory).await {
+        tracing::warn!(%error, "what a killed worker left is not collected");
+    }
+}
+
 /// Takes the lock of a lost job; `None` when the result is there meanwhile, or somebody else holds it for too long.
 ///
 /// No worker takes it any more. It is held by another reaper, or for a moment by somebody who only looks.

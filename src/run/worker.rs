@@ -25,7 +25,7 @@ use crate::run::control::{Control, Stop};
 use crate::run::keep::{Reserve, keep_result};
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
-use crate::run::reap::reap;
+use crate::run::reap::reap_killed;
 use crate::run::supervise::{Run, Supervision};
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
@@ -45,6 +45,8 @@ use crate::sys::watch::DirectoryWatch;
 const STORED_BYTES: u64 = 256 * 1024 * 1024;
 /// Answers beyond this many bytes do not fit an envelope for sure and get a file of their own.
 const ANSWER_FILE_BYTES: usize = 16 * 1024;
+/// How long a free slot is left to an older job, which takes it within milliseconds unless its worker is stopped.
+const TURN: Duration = Duration::from_secs(2);
 /// How long codex may take to tell when a used-up allowance is back.
 const QUOTA_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -124,7 +126,7 @@ async fn work(
             reserve = Some(Reserve::take(directory));
             seam::point("slot.reserved");
             let result = job.run().await;
-            drop(slot);
+            slots::give_back(slot);
             result
         }
         Ok(None) => {
@@ -192,19 +194,26 @@ impl Job<'_> {
     async fn wait_for_slot(&self) -> Result<Option<HeldLock>, StateError> {
         let slots_watch = DirectoryWatch::start(&slots::folder(self.store)?);
         let job_watch = DirectoryWatch::start(self.directory.path());
+        let mut kept_back: Option<Instant> = None;
         loop {
             if self.directory.is_cancel_requested() || self.ended.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(slot) = slots::try_take(self.store, self.config.concurrency.value)? {
+            let slots = self.config.concurrency.value;
+            let mine = kept_back.is_some_and(|since| since.elapsed() > TURN)
+                || slots::is_first_in_line(self.store, &self.spec.id);
+            if !mine && slots::is_any_free(self.store, slots) {
+                kept_back.get_or_insert_with(Instant::now);
+            } else {
+                kept_back = None;
+            }
+            if mine && let Some(slot) = slots::try_take(self.store, slots)? {
                 seam::point("slot.taken");
-                if let Some(job) = slots::last_job(&slot) {
-                    // A worker that was killed left its slot at once and its peer running, which counts as long as it
-                    // lives. What is wrong with that job otherwise is told to those who look at it.
-                    let _ = reap(&self.store.directory(&job)).await;
+                if let Some(job) = slots::killed_job(&slot) {
+                    reap_killed(&self.store.directory(&job)).await;
                 }
-                slots::note_job(&slot, &self.spec.id);
                 self.directory.mark_started(clock::now_ms())?;
+                slots::note_job(&slot, &self.spec.id);
                 seam::point("slot.started");
                 return Ok(Some(slot));
             }
