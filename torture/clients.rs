@@ -3,14 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crosscheck::domain::fingerprint::sha256_hex;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::audit::{Memory, Moment, audit};
 use crate::census::{self, Kind, now};
 use crate::host::{Answer, Host};
+use crate::ledger;
 use crate::model::{self, Asked, History, Operation, Sight, State, Told};
 use crate::parts::{self, Length, Report};
 use crate::random::Random;
@@ -98,6 +100,7 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
         sampling.store(true, Ordering::Relaxed);
         samples.join().expect("the sampler does not panic")
     });
+    sweep_up(&world, &stage);
     let crashed: u64 = stage.hosts.iter().map(Host::crashed).sum();
     drop(stage.hosts);
     if !wait_until(|| census::of(&world).is_empty()) {
@@ -134,7 +137,39 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
     for broken in model::violations(&history) {
         report.violation(None, broken);
     }
+    promise(&world, &history);
+    let moment = Moment::AtTheEnd(SystemTime::now());
+    let audited = audit(&world.state(), &world.ledger(), &mut Memory::default(), moment);
+    report.count(
+        "jobs audited on the disk",
+        u64::try_from(audited.counts.jobs).unwrap_or(0),
+    );
+    for wrong in audited.violations {
+        report.violation(None, wrong.to_string());
+    }
     report
+}
+
+/// Lets one more job sweep up what killed servers left, and notes what a list says, where one holds all jobs.
+fn sweep_up(world: &World, stage: &Stage<'_>) {
+    ledger::age_leftovers(world);
+    stage.hosts[0].call("consult", &json!({"prompt": "sweep up", "wait_s": 60}));
+    if let Answer::Said(list) = stage.hosts[0].call("job", &json!({"limit": 1000}))
+        && matches!(told(&list), Told::Jobs { whole: true, .. })
+    {
+        ledger::listed(world, &list);
+    }
+}
+
+/// Tells the auditor what was acknowledged and what may be gone.
+fn promise(world: &World, history: &History) {
+    for operation in &history.operations {
+        match (&operation.asked, &operation.told) {
+            (Asked::Submit { .. }, Told::Job(sight)) => ledger::acknowledge(world, &sight.job, None),
+            (Asked::Forget(job), _) => ledger::let_be_forgotten(world, job),
+            _ => {}
+        }
+    }
 }
 
 fn count(history: &History, report: &mut Report) {

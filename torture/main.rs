@@ -16,6 +16,7 @@
 )]
 #![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
 
+mod audit;
 mod census;
 mod clients;
 mod facts;
@@ -24,6 +25,8 @@ mod keys;
 mod kill;
 mod kill_case;
 mod kill_judge;
+mod kill_random;
+mod ledger;
 mod leftovers;
 mod mixed;
 mod model;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, keys, kill, mixed, queue};
+use crate::{clients, keys, kill, kill_random, mixed, queue};
 
 /// One part.
 pub struct Part {
@@ -44,6 +44,11 @@ pub const PARTS: &[Part] = &[
         name: "mixed",
         what: "many jobs of every kind through one server and the terminal; then nothing is left",
         run: mixed::run,
+    },
+    Part {
+        name: "kill-random",
+        what: "kills servers, workers and peers at random instants",
+        run: kill_random::run,
     },
 ];
 

@@ -1,5 +1,6 @@
 //! A client of one server over standard input and output: as little MCP as is needed to call tools.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -16,6 +17,8 @@ pub struct Server {
     input: ChildStdin,
     lines: Receiver<Value>,
     next: u64,
+    /// Answers that came while another one was waited for.
+    early: HashMap<u64, Value>,
 }
 
 impl Server {
@@ -46,6 +49,7 @@ impl Server {
             input,
             lines,
             next: 0,
+            early: HashMap::new(),
         };
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "torture", "version": "1"}});
         server.ask("initialize", &hello);
@@ -77,6 +81,11 @@ impl Server {
         }
         let text = result.get("content")?.get(0)?.get("text")?.as_str()?;
         serde_json::from_str(text).ok()
+    }
+
+    /// Tells whether the server lives.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits for the server's own end; `false` when it lives on.
@@ -115,9 +124,16 @@ impl Server {
 
     fn result(&mut self, id: u64, patience: Duration) -> Option<Value> {
         loop {
-            let message = self.lines.recv_timeout(patience).ok()?;
-            if message.get("id").and_then(Value::as_u64) == Some(id) {
-                return message.get("result").cloned();
+            if let Some(result) = self.early.remove(&id) {
+                return Some(result);
+            }
+            let mut message = self.lines.recv_timeout(patience).ok()?;
+            if let Some(of) = message.get("id").and_then(Value::as_u64) {
+                let result = message.get_mut("result").map(Value::take);
+                if of == id {
+                    return result;
+                }
+                self.early.extend(result.map(|result| (of, result)));
             }
         }
     }
