@@ -97,10 +97,10 @@ impl Stage<'_> {
             35..45 => self.terminal(number),
             45..57 => self.review(number, "steps=1 step_ms=5", "reviews"),
             57..64 => self.review(number, "bad=1", "reviews that needed a repair turn"),
-            64..76 => self.cancel(number, "steps=500 step_ms=20", "cancels"),
+            64..76 => self.cancel(number, "steps=5000 step_ms=20", "cancels"),
             76..80 => self.cancel(
                 number,
-                "stubborn=1 steps=500 step_ms=20",
+                "stubborn=1 steps=5000 step_ms=20",
                 "cancels of stubborn peers",
             ),
             80..83 => self.deadline(number),
@@ -219,7 +219,7 @@ impl Stage<'_> {
     /// Kills a job's worker.
     fn lose(&self, number: u64) {
         self.count("workers killed");
-        let id = self.begin(number, "steps=500 step_ms=20", 600);
+        let id = self.begin(number, "steps=5000 step_ms=20", 600);
         for process in census::of(self.world) {
             if process.kind == Kind::Worker(id.clone()) {
                 process.identity.signal(Signal::KILL);
