@@ -80,11 +80,11 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
                 scope.spawn(move || {
                     Client {
                         stage,
-                        client,
+                        number: client,
                         random,
                         calls: 0,
                     }
-                    .run()
+                    .run();
                 })
             })
             .collect();
@@ -259,7 +259,7 @@ fn kill(world: &World, stage: &Stage<'_>, mut random: Random) -> Report {
 fn settle(stage: &Stage<'_>) -> bool {
     let mut last = Client {
         stage,
-        client: CLIENTS,
+        number: CLIENTS,
         random: Random::new(0, 0),
         calls: 0,
     };
@@ -295,7 +295,7 @@ fn settle(stage: &Stage<'_>) -> bool {
 /// One client.
 struct Client<'a> {
     stage: &'a Stage<'a>,
-    client: usize,
+    number: usize,
     random: Random,
     calls: u64,
 }
@@ -341,7 +341,7 @@ impl Client<'_> {
 
     /// Asks something new, in the thread of an earlier job or in one of its own.
     fn consult(&mut self, resume: Option<&str>) {
-        let label = format!("question {} of client {}", self.calls, self.client);
+        let label = format!("question {} of client {}", self.calls, self.number);
         let mut arguments = self.arguments(&label);
         if let Some(job) = resume {
             arguments["resume"] = job.into();
@@ -389,7 +389,7 @@ impl Client<'_> {
 
     /// Makes a call and writes it down.
     fn perform(&mut self, tool: &str, arguments: &Value, asked: Asked) -> Told {
-        let host = &self.stage.hosts[self.client % SERVERS];
+        let host = &self.stage.hosts[self.number % SERVERS];
         let began = now();
         let answer = host.call(tool, arguments);
         let ended = now();
