@@ -17,17 +17,26 @@
 #![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
 
 mod audit;
+mod census;
+mod clients;
 mod facts;
+mod host;
+mod keys;
 mod kill;
 mod kill_case;
 mod kill_judge;
 mod kill_random;
 mod ledger;
+mod leftovers;
+mod mixed;
+mod model;
 mod parts;
 mod peer;
 mod processes;
+mod queue;
 mod random;
 mod real;
+mod sampler;
 mod server;
 mod world;
 

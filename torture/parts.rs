@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{kill, kill_random};
+use crate::{clients, keys, kill, kill_random, mixed, queue};
 
 /// One part.
 pub struct Part {
@@ -29,6 +29,26 @@ pub const PARTS: &[Part] = &[
         name: "kill-real",
         what: "kills workers and a real codex (--codex PATH) at the core of those steps",
         run: kill::run_real,
+    },
+    Part {
+        name: "clients",
+        what: "8 servers and 32 clients on one store, with kills, against the sequential model",
+        run: clients::run,
+    },
+    Part {
+        name: "queue",
+        what: "40 jobs in 3 slots while workers that hold one are killed",
+        run: queue::run,
+    },
+    Part {
+        name: "keys",
+        what: "one call from 32 clients of 8 servers at once, with kills: one peer starts",
+        run: keys::run,
+    },
+    Part {
+        name: "mixed",
+        what: "many jobs of every kind through one server and the terminal; then nothing is left",
+        run: mixed::run,
     },
     Part {
         name: "kill-random",

@@ -1,5 +1,8 @@
 //! Gives a lost job its result: its worker died, what it left is collected and its peer is ended.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
 use crate::peer::transcript::Transcript;
@@ -12,21 +15,23 @@ use crate::sys::lock::HeldLock;
 use crate::sys::process::end_all;
 use crate::sys::{seam, signal};
 
-/// Writes the result of a lost job. Does nothing when the job is not lost, or when somebody else is doing it.
+/// The longest that somebody else's reaping is waited for: ending what lives on takes two seconds at most.
+const OTHERS_WAIT: Duration = Duration::from_secs(4);
+/// Time between two looks at it.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Writes the result of a lost job, or waits until somebody else has. Does nothing when the job is not lost.
+///
+/// Whoever was told that a job is lost may rely on its end: nothing of it runs any more and its result is there.
 pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
-    if directory.state()? != JobState::Lost {
+    // A job that was reaped is lost for ever; nobody needs its lock again.
+    if directory.state()? != JobState::Lost || directory.read_result()?.is_some() {
         return Ok(());
     }
-    let path = directory.lock_path();
-    let Some(lock) = HeldLock::try_take(&path).map_err(StateError::io("lock", path))? else {
+    let Some(lock) = lock_of_lost(directory).await? else {
         return Ok(());
     };
-    // Between the look and the lock somebody may have written it.
-    if directory.read_result()?.is_some() {
-        return Ok(());
-    }
     seam::point("reap.locked");
-    let spec = directory.read_spec()?;
     let mut orphans = Vec::new();
     let peers = directory.read_peers();
     let peer_was_started = !peers.is_empty();
@@ -40,6 +45,8 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     orphans.extend(signal::with_variable("TMPDIR", directory.tmp_path().as_os_str()));
     let leaked = end_all(orphans).await;
     seam::point("reap.ended");
+    // Only now: what runs is ended also where the record is damaged.
+    let spec = directory.read_spec()?;
     let entries = events::read_all(&directory.events_path());
     let mut transcript = Transcript::default();
     for entry in &entries {
@@ -72,4 +79,64 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     seam::point("reap.written");
     drop(lock);
     Ok(())
+}
+
+/// Ends what is left of a job whose worker was killed with its slot: its peer counts as long as it lives.
+///
+/// A dying process lets go of its locks one after the other, and somebody else may be reaping, so a job that looks alive
+/// is waited for. What is wrong with that job otherwise is told to those who look at it.
+pub async fn reap_killed(directory: &JobDirectory) {
+    let deadline = tokio::time::Instant::now() + OTHERS_WAIT;
+    while directory.state().is_ok_and(JobState::is_active) && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(PAUSE).await;
+    }
+    if let Err(error) = reap(directory).await {
+        tracing::warn!(%error, "what a killed worker left is not collected");
+    }
+}
+
+/// Takes the lock of a lost job; `None` when the result is there meanwhile, or somebody else holds it for too long.
+///
+/// No worker takes it any more. It is held by another reaper, or for a moment by somebody who only looks.
+async fn lock_of_lost(directory: &JobDirectory) -> Result<Option<HeldLock>, StateError> {
+    let path = directory.lock_path();
+    let deadline = tokio::time::Instant::now() + OTHERS_WAIT;
+    loop {
+        let lock = match HeldLock::try_take(&path) {
+            Ok(lock) => lock,
+            // Its directory is gone.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(StateError::NoSuchJob),
+            Err(error) => return Err(StateError::io("lock", path)(error)),
+        };
+        // Between the look and the lock somebody may have written it.
+        if directory.read_result()?.is_some() {
+            return Ok(None);
+        }
+        if lock.is_some() || tokio::time::Instant::now() > deadline {
+            return Ok(lock);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::lock::SharedLock;
+
+    #[tokio::test]
+    async fn a_look_at_a_lost_job_waits_for_whoever_reaps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = JobDirectory::at(dir.path());
+        std::fs::write(job.spec_path(), "{}").unwrap();
+        // Somebody who only looks: enough to keep a reaper from the lock.
+        let other = SharedLock::take(&job.lock_path());
+        let mut reaping = tokio::spawn(async move { reap(&job).await });
+        let early = tokio::time::timeout(PAUSE * 10, &mut reaping).await;
+        assert!(early.is_err(), "{early:?}");
+        drop(other);
+        // The record of this job cannot be read, so the reaper gets no further; but it tries.
+        let outcome = reaping.await.unwrap();
+        assert!(matches!(outcome, Err(StateError::Damaged { .. })), "{outcome:?}");
+    }
 }

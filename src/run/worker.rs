@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdin, stdin};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -15,6 +17,7 @@ use crate::run::attempt::Attempt;
 use crate::run::conclude::{self, Remains};
 use crate::run::control::Stop;
 use crate::run::keep::{Reserve, keep_result};
+use crate::run::reap::reap_killed;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::record::{Answer, ResultRecord, Spec};
@@ -29,6 +32,8 @@ use crate::sys::watch::DirectoryWatch;
 
 /// Answers beyond this many bytes do not fit an envelope for sure and get a file of their own.
 const ANSWER_FILE_BYTES: usize = 16 * 1024;
+/// How long a free slot is left to an older job, which takes it within milliseconds unless its worker is stopped.
+const TURN: Duration = Duration::from_secs(2);
 
 /// Runs the worker of the job in this directory to its end.
 pub fn main(directory: &Path, config: &Config, environment: &Environment) -> ExitCode {
@@ -106,7 +111,7 @@ async fn work(
             reserve = Some(Reserve::take(directory));
             seam::point("slot.reserved");
             let result = job.run().await;
-            drop(slot);
+            slots::give_back(slot);
             result
         }
         Ok(None) => {
@@ -174,13 +179,26 @@ impl Job<'_> {
     async fn wait_for_slot(&self) -> Result<Option<HeldLock>, StateError> {
         let slots_watch = DirectoryWatch::start(&slots::folder(self.store)?);
         let job_watch = DirectoryWatch::start(self.directory.path());
+        let mut kept_back: Option<Instant> = None;
         loop {
             if self.directory.is_cancel_requested() || self.ended.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(slot) = slots::try_take(self.store, self.config.concurrency.value)? {
+            let slots = self.config.concurrency.value;
+            let mine = kept_back.is_some_and(|since| since.elapsed() > TURN)
+                || slots::is_first_in_line(self.store, &self.spec.id);
+            if !mine && slots::is_any_free(self.store, slots) {
+                kept_back.get_or_insert_with(Instant::now);
+            } else {
+                kept_back = None;
+            }
+            if mine && let Some(slot) = slots::try_take(self.store, slots)? {
                 seam::point("slot.taken");
+                if let Some(job) = slots::killed_job(&slot) {
+                    reap_killed(&self.store.directory(&job)).await;
+                }
                 self.directory.mark_started(clock::now_ms())?;
+                slots::note_job(&slot, &self.spec.id);
                 seam::point("slot.started");
                 return Ok(Some(slot));
             }

@@ -50,7 +50,16 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     {
         return Ok(forgotten_unread(id));
     }
-    let job = find(&store, &request.name, &workspace)?;
+    let job = match find(&store, &request.name, &workspace) {
+        Ok(job) => job,
+        Err(fault) => {
+            // A damaged record cannot be told, but what its dead worker left running can be ended.
+            if let JobName::Exact(id) = &request.name {
+                let _ = reap(&store.directory(id)).await;
+            }
+            return Err(fault.into());
+        }
+    };
     let was_active = job.state.is_active();
     if was_active {
         seam::point("cancel.begun");

@@ -49,6 +49,10 @@ pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) ->
     let spec = directory.read_spec().map_err(Fault::from)?;
     let job = store.read(&spec.id).map_err(Fault::from)?;
     match job.directory.read_result().map_err(Fault::from)? {
+        // Deleted since: what it was is no answer.
+        None if !job.state.is_active() && !job.directory.spec_path().exists() => {
+            Err(Fault::from(StateError::NoSuchJob).into())
+        }
         None => Ok(handle(&job)),
         Some(result) => {
             seam::point("deliver.read");

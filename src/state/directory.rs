@@ -246,7 +246,8 @@ impl JobDirectory {
 
     /// Derives the state from what exists and who holds the lock.
     ///
-    /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last.
+    /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last. A job
+    /// that is deleted meanwhile has neither, and is not lost but no job any more.
     pub fn state(&self) -> Result<JobState, StateError> {
         if let Some(result) = self.read_result()? {
             return Ok(result.state);
@@ -259,7 +260,11 @@ impl JobDirectory {
                 JobState::Queued
             });
         }
-        Ok(self.read_result()?.map_or(JobState::Lost, |result| result.state))
+        match self.read_result()? {
+            Some(result) => Ok(result.state),
+            None if has_name(&self.0) => Ok(JobState::Lost),
+            None => Err(StateError::NoSuchJob),
+        }
     }
 }
 
@@ -310,5 +315,20 @@ impl Job {
     /// Returns its id.
     pub fn id(&self) -> &JobId {
         &self.spec.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_deleted_during_a_look_is_gone_and_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let job = JobDirectory::at(dir.path().join("job"));
+        fs::create_dir(job.path()).unwrap();
+        assert_eq!(job.state().unwrap(), JobState::Lost);
+        fs::rename(job.path(), dir.path().join(".gone-job")).unwrap();
+        assert!(matches!(job.state(), Err(StateError::NoSuchJob)));
     }
 }

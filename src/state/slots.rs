@@ -3,9 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::domain::job::{JOB_ID_LEN, JobId};
+use crate::domain::limits;
 use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::lock::{self, HeldLock};
+
+/// Jobs looked at for one that waits: as many as can wait and run at once.
+const LOOKED_AT: usize = limits::QUEUE_MAX + limits::CONCURRENCY_MAX;
 
 /// Takes a free slot; `None` when all are taken. The slot is free again when the lock is dropped.
 pub fn try_take(store: &Store, slots: usize) -> Result<Option<HeldLock>, StateError> {
@@ -35,6 +40,46 @@ fn try_one(path: &Path) -> io::Result<Option<HeldLock>> {
     HeldLock::try_take(path)
 }
 
+/// Tells whether a slot is free now.
+pub fn is_any_free(store: &Store, slots: usize) -> bool {
+    let is_free = |number: usize| {
+        let path = store.root().join("slots").join(number.to_string());
+        lock::is_held(&path).is_ok_and(|held| !held)
+    };
+    (0..slots).any(is_free)
+}
+
+/// Tells whether no older job waits for a slot, so that who comes first is served first.
+pub fn is_first_in_line(store: &Store, job: &JobId) -> bool {
+    let Ok(ids) = store.ids(None) else {
+        return true;
+    };
+    let waits = |id: &JobId| {
+        let job = store.directory(id);
+        !job.result_path().exists() && !job.was_started() && lock::is_held(&job.lock_path()).unwrap_or(false)
+    };
+    // Newest first: the next older one, which is asked first, mostly waits too if anybody does.
+    let older = ids.iter().skip_while(|id| *id >= job);
+    !older.take(LOOKED_AT).any(waits)
+}
+
+/// Returns the job whose worker died with this slot. Its peer may still run.
+pub fn killed_job(slot: &HeldLock) -> Option<JobId> {
+    slot.word(JOB_ID_LEN).ok()?.parse().ok()
+}
+
+/// Notes in a slot which job holds it, and wakes who is next in line. Failing costs only that what a killed worker leaves
+/// is found later.
+pub fn note_job(slot: &HeldLock, job: &JobId) {
+    let _ = slot.leave_word(job.as_str());
+}
+
+/// Gives a slot back whose job has no peer any more.
+pub fn give_back(slot: HeldLock) {
+    let _ = slot.leave_word(&" ".repeat(JOB_ID_LEN));
+    drop(slot);
+}
+
 /// Returns the folder of the slots, to be watched while waiting for one.
 pub fn folder(store: &Store) -> Result<PathBuf, StateError> {
     store.folder("slots")
@@ -43,6 +88,7 @@ pub fn folder(store: &Store) -> Result<PathBuf, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::WorkspaceHash;
 
     #[test]
     fn a_slot_that_is_no_file_takes_none_of_the_others_with_it() {
@@ -66,5 +112,49 @@ mod tests {
         drop(one);
         assert!(try_take(&store, 2).unwrap().is_some());
         drop(two);
+    }
+
+    #[test]
+    fn a_slot_remembers_the_job_of_a_killed_worker() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let job = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        let take = || try_take(&store, 1).unwrap().unwrap();
+        let slot = take();
+        assert_eq!(killed_job(&slot), None);
+        note_job(&slot, &job);
+        drop(slot);
+        let slot = take();
+        assert_eq!(killed_job(&slot), Some(job));
+        give_back(slot);
+        assert_eq!(killed_job(&take()), None);
+    }
+
+    #[test]
+    fn who_waits_longest_is_first_in_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let jobs = [1, 2, 3].map(|time| JobId::new(time, WorkspaceHash::of(b"w"), time));
+        let mut held: Vec<HeldLock> = jobs
+            .iter()
+            .map(|id| {
+                let job = store.directory(id);
+                std::fs::create_dir_all(job.path()).unwrap();
+                HeldLock::try_take(&job.lock_path()).unwrap().unwrap()
+            })
+            .collect();
+        let check = |expected: [bool; 3]| {
+            let first = [0, 1, 2].map(|job: usize| is_first_in_line(&store, &jobs[job]));
+            assert_eq!(first, expected);
+        };
+        check([true, false, false]);
+        store.directory(&jobs[0]).mark_started(1).unwrap();
+        check([true, true, false]);
+        // The second one died: nobody waits for the dead.
+        held.remove(1);
+        check([true, true, true]);
+        assert!(is_any_free(&store, 1));
+        let _slot = try_take(&store, 1).unwrap().unwrap();
+        assert!(!is_any_free(&store, 1));
     }
 }

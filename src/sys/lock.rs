@@ -3,6 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::sys::files;
@@ -18,7 +19,9 @@ impl HeldLock {
     /// # Errors
     /// Also when the file system knows no locks, which is an error and never "free".
     pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
-        let file = files::open_private(files::private().create(true).truncate(false).write(true), path)?;
+        let mut options = files::private();
+        options.create(true).truncate(false).read(true).write(true);
+        let file = files::open_private(&options, path)?;
         seam::before(Operation::Lock)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
@@ -30,6 +33,19 @@ impl HeldLock {
     /// Takes over a lock that came with an inherited descriptor.
     pub fn inherited(file: File) -> Self {
         Self(file)
+    }
+
+    /// Leaves a short word in the file for whoever holds the lock next. It replaces one of the same length.
+    pub fn leave_word(&self, word: &str) -> io::Result<()> {
+        self.0.write_all_at(word.as_bytes(), 0)
+    }
+
+    /// Returns the word that an earlier holder left, at most `bytes` of it.
+    pub fn word(&self, bytes: usize) -> io::Result<String> {
+        let mut word = vec![0; bytes];
+        let read = self.0.read_at(&mut word, 0)?;
+        word.truncate(read);
+        Ok(String::from_utf8_lossy(&word).into_owned())
     }
 
     /// Returns the open file, to hand the lock to a child.

@@ -479,6 +479,27 @@ fn what_a_killed_worker_leaves_is_ended_at_the_next_look() {
 }
 
 #[test]
+fn a_slot_of_a_killed_worker_is_free_once_its_peer_is_over() {
+    // The first peer lives on; the second one looks for it.
+    let world = world(
+        "if [ -s pid ]; then case \"$(cut -d' ' -f3 \"/proc/$(cat pid)/stat\" 2>/dev/null)\" in ''|Z) ;; *) touch both ;; esac; say; else echo $$ >pid; while :; do sleep 0.1; done; fi",
+    );
+    world.configure("[limits]\nconcurrency = 1\n");
+    let mut server = world.server();
+    let handle = server.ok("consult", &in_background());
+    pid_in(&world.work().join("pid"));
+    let worker = worker_of(&world.job(handle["job"]["id"].as_str().unwrap()));
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &worker.to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let next = server.ok("consult", &in_background());
+    server.ok("job", &json!({"id": next["job"]["id"], "wait_s": 20}));
+    assert!(!world.work().join("both").exists(), "two peers ran in one slot");
+}
+
+#[test]
 fn a_signal_to_the_worker_keeps_what_was_said() {
     let world = world(
         "open; echo '{\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":\"So far.\"}}'; while :; do sleep 0.05; done",
