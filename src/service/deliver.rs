@@ -18,6 +18,7 @@ use crate::run::reap::reap;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::events;
+use crate::state::kept;
 use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
 use crate::sys::{clock, seam};
@@ -78,7 +79,8 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
             .filter(|_| active)
             .map(|started| rfc3339(started.saturating_add(job.spec.timeout_ms))),
         expires_at: result
-            .map(|result| rfc3339(result.ended_ms.saturating_add(clock::millis(limits::RETENTION)))),
+            .and_then(|result| kept::expires_ms(&job.directory, result))
+            .map(rfc3339),
         poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
         phase: active.then(|| phase(job)),
         next: active.then(|| NextCall {

@@ -24,6 +24,7 @@ use crate::service::models;
 use crate::service::options;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::workspace::Workspace;
+use crate::state::kept;
 use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::files;
@@ -269,6 +270,7 @@ fn state(store: &Store) -> Check {
     let active = store.list_active(ACTIVE);
     let low = free.is_some_and(|free| free < crate::domain::limits::FREE_BYTES);
     let aside = quarantine::count(store, None);
+    let kept = kept::usage(store).unwrap_or_default();
     let broken = match (&active, low) {
         (Err(error), _) => Some(format!(
             "{error}: set CROSSCHECK_STATE_DIR to a folder that you can write to"
@@ -280,7 +282,12 @@ fn state(store: &Store) -> Check {
         "directory": store.root().display().to_string(),
         "free_bytes": free,
         "active_jobs": active.map_or(0, |jobs| jobs.len()),
+        "unread_results": kept.unread,
+        "job_bytes": kept.bytes,
     }));
+    if kept.not_counted > 0 {
+        fields.insert("jobs_not_counted".to_owned(), kept.not_counted.into());
+    }
     if aside > 0 {
         let place = quarantine::folder(store).display().to_string();
         fields.insert(

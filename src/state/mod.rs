@@ -6,6 +6,7 @@ pub mod cache;
 pub mod directory;
 pub mod error;
 pub mod events;
+pub mod kept;
 pub mod keys;
 pub mod quarantine;
 pub mod record;
