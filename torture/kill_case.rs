@@ -1,14 +1,16 @@
 //! One kill point: sets the scene, halts, hits, starts everything again and looks.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::Signal;
 use serde_json::{Map, Value, json};
 
+use crate::audit::{Memory, Moment, audit};
 use crate::facts::JobFacts;
 use crate::kill::{Case, Scene, Target};
 use crate::kill_judge::{Hit, judge};
+use crate::ledger;
 use crate::parts::Report;
 use crate::processes::{Kind, Process, living, signal_all};
 use crate::server::Server;
@@ -16,6 +18,8 @@ use crate::world::{PATIENCE, World, let_go, wait_reached, wait_until};
 
 /// Stands in the prompt of the job that a case is about, and in no other.
 pub const MAIN: &str = "the main question";
+/// Its idempotency key.
+const KEY: &str = "the-key";
 /// Long enough for an answer that is there already.
 const MOMENT: Duration = Duration::from_secs(1);
 /// Eight days, after which the next ended job deletes one that was read.
@@ -37,7 +41,11 @@ pub fn run(case: Case) -> Report {
         servers: Vec::new(),
         pending: None,
         acknowledged: None,
+        memory: Memory::default(),
     };
+    if case.spot.scene == Scene::Repair {
+        ledger::attempts(&world, 2);
+    }
     play.report.count("cases", 1);
     if let Err(wrong) = play.run(&world) {
         play.violation(&wrong);
@@ -57,6 +65,8 @@ struct Play {
     pending: Option<(usize, u64)>,
     /// The job that an answer named.
     acknowledged: Option<String>,
+    /// What the auditor saw so far.
+    memory: Memory,
 }
 
 impl Play {
@@ -104,7 +114,7 @@ impl Play {
             return Err("a killed process lives on".to_owned());
         }
         let_go(&self.halt);
-        self.hear_survivors(&victims)?;
+        self.hear_survivors(world, &victims)?;
         let mut fresh = world.server(&world.no_plan());
         self.look(world, &mut fresh)?;
         let after = main_jobs(world);
@@ -123,10 +133,18 @@ impl Play {
         if let Some(job) = after.first() {
             self.count_end(job);
         }
+        self.audit(world, &mut fresh, Moment::Meanwhile);
         self.retry(world, &mut fresh, after.first());
         if let Some(job) = after.first() {
             self.resume(&mut fresh, job);
         }
+        // A day later a job ends, and its worker sweeps up.
+        ledger::age_leftovers(world);
+        fresh.call("consult", &json!({"prompt": "the last question", "wait_s": 50}));
+        if !wait_until(|| !runs(world, Kind::Worker)) {
+            self.violation("the last worker does not end");
+        }
+        self.audit(world, &mut fresh, Moment::AtTheEnd);
         drop(fresh);
         self.servers.clear();
         if !wait_until(|| living(&world.home()).is_empty()) {
@@ -166,6 +184,8 @@ impl Play {
                 let answer = first.call(tool, &asked).ok_or("no answer")?;
                 let id = job_id(&answer).ok_or("no job in the answer")?;
                 self.servers.push(first);
+                self.acknowledge(world, &id);
+                ledger::let_be_forgotten(world, &id);
                 let request = json!({"id": id, "forget": true});
                 self.begin(world.server(&self.halt), "cancel", &request)
             }
@@ -182,15 +202,15 @@ impl Play {
             }
             Scene::Evict => {
                 let mut old = world.server(&world.plan("old", &[OLD.to_owned()]));
-                old.call("consult", &json!({"prompt": "an old question", "wait_s": 50}))
+                let answer = old
+                    .call("consult", &json!({"prompt": "an old question", "wait_s": 50}))
                     .filter(|answer| answer["ok"] == true)
                     .ok_or("the old job did not succeed")?;
+                let id = job_id(&answer).ok_or("no job in the old answer")?;
+                ledger::acknowledge(world, &id, None);
+                ledger::let_be_forgotten(world, &id);
                 // Its worker deletes and sweeps after the answer is out.
-                if !wait_until(|| {
-                    !living(&world.home())
-                        .iter()
-                        .any(|process| process.kind == Kind::Worker)
-                }) {
+                if !wait_until(|| !runs(world, Kind::Worker)) {
                     return Err("the old worker does not end".to_owned());
                 }
                 self.begin(world.server(&self.halt), tool, &asked)
@@ -200,7 +220,7 @@ impl Play {
 
     /// Returns the call that the case is about.
     fn question(&self) -> (&'static str, Value) {
-        let options = json!({"idempotency_key": "the key"});
+        let options = json!({"idempotency_key": KEY});
         // A peer that is hit must be busy then; one that is not should come to its end.
         let slow = if self.case.target == Target::Server {
             "steps=2 step_ms=40"
@@ -243,9 +263,14 @@ impl Play {
         }
         let answer = server.call(tool, &asked).ok_or("no answer to the start")?;
         let id = job_id(&answer).ok_or("no job in the answer to the start")?;
-        self.acknowledged = Some(id.clone());
+        self.acknowledge(world, &id);
         wait_for_first_words(world)?;
         Ok(id)
+    }
+
+    fn acknowledge(&mut self, world: &World, id: &str) {
+        self.acknowledged = Some(id.to_owned());
+        ledger::acknowledge(world, id, Some(KEY));
     }
 
     fn begin(&mut self, mut server: Server, tool: &str, arguments: &Value) -> Result<(), String> {
@@ -267,7 +292,7 @@ impl Play {
     }
 
     /// Hears the servers that were not hit out, and sees that the others end.
-    fn hear_survivors(&mut self, victims: &[Process]) -> Result<(), String> {
+    fn hear_survivors(&mut self, world: &World, victims: &[Process]) -> Result<(), String> {
         for number in 0..self.servers.len() {
             let server = &mut self.servers[number];
             let is_hit = victims.iter().any(|victim| victim.identity.pid == server.pid());
@@ -279,7 +304,7 @@ impl Play {
                     .answer(call, PATIENCE)
                     .ok_or("a server that was not hit did not answer")?;
                 if let Some(id) = job_id(&answer) {
-                    self.acknowledged = Some(id);
+                    self.acknowledge(world, &id);
                 }
             }
         }
@@ -380,6 +405,23 @@ impl Play {
         }
     }
 
+    /// Has the disk judged.
+    fn audit(&mut self, world: &World, fresh: &mut Server, moment: fn(SystemTime) -> Moment) {
+        match fresh.call("job", &json!({"limit": 100})) {
+            Some(list) => ledger::listed(world, &list),
+            None => self.violation("the list does not come"),
+        }
+        let audited = audit(
+            &world.state(),
+            &world.ledger(),
+            &mut self.memory,
+            moment(SystemTime::now()),
+        );
+        for wrong in audited.violations {
+            self.violation(&wrong.to_string());
+        }
+    }
+
     fn count_end(&mut self, job: &JobFacts) {
         let name = match job.state() {
             Some("succeeded") => "jobs succeeded",
@@ -393,6 +435,10 @@ impl Play {
             self.report.count("lost with partial", 1);
         }
     }
+}
+
+fn runs(world: &World, kind: Kind) -> bool {
+    living(&world.home()).iter().any(|process| process.kind == kind)
 }
 
 fn wait_for_first_words(world: &World) -> Result<(), String> {
@@ -417,16 +463,21 @@ fn main_jobs(world: &World) -> Vec<JobFacts> {
 
 /// Counts how often the main question was paid for, whatever became of the record of it.
 fn paid_of_main(world: &World) -> u64 {
-    let notes = std::fs::read_dir(world.ledger().join("paid"));
     let jobs: Vec<String> = main_jobs(world).into_iter().map(|job| job.id).collect();
-    let of_main = |note: &Value| {
-        let job = PathBuf::from(note["job"].as_str().unwrap_or_default());
-        jobs.iter().any(|id| job.ends_with(id))
+    let notes = std::fs::read_dir(world.ledger().join("paid"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let of_main = |note: &String| {
+        let job = note
+            .lines()
+            .find_map(|line| line.strip_prefix("job "))
+            .unwrap_or_default();
+        jobs.iter().any(|id| PathBuf::from(job).ends_with(id))
     };
-    let notes = notes.into_iter().flatten().flatten();
     notes
-        .filter_map(|entry| std::fs::read(entry.path()).ok())
-        .filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
         .filter(of_main)
         .count() as u64
 }

@@ -16,10 +16,12 @@
 )]
 #![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
 
+mod audit;
 mod facts;
 mod kill;
 mod kill_case;
 mod kill_judge;
+mod ledger;
 mod parts;
 mod peer;
 mod processes;

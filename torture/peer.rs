@@ -142,22 +142,22 @@ fn new_thread() -> String {
     )
 }
 
-/// Notes that this start was paid for: the job, the prompt and the answer that it will give.
+/// Notes for the auditor that this start was paid for: the job, the prompt and the answer that it will give.
 fn note_paid(environment: &Environment, prompt: &str, answer: &str) {
     let (Some(home), Some(tmp)) = (environment.path("HOME"), environment.path("TMPDIR")) else {
         return;
     };
     let paid = home.join("ledger/paid");
-    let note = json!({
-        "job": tmp.parent(),
-        "pid": std::process::id(),
-        "prompt_sha256": sha256_hex(prompt.as_bytes()),
-        "answer_sha256": sha256_hex(answer.as_bytes()),
-    });
+    let note = format!(
+        "job {}\nprompt {}\nanswer {}\n",
+        tmp.parent().unwrap_or(&tmp).display(),
+        sha256_hex(prompt.as_bytes()),
+        sha256_hex(answer.as_bytes())
+    );
     let name = new_thread();
     let _ = std::fs::create_dir_all(&paid);
-    let draft = home.join("ledger").join(format!(".{name}"));
-    let _ = std::fs::write(&draft, note.to_string()).and_then(|()| std::fs::rename(&draft, paid.join(name)));
+    let draft = paid.join(format!(".{name}"));
+    let _ = std::fs::write(&draft, note).and_then(|()| std::fs::rename(&draft, paid.join(name)));
 }
 
 /// Tells whether this process ignores TERM.
