@@ -17,6 +17,8 @@
 #![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
 
 mod audit;
+mod disk;
+mod disk_case;
 mod facts;
 mod kill;
 mod kill_case;

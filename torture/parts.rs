@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::disk;
 use crate::kill;
 
 /// One part.
@@ -19,11 +20,18 @@ pub struct Part {
 }
 
 /// Every part, in the order in which they run.
-pub const PARTS: &[Part] = &[Part {
-    name: "kill-points",
-    what: "kills servers, workers and peers at every step of a job's life",
-    run: kill::run,
-}];
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "kill-points",
+        what: "kills servers, workers and peers at every step of a job's life",
+        run: kill::run,
+    },
+    Part {
+        name: "disk",
+        what: "lets the n-th operation on the disk fail, for each n there is",
+        run: disk::run,
+    },
+];
 
 /// How much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
