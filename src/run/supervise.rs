@@ -1,5 +1,6 @@
 //! One peer process from its start to its end.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,8 +63,13 @@ impl Supervision<'_> {
     /// that reads an empty prompt and ends unpaid.
     pub async fn run(&mut self, invocation: &Invocation, prompt: &str, number: u32) -> Result<Run, Fault> {
         let mut running = Running::start(invocation).map_err(|error| {
+            // A machine that has no room for one more process says nothing about the program.
+            let code = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::PermissionDenied => FaultCode::PeerNotFound,
+                _ => FaultCode::PeerFailed,
+            };
             Fault::new(
-                FaultCode::PeerNotFound,
+                code,
                 format!("cannot start `{}`: {error}", invocation.program.display()),
             )
         })?;

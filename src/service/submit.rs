@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
@@ -16,7 +18,7 @@ use crate::service::deliver::{self, Listener};
 use crate::service::host_wait::wait_of;
 use crate::service::plan::Plan;
 use crate::service::preflight::Preflight;
-use crate::service::reply::Outcome;
+use crate::service::reply::{Outcome, Refusal};
 use crate::service::resume::Continued;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
@@ -100,7 +102,21 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     }
     tracing::info!(job = %id, "job started");
     seam::point("submit.started");
-    wait_and_deliver(service, store, &directory, true, wait, call).await
+    let outcome = wait_and_deliver(service, store, &directory, true, wait, call).await;
+    outcome.map_err(|refusal| naming(&id, refusal))
+}
+
+/// Lets a failure to look at a job that was just started name it: the job goes on, and whoever repeated the call instead
+/// of looking again would pay twice.
+fn naming(id: &JobId, mut refusal: Box<Refusal>) -> Box<Refusal> {
+    if refusal.job.is_none() {
+        let fault = &mut refusal.fault;
+        fault.message = format!("job {id} was started and cannot be looked at: {}", fault.message);
+        fault.repair.hint = format!("{}; the job goes on, look at it again with its id", fault.repair.hint);
+        fault.repair.tool = Some("job".to_owned());
+        fault.repair.arguments = Some(deliver::object(json!({"id": id, "wait_s": 600})));
+    }
+    refusal
 }
 
 /// Tells whether a job's worker died before anything could have been paid.
