@@ -13,6 +13,7 @@ use crate::audit::{Memory, Moment, audit};
 use crate::disk::{Act, Series, Spread};
 use crate::facts::JobFacts;
 use crate::ledger;
+use crate::processes::living;
 use crate::world::{PATIENCE, World, wait_until};
 
 /// Nothing failed for this long: whoever meets the failure has met it, and the disk may heal.
@@ -185,7 +186,10 @@ impl Case<'_> {
     }
 
     fn wait_for_workers(&mut self) {
-        if !wait_until(|| self.world.jobs().iter().all(|job| !held(job))) {
+        let home = self.world.home();
+        // A worker lets go of its lock a moment before it is gone.
+        let is_quiet = || self.world.jobs().iter().all(|job| !held(job)) && living(&home).is_empty();
+        if !wait_until(is_quiet) {
             self.wrong("a worker does not end");
         }
     }

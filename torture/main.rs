@@ -17,9 +17,11 @@
 #![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
 
 mod audit;
+mod clock;
 mod disk;
 mod disk_case;
 mod facts;
+mod full;
 mod kill;
 mod kill_case;
 mod kill_judge;

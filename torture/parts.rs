@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::clock;
 use crate::disk;
+use crate::full;
 use crate::kill;
 
 /// One part.
@@ -30,6 +32,16 @@ pub const PARTS: &[Part] = &[
         name: "disk",
         what: "lets the n-th operation on the disk fail, for each n there is",
         run: disk::run,
+    },
+    Part {
+        name: "full-disk",
+        what: "fills small file systems, takes their entries, makes them read-only",
+        run: full::run,
+    },
+    Part {
+        name: "clock",
+        what: "sets clocks, starts the machine again and gives process numbers away",
+        run: clock::run,
     },
 ];
 

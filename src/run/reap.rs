@@ -11,6 +11,10 @@ use crate::sys::lock::HeldLock;
 use crate::sys::process::end_all;
 use crate::sys::{seam, signal};
 
+/// Told of a peer whose process number means nothing here.
+const ELSEWHERE: &str = "codex was started on another machine, in another container or before a restart; if it still runs \
+    there, it was not ended";
+
 /// Writes the result of a lost job. Does nothing when the job is not lost, or when somebody else is doing it.
 pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     if directory.state()? != JobState::Lost {
@@ -29,6 +33,10 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let mut orphans = Vec::new();
     let peers = directory.read_peers();
     let peer_was_started = !peers.is_empty();
+    let mut warnings = spec.warnings.clone();
+    if peers.iter().any(|peer| !peer.is_of_here()) {
+        warnings.push(ELSEWHERE.to_owned());
+    }
     for peer in peers.into_iter().filter(signal::ProcessIdentity::is_alive) {
         orphans.extend(signal::descendants(peer.pid));
         peer.signal(rustix::process::Signal::INT);
@@ -48,7 +56,9 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let last = entries.last().map(|entry| entry.at_ms);
     let elapsed_ms = started
         .zip(last)
-        .map_or(0, |(start, end)| end.saturating_sub(start));
+        .map_or(0, |(start, end)| end.saturating_sub(start))
+        // Two looks at a clock that somebody set; no run is awake for longer than this.
+        .min(spec.timeout_ms);
     // What `started` holds is not synced, so after a power cut only the note of a peer says for sure that one ran.
     let message = if started.is_some() || peer_was_started {
         "the job's worker died; what the run had said is kept"
@@ -60,13 +70,15 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         transcript,
         leaked,
         elapsed_ms,
-        warnings: spec.warnings.clone(),
+        warnings,
     };
     let mut result = remains.failed(&spec, JobState::Lost, fault);
     if let Some(last) = last.or(started) {
         result.ended_ms = last;
     }
     seam::point("reap.salvaged");
+    // The dead worker had set room aside for just this.
+    let _ = std::fs::remove_file(directory.reserve_path());
     directory.write_result(&result)?;
     seam::point("reap.written");
     drop(lock);

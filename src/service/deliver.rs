@@ -65,7 +65,8 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
     let started = job.directory.started_ms();
     let elapsed_ms = match (result, started) {
         (Some(result), _) => result.elapsed_ms,
-        (None, Some(started)) => now.saturating_sub(started),
+        // The clock may have been set since, and no run is awake for longer than its deadline.
+        (None, Some(started)) => now.saturating_sub(started).min(job.spec.timeout_ms),
         (None, None) => 0,
     };
     let active = job.state.is_active();

@@ -23,6 +23,7 @@ use crate::service::resume::Continued;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::keys::LockedKey;
+use crate::state::locking;
 use crate::state::record::{PeerSpec, Spec, VERSION};
 use crate::state::store::{NewJob, Store};
 use crate::sys::lock::SharedLock;
@@ -58,6 +59,7 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     let (config, store) = (&ready.config, &ready.store);
     let wait = ready.common.wait;
     seam::point("submit.begun");
+    locking::check(store).map_err(Fault::from)?;
     let keys = keys(&ready, call);
     let mut locked = Vec::new();
     for key in keys {

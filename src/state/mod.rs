@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod kept;
 pub mod keys;
+pub mod locking;
 pub mod quarantine;
 pub mod record;
 pub mod slots;
