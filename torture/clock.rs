@@ -41,7 +41,13 @@ pub fn run(asked: &Asked) -> Report {
             }
         }
     }
-    for who in [Who::Itself, Who::OtherStart, Who::OtherBoot, Who::OtherContainer, Who::Rebooted] {
+    for who in [
+        Who::Itself,
+        Who::OtherStart,
+        Who::OtherBoot,
+        Who::OtherContainer,
+        Who::Rebooted,
+    ] {
         if asked.wants(case) {
             report.count("process numbers given away", 1);
             for what in impostor(&world, who) {
@@ -81,10 +87,17 @@ fn jump(world: &World, line: &str) -> Vec<String> {
     if said["job"]["state"] != "succeeded" {
         wrong.push(format!("a consult during the jump is not answered: {said}"));
     }
-    if said["job"]["elapsed_ms"].as_u64().is_none_or(|elapsed| elapsed > ABSURD_MS) {
+    if said["job"]["elapsed_ms"]
+        .as_u64()
+        .is_none_or(|elapsed| elapsed > ABSURD_MS)
+    {
         wrong.push(format!("an absurd time: {}", said["job"]["elapsed_ms"]));
     }
-    let running = say(world, &skewed, &["consult", "[[peer steps=3000 step_ms=10]]", "--background"]);
+    let running = say(
+        world,
+        &skewed,
+        &["consult", "[[peer steps=3000 step_ms=10]]", "--background"],
+    );
     let running = job_of(&running).unwrap_or_default();
     wait_until(|| jobs.join(&running).join("started").exists() || !held(&jobs.join(&running)));
     let look = envelope(&say(world, &skewed, &["job", &running]));
@@ -117,7 +130,12 @@ fn jump(world: &World, line: &str) -> Vec<String> {
         }
     }
     let list = envelope(&say(world, &calm, &["jobs"]));
-    let mut listed: Vec<&str> = list["jobs"].as_array().into_iter().flatten().filter_map(|row| row["id"].as_str()).collect();
+    let mut listed: Vec<&str> = list["jobs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row["id"].as_str())
+        .collect();
     listed.reverse();
     if listed != ids {
         wrong.push(format!("the list is not in the order of ids: {listed:?}"));
@@ -144,13 +162,20 @@ enum Who {
 fn impostor(world: &World, who: Who) -> Vec<String> {
     clean(world);
     let mut wrong = Vec::new();
-    let begun = say(world, &[], &["consult", "[[peer steps=3000 step_ms=10]]", "--background"]);
+    let begun = say(
+        world,
+        &[],
+        &["consult", "[[peer steps=3000 step_ms=10]]", "--background"],
+    );
     let id = job_of(&begun).unwrap_or_default();
     let job = world.state().join("jobs").join(&id);
     let note = job.join("peers/1");
     wait_until(|| note.exists() || !held(&job));
     for kind in [Kind::Worker, Kind::Peer] {
-        for process in living(&world.home()).iter().filter(|process| process.kind == kind) {
+        for process in living(&world.home())
+            .iter()
+            .filter(|process| process.kind == kind)
+        {
             process.identity.signal(Signal::KILL);
         }
     }
@@ -164,7 +189,11 @@ fn impostor(world: &World, who: Who) -> Vec<String> {
         Who::OtherContainer => named.namespace = Some(1),
     }
     write_note(&note, &named);
-    let plan = if who == Who::Rebooted { vec!["boot another".to_owned()] } else { Vec::new() };
+    let plan = if who == Who::Rebooted {
+        vec!["boot another".to_owned()]
+    } else {
+        Vec::new()
+    };
     let told = envelope(&say(world, &plan, &["job", &id]));
     if told["error"]["code"] != "job_lost" {
         wrong.push(format!("it is not told as lost: {told}"));

@@ -72,6 +72,39 @@ pub fn run(world: &World, series: Series, nth: u64) -> Outcome {
     }
 }
 
+/// Asks where locks are refused with ENOLCK: it must be told by name, and nothing may be started.
+pub fn without_locks(world: &World) -> Vec<String> {
+    let plan = world.plan("no-locks", &["fail lock server 1 1 37".to_owned()]);
+    let mut command = world.crosscheck(&plan);
+    command.args([
+        "consult",
+        "a question",
+        "--json",
+        "--option",
+        "isolation=ignore_config",
+    ]);
+    let said = finish(command, |_| ());
+    let error = said
+        .envelope
+        .as_ref()
+        .map(|envelope| envelope["error"].to_string());
+    let error = error.unwrap_or_default();
+    let words = [
+        "state_unavailable",
+        "locks do not work in",
+        "CROSSCHECK_STATE_DIR",
+    ];
+    let mut wrong: Vec<String> = words
+        .iter()
+        .filter(|word| !error.contains(**word))
+        .map(|word| format!("a file system without locks is not told with `{word}`: {error}"))
+        .collect();
+    if !world.jobs().is_empty() {
+        wrong.push("a job was made where locks do not work".to_owned());
+    }
+    wrong
+}
+
 struct Case<'a> {
     world: &'a World,
     plan: PathBuf,
@@ -148,7 +181,9 @@ impl Case<'_> {
         again.args(["cancel", &id, "--json"]);
         let again = finish(again, |_| ());
         if self.check(&again) != "succeeded" {
-            self.wrong(format!("it cannot be cancelled once the disk is well again: {again:?}"));
+            self.wrong(format!(
+                "it cannot be cancelled once the disk is well again: {again:?}"
+            ));
         }
         told
     }
@@ -166,10 +201,18 @@ impl Case<'_> {
         }
         ledger::age_leftovers(world);
         let mut new = world.crosscheck(&calm);
-        new.args(["consult", "afterwards", "--json", "--option", "isolation=ignore_config"]);
+        new.args([
+            "consult",
+            "afterwards",
+            "--json",
+            "--option",
+            "isolation=ignore_config",
+        ]);
         let new = finish(new, |_| ());
         if self.check(&new) != "succeeded" {
-            self.wrong(format!("a new consult fails once the disk is well again: {new:?}"));
+            self.wrong(format!(
+                "a new consult fails once the disk is well again: {new:?}"
+            ));
         }
         self.wait_for_workers();
         let mut list = world.crosscheck(&calm);
@@ -242,9 +285,15 @@ impl Case<'_> {
         let code = envelope["error"]["code"].as_str().unwrap_or_default();
         let known = FaultCode::ALL.iter().find(|known| known.as_str() == code);
         if known.is_none_or(|known| Some(i32::from(known.exit_code())) != said.code) {
-            self.wrong(format!("`{code}` with exit code {:?}", said.code));
+            self.wrong(format!(
+                "`{code}` with exit code {:?}: {}",
+                said.code, said.stderr
+            ));
         }
-        for words in [&envelope["error"]["message"], &envelope["error"]["repair"]["hint"]] {
+        for words in [
+            &envelope["error"]["message"],
+            &envelope["error"]["repair"]["hint"],
+        ] {
             if words.as_str().unwrap_or_default().is_empty() {
                 self.wrong(format!("a fault without words: {envelope}"));
             }
@@ -267,7 +316,11 @@ impl Case<'_> {
             .flatten()
             .flatten()
             .filter_map(|entry| fs::read_to_string(entry.path()).ok())
-            .filter_map(|text| Some(PathBuf::from(text.lines().find_map(|line| line.strip_prefix("job "))?)))
+            .filter_map(|text| {
+                Some(PathBuf::from(
+                    text.lines().find_map(|line| line.strip_prefix("job "))?,
+                ))
+            })
             .collect()
     }
 
@@ -281,7 +334,10 @@ impl Case<'_> {
             .is_some_and(|result| result.to_string().contains(&format!("answer {prompt}")));
         if facts.state() != Some("succeeded") && !kept {
             let fault = facts.result.as_ref().map(|result| result["fault"].to_string());
-            self.wrong(format!("a paid answer is not kept: {:?} {fault:?}", facts.state()));
+            self.wrong(format!(
+                "a paid answer is not kept: {:?} {fault:?}",
+                facts.state()
+            ));
         }
     }
 }

@@ -33,9 +33,17 @@ pub fn run(asked: &Asked) -> Report {
         ("full before a submit", SIZE, full_before),
         ("full while the peer runs", SIZE, full_meanwhile),
         ("cancel on a full disk", SIZE, cancel_full),
-        ("cancel without a free entry", "size=100m,nr_inodes=120", cancel_without_entries),
+        (
+            "cancel without a free entry",
+            "size=100m,nr_inodes=120",
+            cancel_without_entries,
+        ),
         ("full before a lost job is cleared up", SIZE, full_before_reap),
-        ("no entry for a new job", "size=100m,nr_inodes=120", entries_before),
+        (
+            "no entry for a new job",
+            "size=100m,nr_inodes=120",
+            entries_before,
+        ),
         ("read-only", SIZE, read_only),
     ];
     for (number, (name, options, scene)) in (0u64..).zip(scenes) {
@@ -65,11 +73,17 @@ fn elsewhere(asked: &Asked) -> Report {
     let mut report = Report::default();
     let own = std::env::current_exe().expect("this program has a path");
     let may = |command: &mut Command| command.status().is_ok_and(|status| status.success());
-    let probe = may(Command::new("unshare").args(["-rm", "true"]).stderr(Stdio::null()));
+    let probe = may(Command::new("unshare")
+        .args(["-rm", "true"])
+        .stderr(Stdio::null()));
     if probe && std::env::var_os(BELOW).is_none() {
         let seed = asked.seed.to_string();
         let mut again = Command::new("unshare");
-        again.arg("-rm").arg(own).args(["--part", "full-disk", "--seed", &seed]).env(BELOW, "1");
+        again
+            .arg("-rm")
+            .arg(own)
+            .args(["--part", "full-disk", "--seed", &seed])
+            .env(BELOW, "1");
         report.count("runs below unshare", 1);
         if !may(&mut again) {
             report.violation(None, "the run below unshare found violations");
@@ -138,7 +152,10 @@ impl Scene<'_> {
     /// Runs a job to its end and returns its id.
     fn ended(&mut self) -> String {
         let said = self.say(&["consult", "before"]);
-        self.expect(is_ok(&said), format!("a consult on an empty disk fails: {said:?}"));
+        self.expect(
+            is_ok(&said),
+            format!("a consult on an empty disk fails: {said:?}"),
+        );
         job_of(&said).unwrap_or_default()
     }
 
@@ -146,7 +163,11 @@ impl Scene<'_> {
     fn running(&mut self, steps: u32) -> PathBuf {
         let prompt = format!("[[peer steps={steps} step_ms=10]] slow");
         let said = self.say(&["consult", &prompt, "--background"]);
-        let job = self.world.state().join("jobs").join(job_of(&said).unwrap_or_default());
+        let job = self
+            .world
+            .state()
+            .join("jobs")
+            .join(job_of(&said).unwrap_or_default());
         let events = job.join("events.jsonl");
         let works = wait_until(|| fs::metadata(&events).is_ok_and(|about| about.len() > 500) || !held(&job));
         self.expect(works && held(&job), format!("the job does not run: {said:?}"));
@@ -188,16 +209,31 @@ impl Scene<'_> {
     fn refused(&mut self, code: &str) {
         let before = (self.world.jobs().len(), self.paid());
         let said = self.say(&["consult", "refused"]);
-        let told = said.envelope.as_ref().map(|envelope| envelope["error"]["code"].clone());
-        self.expect(told == Some(code.into()), format!("a submit is not told `{code}`: {said:?}"));
-        self.expect(before == (self.world.jobs().len(), self.paid()), "a refused submit started something");
+        let told = said
+            .envelope
+            .as_ref()
+            .map(|envelope| envelope["error"]["code"].clone());
+        self.expect(
+            told == Some(code.into()),
+            format!("a submit is not told `{code}`: {said:?}"),
+        );
+        self.expect(
+            before == (self.world.jobs().len(), self.paid()),
+            "a refused submit started something",
+        );
     }
 
     fn readable(&mut self, id: &str) {
         let said = self.say(&["job", id]);
-        self.expect(is_ok(&said), format!("an existing result cannot be read: {said:?}"));
+        self.expect(
+            is_ok(&said),
+            format!("an existing result cannot be read: {said:?}"),
+        );
         let list = self.say(&["jobs"]);
-        let rows = list.envelope.as_ref().and_then(|list| list["jobs"].as_array().cloned());
+        let rows = list
+            .envelope
+            .as_ref()
+            .and_then(|list| list["jobs"].as_array().cloned());
         let listed = rows.is_some_and(|rows| rows.iter().any(|row| row["id"] == id));
         self.expect(listed, format!("an existing result is not listed: {list:?}"));
     }
@@ -220,7 +256,8 @@ impl Scene<'_> {
         ledger::listed(world, &list.envelope.unwrap_or_default());
         let moment = Moment::AtTheEnd(SystemTime::now());
         let report = audit(&world.state(), &world.ledger(), &mut Memory::default(), moment);
-        self.wrong.extend(report.violations.iter().map(ToString::to_string));
+        self.wrong
+            .extend(report.violations.iter().map(ToString::to_string));
     }
 }
 
@@ -263,7 +300,10 @@ fn cancel_without_entries(scene: &mut Scene) {
 fn cancel(scene: &mut Scene, job: &Path) {
     let id = job.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let said = scene.say(&["cancel", &id]);
-    let ended = said.envelope.as_ref().is_some_and(|envelope| envelope["ended"] == true);
+    let ended = said
+        .envelope
+        .as_ref()
+        .is_some_and(|envelope| envelope["ended"] == true);
     scene.expect(ended, format!("it was not cancelled: {said:?}"));
 }
 
@@ -278,8 +318,14 @@ fn full_before_reap(scene: &mut Scene) {
     scene.fill(0);
     let id = job.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let said = scene.say(&["job", &id]);
-    let code = said.envelope.as_ref().map(|envelope| envelope["error"]["code"].clone());
-    scene.expect(code == Some(Value::from("job_lost")), format!("it is not told as lost: {said:?}"));
+    let code = said
+        .envelope
+        .as_ref()
+        .map(|envelope| envelope["error"]["code"].clone());
+    scene.expect(
+        code == Some(Value::from("job_lost")),
+        format!("it is not told as lost: {said:?}"),
+    );
 }
 
 fn entries_before(scene: &mut Scene) {
@@ -297,14 +343,21 @@ fn read_only(scene: &mut Scene) {
     scene.refused("state_unavailable");
     let said = scene.say(&["status"]);
     let envelope = said.envelope.clone().unwrap_or_default();
-    let named = envelope["next_steps"].to_string().contains("Read-only file system");
-    scene.expect(envelope["ready"] == false && named, format!("status does not name it: {envelope}"));
+    let named = envelope["next_steps"]
+        .to_string()
+        .contains("Read-only file system");
+    scene.expect(
+        envelope["ready"] == false && named,
+        format!("status does not name it: {envelope}"),
+    );
     let done = mount(&["-o", "remount,rw"], &scene.world.state());
     scene.expect(done, "it cannot be made writable again");
 }
 
 fn is_ok(said: &Said) -> bool {
-    said.envelope.as_ref().is_some_and(|envelope| envelope["ok"] == true)
+    said.envelope
+        .as_ref()
+        .is_some_and(|envelope| envelope["ok"] == true)
 }
 
 fn fs_free(path: &Path) -> u64 {

@@ -71,7 +71,12 @@ mod tests {
     #[test]
     fn the_oldest_read_results_are_counted_out() {
         let read = |at| job(at, Worth::Read { since_ms: at });
-        let jobs = vec![read(1), job(2, Worth::Unread), read(3), job(4, Worth::Nothing { since_ms: 4 })];
+        let jobs = vec![
+            read(1),
+            job(2, Worth::Unread),
+            read(3),
+            job(4, Worth::Nothing { since_ms: 4 }),
+        ];
         let gone = evict(jobs.clone(), 5, Duration::from_secs(1), 1);
         assert_eq!(gone, vec![jobs[0].id.clone()]);
     }

@@ -95,7 +95,9 @@ async fn insist(
 
 /// Says how often to try again after this error. A directory that is gone or closed to us does not come back by itself.
 fn attempts(error: &StateError) -> u32 {
-    let StateError::Io { source, .. } = error else { return 0 };
+    let StateError::Io { source, .. } = error else {
+        return 0;
+    };
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FULL_ATTEMPTS,
         io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => 0,

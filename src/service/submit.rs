@@ -114,7 +114,10 @@ fn naming(id: &JobId, mut refusal: Box<Refusal>) -> Box<Refusal> {
     if refusal.job.is_none() {
         let fault = &mut refusal.fault;
         fault.message = format!("job {id} was started and cannot be looked at: {}", fault.message);
-        fault.repair.hint = format!("{}; the job goes on, look at it again with its id", fault.repair.hint);
+        fault.repair.hint = format!(
+            "{}; the job goes on, look at it again with its id",
+            fault.repair.hint
+        );
         fault.repair.tool = Some("job".to_owned());
         fault.repair.arguments = Some(deliver::object(json!({"id": id, "wait_s": 600})));
     }

@@ -328,13 +328,18 @@ mod tests {
         assert!(!directory.is_cancel_requested());
         files::lengthen(&directory.lock_path(), 1).unwrap();
         assert!(directory.is_cancel_requested());
-        assert!(lock::is_held(&directory.lock_path()).unwrap(), "and the lock is held on");
+        assert!(
+            lock::is_held(&directory.lock_path()).unwrap(),
+            "and the lock is held on"
+        );
         drop(held);
     }
 
     #[test]
     fn a_wish_that_cannot_be_written_at_all_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
-        JobDirectory::at(dir.path().join("absent")).request_cancel().unwrap_err();
+        JobDirectory::at(dir.path().join("absent"))
+            .request_cancel()
+            .unwrap_err();
     }
 }

@@ -45,7 +45,10 @@ pub fn expires_ms(directory: &JobDirectory, result: &ResultRecord) -> Option<u64
 
 /// Returns when the result was first read, in milliseconds since 1970.
 fn read_ms(directory: &JobDirectory) -> Option<u64> {
-    let made = fs::symlink_metadata(directory.fetched_path()).ok()?.modified().ok()?;
+    let made = fs::symlink_metadata(directory.fetched_path())
+        .ok()?
+        .modified()
+        .ok()?;
     Some(made.duration_since(UNIX_EPOCH).map_or(0, clock::millis))
 }
 

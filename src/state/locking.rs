@@ -38,7 +38,9 @@ pub fn check(store: &Store) -> Result<(), StateError> {
 /// Says why the locks of the state directory hold nobody off, as far as its mount tells. Touches nothing.
 pub fn broken_by_mount(store: &Store) -> Option<String> {
     let is_nfs = rustix::fs::statfs(store.root()).is_ok_and(|about| is_nfs_magic(&about));
-    mount_of(store.root()).filter(|_| is_nfs).and_then(|mount| local_locks(&mount))
+    mount_of(store.root())
+        .filter(|_| is_nfs)
+        .and_then(|mount| local_locks(&mount))
 }
 
 #[cfg(target_os = "linux")]
@@ -54,7 +56,10 @@ fn is_nfs_magic(_about: &rustix::fs::StatFs) -> bool {
 /// A lock on a mount with local locks is known to this machine alone: another one would hold it too.
 fn local_locks(mount: &Mount) -> Option<String> {
     let local = ["nolock", "local_lock=flock", "local_lock=all"];
-    let option = mount.options.iter().find(|option| local.contains(&option.as_str()))?;
+    let option = mount
+        .options
+        .iter()
+        .find(|option| local.contains(&option.as_str()))?;
     let nfs = matches!(mount.kind.as_str(), "nfs" | "nfs4");
     nfs.then(|| format!("it is mounted with `{option}`, so two machines could hold one lock"))
 }

@@ -83,7 +83,10 @@ a line that nobody knows";
     #[test]
     fn a_path_is_on_the_deepest_and_last_mount_above_it() {
         let check = |path: &str, kind: &str| {
-            assert_eq!(find(TABLE, Path::new(path)).map(|mount| mount.kind), Some(kind.to_owned()));
+            assert_eq!(
+                find(TABLE, Path::new(path)).map(|mount| mount.kind),
+                Some(kind.to_owned())
+            );
         };
         check("/var", "ext4");
         check("/home", "nfs");

@@ -184,14 +184,24 @@ mod tests {
         );
         let other = own_namespace().map(|own| own + 1);
         if other.is_some() {
-            assert!(!ProcessIdentity { namespace: other, ..me }.is_alive(), "of another container");
+            assert!(
+                !ProcessIdentity {
+                    namespace: other,
+                    ..me
+                }
+                .is_alive(),
+                "of another container"
+            );
         }
     }
 
     #[test]
     fn a_note_of_an_older_version_is_still_a_process() {
         let me = ProcessIdentity::of(std::process::id()).unwrap();
-        let old = format!(r#"{{"pid":{},"start":{},"boot":"{}"}}"#, me.pid, me.start, me.boot);
+        let old = format!(
+            r#"{{"pid":{},"start":{},"boot":"{}"}}"#,
+            me.pid, me.start, me.boot
+        );
         let read: ProcessIdentity = serde_json::from_str(&old).unwrap();
         assert!(read.is_alive());
     }
