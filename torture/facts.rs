@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crosscheck::domain::fingerprint::sha256_hex;
 use serde_json::Value;
 
 /// What the files of one job say.
@@ -22,6 +23,8 @@ pub struct JobFacts {
     pub thread: Option<String>,
     /// The last message in its event log.
     pub message: Option<String>,
+    /// The hash of its prompt.
+    pub prompt: Option<String>,
 }
 
 impl JobFacts {
@@ -51,6 +54,9 @@ impl JobFacts {
             peers: fs::read_dir(path.join("peers")).map_or(0, Iterator::count),
             thread: last("thread_started", "thread"),
             message: last("message", "text"),
+            prompt: fs::read(path.join("prompt.txt"))
+                .ok()
+                .map(|text| sha256_hex(&text)),
         }
     }
 

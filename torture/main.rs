@@ -19,7 +19,11 @@
 mod audit;
 mod census;
 mod clients;
+mod clock;
+mod disk;
+mod disk_case;
 mod facts;
+mod full;
 mod host;
 mod keys;
 mod kill;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, keys, kill, kill_random, mixed, queue};
+use crate::{clients, clock, disk, full, keys, kill, kill_random, mixed, queue};
 
 /// One part.
 pub struct Part {
@@ -54,6 +54,21 @@ pub const PARTS: &[Part] = &[
         name: "kill-random",
         what: "kills servers, workers and peers at random instants",
         run: kill_random::run,
+    },
+    Part {
+        name: "disk",
+        what: "lets the n-th operation on the disk fail, for each n there is",
+        run: disk::run,
+    },
+    Part {
+        name: "full-disk",
+        what: "fills small file systems, takes their entries, makes them read-only",
+        run: full::run,
+    },
+    Part {
+        name: "clock",
+        what: "sets clocks, starts the machine again and gives process numbers away",
+        run: clock::run,
     },
 ];
 

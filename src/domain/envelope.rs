@@ -137,7 +137,7 @@ pub struct JobView {
     /// When its deadline falls if the machine stays awake, RFC 3339 in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<String>,
-    /// When its record may be deleted, RFC 3339 in UTC.
+    /// When its record may be deleted, RFC 3339 in UTC; absent while nobody has read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// How long to leave it alone before asking again.

@@ -88,9 +88,11 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Progress is told at least this often while a call waits.
 pub const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
-/// Age at which an ended job may be deleted.
+/// Time after which a result that was read, or a job that ended before anything was paid, may be deleted.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Ended jobs kept at most, the unread ones not counted.
+/// Read results kept at most.
 pub const RETENTION_JOBS: usize = 500;
+/// Jobs whose size and reading `status` looks at: some ten looks at the disk for each must not be felt.
+pub const STATUS_JOBS: usize = 1000;
 /// Free bytes the state directory must have before a job starts: its logs, its answer and room for others.
 pub const FREE_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Writes a result that was paid for although the disk is full.
+//! Writes a result that was paid for although the disk is full or fails for a while.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,10 +11,15 @@ use crate::sys::files;
 
 /// Bytes set aside while the peer runs; nearly every result fits.
 const RESERVED_BYTES: u64 = 1024 * 1024;
-/// Time between two attempts.
+/// The longest time between two attempts. The first ones follow each other faster, doubling from [`FIRST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
-/// Attempts before the worker gives up: an hour, in which somebody may notice that the disk is full.
-const ATTEMPTS: u32 = 3600;
+/// Time between the second and the third attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Attempts on a full disk before the worker gives up: an hour, in which somebody may notice.
+const FULL_ATTEMPTS: u32 = 3600;
+/// Attempts on a disk that fails otherwise: a minute. Too many open files, or a network disk that is away, may pass; what
+/// does not leaves a lost job, whose text is in the event log.
+const FAILING_ATTEMPTS: u32 = 60;
 
 /// Room for the result, set aside before anything is paid.
 #[derive(Debug)]
@@ -40,7 +45,7 @@ impl Drop for Reserve {
 }
 
 /// Writes the result. On a full disk it gives the reserve back, then leaves out what stands elsewhere too, then waits
-/// for room: meanwhile the job counts as running.
+/// for room: meanwhile the job counts as running. A disk that fails in another way is tried for a shorter time.
 pub async fn keep_result(
     directory: &JobDirectory,
     result: &ResultRecord,
@@ -64,21 +69,23 @@ pub async fn keep_result(
     .await
 }
 
-/// Tries until it works, fails for another reason than want of room, or failed [`ATTEMPTS`] times.
+/// Tries until it works, or until trying makes no sense any more.
 async fn insist(
-    pause: Duration,
+    longest: Duration,
     mut write: impl FnMut(u32) -> Result<(), StateError>,
 ) -> Result<(), StateError> {
+    let mut pause = FIRST_PAUSE.min(longest);
     let mut attempt = 0;
     loop {
         match write(attempt) {
-            Err(error) if is_full(&error) && attempt < ATTEMPTS => {
+            Err(error) if attempt < attempts(&error) => {
                 if attempt == 1 {
-                    tracing::error!(%error, "the result waits for free space");
+                    tracing::error!(%error, "the result waits for the disk");
                 }
                 attempt += 1;
                 if attempt > 1 {
                     tokio::time::sleep(pause).await;
+                    pause = longest.min(pause * 2);
                 }
             }
             outcome => return outcome,
@@ -86,9 +93,16 @@ async fn insist(
     }
 }
 
-fn is_full(error: &StateError) -> bool {
-    matches!(error, StateError::Io { source, .. }
-        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+/// Says how often to try again after this error. A directory that is gone or closed to us does not come back by itself.
+fn attempts(error: &StateError) -> u32 {
+    let StateError::Io { source, .. } = error else {
+        return 0;
+    };
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FULL_ATTEMPTS,
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => 0,
+        _ => FAILING_ATTEMPTS,
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +133,28 @@ mod tests {
         .await;
         assert!(broken.is_err());
         assert_eq!(calls, 1);
+    }
+
+    #[tokio::test]
+    async fn each_trouble_has_its_patience() {
+        use rustix::io::Errno;
+        let check = async |errno: Errno, expected: u32| {
+            let mut calls = 0;
+            let outcome = insist(Duration::ZERO, |_| {
+                calls += 1;
+                Err(StateError::io("write", "/x")(errno.into()))
+            })
+            .await;
+            assert!(outcome.is_err());
+            assert_eq!(calls, expected + 1, "{errno}");
+        };
+        check(Errno::NOSPC, 3600).await;
+        check(Errno::DQUOT, 3600).await;
+        check(Errno::IO, 60).await;
+        check(Errno::MFILE, 60).await;
+        check(Errno::ROFS, 60).await;
+        check(Errno::NOENT, 0).await;
+        check(Errno::ACCESS, 0).await;
     }
 
     #[test]

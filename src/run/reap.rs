@@ -15,6 +15,10 @@ use crate::sys::lock::HeldLock;
 use crate::sys::process::end_all;
 use crate::sys::{seam, signal};
 
+/// Told of a peer whose process number means nothing here.
+const ELSEWHERE: &str = "codex was started on another machine, in another container or before a restart; if it still runs \
+    there, it was not ended";
+
 /// The longest that somebody else's reaping is waited for: ending what lives on takes two seconds at most.
 const OTHERS_WAIT: Duration = Duration::from_secs(4);
 /// Time between two looks at it.
@@ -35,6 +39,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let mut orphans = Vec::new();
     let peers = directory.read_peers();
     let peer_was_started = !peers.is_empty();
+    let elsewhere = peers.iter().any(|peer| !peer.is_of_here());
     for peer in peers.into_iter().filter(signal::ProcessIdentity::is_alive) {
         orphans.extend(signal::descendants(peer.pid));
         peer.signal(rustix::process::Signal::INT);
@@ -47,6 +52,8 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     seam::point("reap.ended");
     // Only now: what runs is ended also where the record is damaged.
     let spec = directory.read_spec()?;
+    let mut warnings = spec.warnings.clone();
+    warnings.extend(elsewhere.then(|| ELSEWHERE.to_owned()));
     let entries = events::read_all(&directory.events_path());
     let mut transcript = Transcript::default();
     for entry in &entries {
@@ -68,13 +75,15 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         transcript,
         leaked,
         elapsed_ms,
-        warnings: spec.warnings.clone(),
+        warnings,
     };
     let mut result = remains.failed(&spec, JobState::Lost, fault);
     if let Some(last) = last.or(started) {
         result.ended_ms = last;
     }
     seam::point("reap.salvaged");
+    // The dead worker had set room aside for just this.
+    let _ = std::fs::remove_file(directory.reserve_path());
     directory.write_result(&result)?;
     seam::point("reap.written");
     drop(lock);

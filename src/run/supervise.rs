@@ -1,5 +1,6 @@
 //! One peer process from its start to its end.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,12 +75,7 @@ impl Supervision<'_> {
     /// The peer's identity is on disk before the first byte of the prompt: a worker that dies earlier leaves a peer
     /// that reads an empty prompt and ends unpaid.
     pub async fn run(&mut self, invocation: &Invocation, prompt: &str, number: u32) -> Result<Run, Fault> {
-        let mut running = Running::start(invocation).map_err(|error| {
-            Fault::new(
-                FaultCode::PeerNotFound,
-                format!("cannot start `{}`: {error}", invocation.program.display()),
-            )
-        })?;
+        let mut running = Running::start(invocation).map_err(|error| not_started(invocation, &error))?;
         seam::point("peer.spawned");
         if let Err(error) = self.directory.write_peer(number, running.identity()) {
             running.terminate().await;
@@ -241,6 +237,16 @@ impl Supervision<'_> {
             tracing::warn!(%error, "an event is not in the log");
         }
     }
+}
+
+/// Says why a peer could not be started. A machine without room for one more process says nothing about the program.
+fn not_started(invocation: &Invocation, error: &std::io::Error) -> Fault {
+    let code = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => FaultCode::PeerNotFound,
+        _ => FaultCode::PeerFailed,
+    };
+    let message = format!("cannot start `{}`: {error}", invocation.program.display());
+    Fault::new(code, message)
 }
 
 /// Ends what the peer started and left behind. The worker adopts it (see `worker::main`) and has no other children

@@ -140,7 +140,8 @@ async fn work(
     // The peer's temporary folder is of no use to anybody any more.
     let _ = std::fs::remove_dir_all(directory.tmp_path());
     seam::point("finish.cleaned");
-    let gone = store.evict(clock::now_ms());
+    // By the time at which the job was made: a clock that jumped ahead meanwhile must not make every result look old.
+    let gone = store.evict(spec.created_ms.min(clock::now_ms()));
     if gone > 0 {
         tracing::info!(gone, "old jobs were deleted");
     }

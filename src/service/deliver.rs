@@ -21,6 +21,7 @@ use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::events::{self, Entry};
+use crate::state::kept;
 use crate::state::record::{Answer, Expects, ResultRecord, Spec};
 use crate::state::store::Store;
 use crate::sys::{clock, seam};
@@ -107,7 +108,8 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
         elapsed_ms,
         deadline_at: span.filter(|_| active).map(|span| rfc3339(span.deadline_ms)),
         expires_at: result
-            .map(|result| rfc3339(result.ended_ms.saturating_add(clock::millis(limits::RETENTION)))),
+            .and_then(|result| kept::expires_ms(&job.directory, result))
+            .map(rfc3339),
         poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
         phase,
         usage,

@@ -24,6 +24,8 @@ use crate::service::models;
 use crate::service::options;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::workspace::Workspace;
+use crate::state::kept;
+use crate::state::locking;
 use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::files;
@@ -269,18 +271,30 @@ fn state(store: &Store) -> Check {
     let active = store.list_active(ACTIVE);
     let low = free.is_some_and(|free| free < crate::domain::limits::FREE_BYTES);
     let aside = quarantine::count(store, None);
-    let broken = match (&active, low) {
-        (Err(error), _) => Some(format!(
-            "{error}: set CROSSCHECK_STATE_DIR to a folder that you can write to"
+    let kept = kept::usage(store).unwrap_or_default();
+    let unwritable = files::check_writable(exists).err();
+    let unwritable = unwritable.map(|error| format!("cannot write to `{}`: {error}", exists.display()));
+    let closed = active.as_ref().err().map(ToString::to_string).or(unwritable);
+    let broken = match (closed, locking::broken_by_mount(store)) {
+        (Some(why), _) => Some(format!(
+            "{why}: set CROSSCHECK_STATE_DIR to a folder that you can write to"
         )),
-        (Ok(_), true) => Some(FaultCode::DiskFull.hint().to_owned()),
-        (Ok(_), false) => None,
+        (None, Some(why)) => Some(format!(
+            "locks do not work in the state directory, {why}: set CROSSCHECK_STATE_DIR to a folder on a local disk"
+        )),
+        (None, None) if low => Some(FaultCode::DiskFull.hint().to_owned()),
+        (None, None) => None,
     };
     let mut fields = object(json!({
         "directory": store.root().display().to_string(),
         "free_bytes": free,
         "active_jobs": active.map_or(0, |jobs| jobs.len()),
+        "unread_results": kept.unread,
+        "job_bytes": kept.bytes,
     }));
+    if kept.not_counted > 0 {
+        fields.insert("jobs_not_counted".to_owned(), kept.not_counted.into());
+    }
     if aside > 0 {
         let place = quarantine::folder(store).display().to_string();
         fields.insert(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
@@ -17,11 +19,12 @@ use crate::service::deliver::{self, Listener};
 use crate::service::host_wait::wait_of;
 use crate::service::plan::Plan;
 use crate::service::preflight::Preflight;
-use crate::service::reply::Outcome;
+use crate::service::reply::{Outcome, Refusal};
 use crate::service::resume::Continued;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::keys::LockedKey;
+use crate::state::locking;
 use crate::state::record::{PeerSpec, Spec, VERSION};
 use crate::state::store::{NewJob, Store};
 use crate::sys::lock::SharedLock;
@@ -57,6 +60,7 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     let (config, store) = (&ready.config, &ready.store);
     let wait = ready.common.wait;
     seam::point("submit.begun");
+    locking::check(store).map_err(Fault::from)?;
     let keys = keys(&ready, call);
     let mut locked = Vec::new();
     for key in keys {
@@ -101,7 +105,24 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     }
     tracing::info!(job = %id, "job started");
     seam::point("submit.started");
-    wait_and_deliver(service, store, &directory, true, wait, call).await
+    let outcome = wait_and_deliver(service, store, &directory, true, wait, call).await;
+    outcome.map_err(|refusal| naming(&id, refusal))
+}
+
+/// Lets a failure to look at a job that was just started name it: the job goes on, and whoever repeated the call instead
+/// of looking again would pay twice.
+fn naming(id: &JobId, mut refusal: Box<Refusal>) -> Box<Refusal> {
+    if refusal.job.is_none() {
+        let fault = &mut refusal.fault;
+        fault.message = format!("job {id} was started and cannot be looked at: {}", fault.message);
+        fault.repair.hint = format!(
+            "{}; the job goes on, look at it again with its id",
+            fault.repair.hint
+        );
+        fault.repair.tool = Some("job".to_owned());
+        fault.repair.arguments = Some(deliver::object(json!({"id": id, "wait_s": 600})));
+    }
+    refusal
 }
 
 /// Tells whether a job's worker died before anything could have been paid.

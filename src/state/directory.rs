@@ -180,20 +180,23 @@ impl JobDirectory {
     }
 
     /// Asks for the job's end. Asking twice is no error.
+    ///
+    /// Where there is no room for one more file, the lock's file, which is empty, is made a byte longer: a hole in a file
+    /// that is there needs neither a block nor an entry.
     pub fn request_cancel(&self) -> Result<(), StateError> {
         match files::create_new(&self.cancel_path(), b"") {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StateError::Io {
-                action: "write",
-                path: self.cancel_path(),
-                source: error,
-            }),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                files::lengthen(&self.lock_path(), 1)
+                    .map_err(|_| StateError::io("write", self.cancel_path())(error))
+            }
             _ => Ok(()),
         }
     }
 
     /// Tells whether somebody asked for the job's end.
     pub fn is_cancel_requested(&self) -> bool {
-        has_name(&self.cancel_path())
+        let lengthened = || fs::symlink_metadata(self.lock_path()).is_ok_and(|about| about.len() > 0);
+        has_name(&self.cancel_path()) || lengthened()
     }
 
     /// Tells whether the job got a slot or started a peer. Only the names count: what they hold may be damaged.
@@ -330,5 +333,28 @@ mod tests {
         assert_eq!(job.state().unwrap(), JobState::Lost);
         fs::rename(job.path(), dir.path().join(".gone-job")).unwrap();
         assert!(matches!(job.state(), Err(StateError::NoSuchJob)));
+    }
+
+    #[test]
+    fn a_wish_to_end_needs_no_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = JobDirectory::at(dir.path());
+        let held = HeldLock::try_take(&directory.lock_path()).unwrap().unwrap();
+        assert!(!directory.is_cancel_requested());
+        files::lengthen(&directory.lock_path(), 1).unwrap();
+        assert!(directory.is_cancel_requested());
+        assert!(
+            lock::is_held(&directory.lock_path()).unwrap(),
+            "and the lock is held on"
+        );
+        drop(held);
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_written_at_all_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        JobDirectory::at(dir.path().join("absent"))
+            .request_cancel()
+            .unwrap_err();
     }
 }

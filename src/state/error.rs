@@ -18,6 +18,16 @@ pub enum StateError {
         /// The cause.
         source: io::Error,
     },
+    /// Locks do not work there.
+    #[error("locks do not work in `{}` ({}): {why}", path.display(), kind.as_deref().unwrap_or("a file system of unknown type"))]
+    NoLocks {
+        /// The state directory.
+        path: PathBuf,
+        /// The type of its file system, where the system tells it.
+        kind: Option<String>,
+        /// What was seen.
+        why: String,
+    },
     /// Too little is free to start something safely.
     #[error("`{}` has {free} bytes free, {needed} are needed", path.display())]
     Full {
@@ -101,7 +111,8 @@ impl StateError {
                     io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
                 ) && errno.is_none()
             }
-            Self::Full { .. }
+            Self::NoLocks { .. }
+            | Self::Full { .. }
             | Self::Newer { .. }
             | Self::NoSuchJob
             | Self::Ambiguous { .. }
@@ -131,6 +142,8 @@ impl From<StateError> for Fault {
             StateError::Io { .. } | StateError::Damaged { .. } | StateError::Quarantined { .. } => {
                 Self::new(FaultCode::StateUnavailable, message)
             }
+            StateError::NoLocks { .. } => Self::new(FaultCode::StateUnavailable, message)
+                .hint("set CROSSCHECK_STATE_DIR to a folder on a local disk"),
             StateError::Full { .. } => Self::new(FaultCode::DiskFull, message),
             StateError::Newer { .. } => Self::new(FaultCode::StateUnavailable, message)
                 .hint("use the newer version of crosscheck that wrote it"),

@@ -12,6 +12,7 @@ use crate::domain::request::StateFilter;
 use crate::domain::retention::{self, Ended};
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
+use crate::state::kept;
 use crate::state::quarantine;
 use crate::state::record::Spec;
 use crate::sys::lock::{self, HeldLock};
@@ -262,7 +263,8 @@ impl Store {
 
     /// Deletes what retention allows to delete. Returns how many; what cannot be deleted now is tried again later.
     ///
-    /// Jobs younger than the time to live are only opened when there are more of them than are kept.
+    /// Jobs younger than the time to live are only opened when there are more of them than are kept. What was paid for
+    /// and never read is not deleted at all.
     pub fn evict(&self, now_ms: u64) -> usize {
         let Ok(ids) = self.ids(None) else { return 0 };
         let ttl_ms = crate::sys::clock::millis(limits::RETENTION);
@@ -271,10 +273,8 @@ impl Store {
         let ended = ids.into_iter().filter(|id| crowded || old(id)).filter_map(|id| {
             let directory = self.directory(&id);
             let read = directory.read_spec().and_then(|_| directory.read_result());
-            let ended_ms = match read {
-                Ok(Some(result)) => result.ended_ms,
-                // Lost and never looked at: it is as old as it is, or it would stay for ever.
-                Ok(None) => id.created_ms(),
+            let worth = match read {
+                Ok(result) => kept::worth(&id, &directory, result.as_ref()),
                 Err(error) => {
                     if error.is_damage() {
                         quarantine::set_aside(self, &id);
@@ -282,18 +282,13 @@ impl Store {
                     return None;
                 }
             };
-            let fetched = directory.fetched_path().exists();
             let path = directory.lock_path();
             // What is no lock file cannot be held, and would keep its job for ever.
             let free = match lock::is_held(&path) {
                 Ok(held) => !held,
                 Err(error) => StateError::io("lock", path)(error).is_damage(),
             };
-            free.then_some(Ended {
-                id,
-                ended_ms,
-                fetched,
-            })
+            free.then_some(Ended { id, worth })
         });
         let gone = retention::evict(ended.collect(), now_ms, limits::RETENTION, limits::RETENTION_JOBS);
         seam::point("evict.decided");
@@ -318,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_job_that_nobody_looked_at_goes_when_its_time_is_over() {
+    fn a_lost_job_that_cost_nothing_goes_when_its_time_is_over() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());
         let now = 2 * crate::sys::clock::millis(limits::RETENTION);
@@ -333,14 +328,16 @@ mod tests {
             .unwrap();
             id
         };
-        let (old, running, young, odd) = (job(1), job(2), job(now), job(3));
+        let (old, running, young, paid, odd) = (job(1), job(2), job(now), job(3), job(4));
         fs::create_dir(store.directory(&odd).lock_path()).unwrap();
+        let peer = crate::sys::signal::ProcessIdentity::of(std::process::id()).unwrap();
+        store.directory(&paid).write_peer(1, &peer).unwrap();
         let _held = HeldLock::try_take(&store.directory(&running).lock_path())
             .unwrap()
             .unwrap();
         assert_eq!(store.evict(now), 2);
         assert!(!store.directory(&old).path().exists());
-        assert_eq!(store.ids(None).unwrap(), [young, running]);
+        assert_eq!(store.ids(None).unwrap(), [young, paid, running]);
     }
 
     #[test]

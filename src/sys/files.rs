@@ -64,6 +64,15 @@ pub fn create_new_content_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync(&file)
 }
 
+/// Makes an existing file at least so long. The new part is a hole, which takes no room.
+pub fn lengthen(path: &Path, bytes: u64) -> io::Result<()> {
+    let file = open_private(private().write(true), path)?;
+    if file.metadata()?.len() < bytes {
+        file.set_len(bytes)?;
+    }
+    Ok(())
+}
+
 /// Opens a file for appending, made if absent.
 pub fn open_append(path: &Path) -> io::Result<File> {
     open_private(private().create(true).append(true), path)
@@ -132,6 +141,11 @@ fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
 /// Syncs a directory, so that a rename in it survives a power cut.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     sync(&File::open(path)?)
+}
+
+/// Asks whether this user may write to a directory; a read-only file system says so too. Touches nothing.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
 }
 
 /// Returns the bytes that this user may still write to the file system of `path`.
@@ -228,6 +242,13 @@ mod tests {
         // Nothing at all cannot be allocated anywhere.
         let dir = tempfile::tempdir().unwrap();
         write_reserved(&dir.path().join("empty"), b"").unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_to_is_known_before() {
+        let dir = tempfile::tempdir().unwrap();
+        check_writable(dir.path()).unwrap();
+        check_writable(&dir.path().join("absent")).unwrap_err();
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod files;
 pub mod lock;
 pub mod log_file;
+pub mod mounts;
 pub mod process;
 pub mod seam;
 pub mod signal;

@@ -82,6 +82,7 @@ impl Running {
             pid,
             start: 0,
             boot: String::new(),
+            namespace: None,
         });
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         Ok(Self {

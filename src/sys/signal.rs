@@ -1,6 +1,8 @@
 //! Signals to processes that are proven to be the ones meant.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ pub struct ProcessIdentity {
     pub start: u64,
     /// The boot it belongs to.
     pub boot: String,
+    /// The space of process numbers it belongs to, of which each container has its own; absent in notes of a version
+    /// that did not know it, and where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<u64>,
 }
 
 impl ProcessIdentity {
@@ -25,12 +31,18 @@ impl ProcessIdentity {
             pid,
             start: Stat::read(pid)?.start,
             boot: clock::boot_id(),
+            namespace: own_namespace(),
         })
+    }
+
+    /// Tells whether its number means anything here: same boot of the same machine, and same container.
+    pub fn is_of_here(&self) -> bool {
+        self.boot == clock::boot_id() && (self.namespace.is_none() || self.namespace == own_namespace())
     }
 
     /// Tells whether exactly this process still runs. A zombie does not.
     pub fn is_alive(&self) -> bool {
-        self.boot == clock::boot_id()
+        self.is_of_here()
             && Stat::read(self.pid)
                 .is_some_and(|stat| stat.start == self.start && stat.state != b'Z' && stat.state != b'X')
     }
@@ -56,6 +68,12 @@ impl ProcessIdentity {
     fn raw(pid: u32) -> Option<Pid> {
         i32::try_from(pid).ok().and_then(Pid::from_raw)
     }
+}
+
+/// Returns the space of process numbers that this process sees. It never changes in a process's life.
+fn own_namespace() -> Option<u64> {
+    static OWN: OnceLock<Option<u64>> = OnceLock::new();
+    *OWN.get_or_init(|| Some(fs::metadata("/proc/self/ns/pid").ok()?.ino()))
 }
 
 /// Returns the live descendants of a process, found by parents, whatever group or session they are in.
@@ -84,6 +102,7 @@ pub fn descendants(root: u32) -> Vec<ProcessIdentity> {
                     pid: *pid,
                     start: stat.start,
                     boot: boot.clone(),
+                    namespace: own_namespace(),
                 });
             }
         }
@@ -159,10 +178,32 @@ mod tests {
         assert!(
             !ProcessIdentity {
                 boot: "another".into(),
-                ..me
+                ..me.clone()
             }
             .is_alive()
         );
+        let other = own_namespace().map(|own| own + 1);
+        if other.is_some() {
+            assert!(
+                !ProcessIdentity {
+                    namespace: other,
+                    ..me
+                }
+                .is_alive(),
+                "of another container"
+            );
+        }
+    }
+
+    #[test]
+    fn a_note_of_an_older_version_is_still_a_process() {
+        let me = ProcessIdentity::of(std::process::id()).unwrap();
+        let old = format!(
+            r#"{{"pid":{},"start":{},"boot":"{}"}}"#,
+            me.pid, me.start, me.boot
+        );
+        let read: ProcessIdentity = serde_json::from_str(&old).unwrap();
+        assert!(read.is_alive());
     }
 
     #[test]

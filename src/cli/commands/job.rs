@@ -49,7 +49,8 @@ Examples:
 
 /// Show one job: how it goes, or its result (free)
 ///
-/// A result can be read as often as you like, from any directory, until it is deleted 7 days after its end.
+/// A result can be read as often as you like, from any directory, until it is deleted 7 days after it was first
+/// read. What nobody has read is kept.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct JobFlags {

@@ -99,6 +99,7 @@ fn overview(body: &Map<String, Value>, page: &mut Page) {
             ("state", text(state, "directory").map(str::to_owned)),
             ("free", free.map(bytes_spoken)),
             ("active", active.map(|count| counted(count, "job"))),
+            ("kept", kept(state)),
             (
                 "settings",
                 Some(changed.join("; ")).filter(|text| !text.is_empty()),
@@ -106,6 +107,12 @@ fn overview(body: &Map<String, Value>, page: &mut Page) {
             ("config", text(config, "error").map(str::to_owned)),
         ],
     );
+}
+
+fn kept(state: &Map<String, Value>) -> Option<String> {
+    let bytes = bytes_spoken(state.get("job_bytes")?.as_u64()?);
+    let unread = state.get("unread_results")?.as_u64()?;
+    Some(format!("{bytes} of jobs, {} unread", counted(unread, "result")))
 }
 
 fn bytes_spoken(bytes: u64) -> String {

@@ -184,7 +184,8 @@ fn the_state_of_things_is_facts_and_fixes() {
             "range": ">=0.140.0", "login": "chat_gpt", "sandbox": {"broken": "no user namespaces"},
             "quota": {"plan": "plus", "windows": [{"minutes": 300, "used_percent": 12, "resets_at": 1_795_244_455}]}},
         "git": {"path": "/usr/bin/git", "version": "2.47.3", "repository": {"none": "not a repository"}},
-        "state": {"directory": "/home/me/.local/state/crosscheck", "free_bytes": 5_000_000_000_u64, "active_jobs": 1},
+        "state": {"directory": "/home/me/.local/state/crosscheck", "free_bytes": 5_000_000_000_u64, "active_jobs": 1,
+            "unread_results": 2, "job_bytes": 12_000_000},
         "config": {"changed": [{"key": "limits.concurrency", "value": 5, "origin": "file"}]},
         "ready": true, "blocked_by": []});
     let mut envelope = success("status", "Ready, with notes: codex 0.169.0.", None, body);

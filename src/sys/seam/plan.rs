@@ -3,7 +3,7 @@
 //! - `pause POINT ROLE NTH`: when this role passes the point for the NTH time, write `reached` (the process number and
 //!   the point) into the plan's folder and stand still until the file `go` is there.
 //! - `fail OPERATION ROLE NTH COUNT ERRNO`: the NTH operation of that kind (`any` counts all) in one process of this role
-//!   fails with this error number, and the COUNT - 1 after it.
+//!   fails with this error number, and the COUNT - 1 after it, until there is a file `healed` in the plan's folder.
 //! - `clock ROLE NTH MILLISECONDS`: from the NTH look at the wall clock on it is off by so much.
 //! - `boot NAME`: the machine calls this boot so.
 //!
@@ -234,7 +234,9 @@ pub(super) fn before(operation: Operation) -> io::Result<()> {
         .filter(|failure| failure.operation == name || failure.operation == "any");
     for failure in counted {
         let number = failure.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if (failure.nth..failure.nth.saturating_add(failure.count)).contains(&number) {
+        if (failure.nth..failure.nth.saturating_add(failure.count)).contains(&number)
+            && !armed.folder.join("healed").exists()
+        {
             armed.note(&format!("{name} {number}"));
             return Err(io::Error::from_raw_os_error(failure.errno));
         }
