@@ -129,8 +129,8 @@ fn jump(world: &World, line: &str) -> Vec<String> {
             wrong.push(format!("{id} was deleted"));
         }
     }
-    let list = envelope(&say(world, &calm, &["jobs"]));
-    let mut listed: Vec<&str> = list["jobs"]
+    let rows = envelope(&say(world, &calm, &["jobs"]));
+    let mut listed: Vec<&str> = rows["jobs"]
         .as_array()
         .into_iter()
         .flatten()
@@ -185,7 +185,7 @@ fn impostor(world: &World, who: Who) -> Vec<String> {
     match who {
         Who::Itself | Who::Rebooted => {}
         Who::OtherStart => named.start += 1,
-        Who::OtherBoot => named.boot = "another".to_owned(),
+        Who::OtherBoot => "another".clone_into(&mut named.boot),
         Who::OtherContainer => named.namespace = Some(1),
     }
     write_note(&note, &named);

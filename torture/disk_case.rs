@@ -151,11 +151,11 @@ impl Case<'_> {
     fn cancel(&mut self) -> &'static str {
         let server = self.series.role == "server";
         let calm = self.world.no_plan();
-        let begin_under = if server { &calm } else { &self.plan };
-        let mut begin = self.world.crosscheck(begin_under);
-        begin.args(["consult", "[[peer steps=3000 step_ms=10]] slow", "--background"]);
-        begin.args(["--json", "--option", "isolation=ignore_config"]);
-        let begun = finish(begin, |_| ());
+        let under = if server { &calm } else { &self.plan };
+        let mut submit = self.world.crosscheck(under);
+        submit.args(["consult", "[[peer steps=3000 step_ms=10]] slow", "--background"]);
+        submit.args(["--json", "--option", "isolation=ignore_config"]);
+        let begun = finish(submit, |_| ());
         self.check(&begun);
         let Some(id) = job_of(&begun) else {
             self.wrong(format!("the job to be cancelled was not started: {begun:?}"));

@@ -23,13 +23,16 @@ const SIZE: &str = "size=100m";
 /// Bytes that are left so that a job is refused.
 const TOO_FEW: u64 = 10 * 1024 * 1024;
 
+/// A scene: its name, the options of its file system, and what happens.
+type Row = (&'static str, &'static str, fn(&mut Scene));
+
 /// Runs all scenes, each on a file system of its own.
 pub fn run(asked: &Asked) -> Report {
     let mut report = Report::default();
     if Mounted::new(World::new(), SIZE).is_none() {
         return elsewhere(asked);
     }
-    let scenes: [(&str, &str, fn(&mut Scene)); 7] = [
+    let scenes: [Row; 7] = [
         ("full before a submit", SIZE, full_before),
         ("full while the peer runs", SIZE, full_meanwhile),
         ("cancel on a full disk", SIZE, cancel_full),
