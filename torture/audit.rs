@@ -463,7 +463,7 @@ impl Audit {
             match (job.is_intact(), listed.states.contains_key(id)) {
                 (true, false) => found.push(format!("{id} is whole and is not listed")),
                 (false, true) => {
-                    found.push(format!("{id} is damaged and is listed as {}", listed.states[id]))
+                    found.push(format!("{id} is damaged and is listed as {}", listed.states[id]));
                 }
                 (false, false) => unread += 1,
                 (true, true) => {}

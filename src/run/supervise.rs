@@ -87,8 +87,7 @@ impl Supervision<'_> {
         seam::point("peer.fed");
         let mut transcript = Transcript::default();
         let mut ended: Option<Ended> = None;
-        let mut stop = None;
-        let mut leaked = Vec::new();
+        let (mut stop, mut leaked) = (None, Vec::new());
         let mut drained_by: Option<Instant> = None;
         let mut drain_end = Instant::now();
         loop {
@@ -123,17 +122,13 @@ impl Supervision<'_> {
                         stop = Some(Stop::ClosedOutput);
                         (ended, leaked) = running.terminate().await;
                     }
-                    seam::point("peer.ended");
                     leaked.extend(end_orphans().await);
-                    seam::point("peer.swept");
                     break;
                 }
                 Woken::Ended(end) => {
                     ended = end;
                     // They may hold the pipes, which would otherwise never be read to their end.
-                    seam::point("peer.ended");
                     leaked.extend(end_orphans().await);
-                    seam::point("peer.swept");
                     drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
                     drain_end = Instant::now() + DRAIN_MAX;
                     None
@@ -200,7 +195,10 @@ impl Supervision<'_> {
 /// Ends what the peer started and left behind. The worker adopts it (see `worker::main`) and has no other children
 /// while a peer runs, so whatever is below the worker now is the run's.
 async fn end_orphans() -> Vec<u32> {
-    end_all(signal::descendants(std::process::id())).await
+    seam::point("peer.ended");
+    let leaked = end_all(signal::descendants(std::process::id())).await;
+    seam::point("peer.swept");
+    leaked
 }
 
 impl From<Ended> for End {
