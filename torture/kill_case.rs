@@ -128,7 +128,7 @@ impl Play {
         let after = main_jobs(world);
         for wrong in judge(
             self.case,
-            &hit,
+            hit,
             before.first(),
             after.first(),
             self.acknowledged.as_deref(),

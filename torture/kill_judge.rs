@@ -17,7 +17,7 @@ pub struct Hit {
 /// Says every rule that was broken.
 pub fn judge(
     case: Case,
-    hit: &Hit,
+    hit: Hit,
     before: Option<&JobFacts>,
     after: Option<&JobFacts>,
     acknowledged: Option<&str>,
@@ -47,7 +47,7 @@ pub fn judge(
         }
         return wrong;
     }
-    let may = allowed(case, *hit);
+    let may = allowed(case, hit);
     if !may.contains(&state) {
         let fault = after.result.as_ref().map(|result| result["fault"].to_string());
         wrong.push(format!("the job is {state}, not {may:?}: {fault:?}"));
@@ -99,9 +99,8 @@ fn allowed(case: Case, hit: Hit) -> &'static [&'static str] {
         // Nobody had been asked to run it, or it may just have been asked by a server that ends in good order.
         Target::Server | Target::All if !hit.worker_lived && case.signal == Signal::KILL => &["lost"],
         Target::Server if !hit.worker_lived => &["lost", "succeeded"],
-        Target::Server if cancelled => &["cancelled"],
+        Target::Server | Target::Worker if cancelled => &["cancelled"],
         Target::Server => &["succeeded"],
-        Target::Worker if cancelled => &["cancelled"],
         Target::Worker => match point {
             // Before the worker listens for signals, a signal ends it where it stands.
             "worker.begun" | "worker.adopted" | "worker.spec_read" => &["lost"],
@@ -165,7 +164,7 @@ mod tests {
     fn a_lost_job_that_kept_what_was_said_breaks_no_rule() {
         let lost = job(&json!({"state": "lost", "partial": "m", "thread": "t"}));
         let case = case("peer.fed", Scene::Slow, Target::Worker);
-        assert!(judge(case, &KILLED, None, Some(&lost), Some("one")).is_empty());
+        assert!(judge(case, KILLED, None, Some(&lost), Some("one")).is_empty());
     }
 
     #[test]
@@ -173,7 +172,7 @@ mod tests {
         let check = |case: Case, after: Option<JobFacts>, expected: &str| {
             let before = job(&json!({"state": "succeeded"}));
             let before = expected.contains("changed").then_some(&before);
-            let told = judge(case, &KILLED, before, after.as_ref(), Some("one"));
+            let told = judge(case, KILLED, before, after.as_ref(), Some("one"));
             assert!(told.iter().any(|wrong| wrong.contains(expected)), "{told:?}");
         };
         let slow = case("peer.fed", Scene::Slow, Target::Worker);
@@ -201,7 +200,7 @@ mod tests {
         let failed = json!({"state": "failed", "partial": "m", "thread": "t", "fault": {"code": "internal"}});
         let whole = judge(
             peer,
-            &Hit {
+            Hit {
                 worker: false,
                 worker_lived: true,
             },

@@ -14,7 +14,6 @@
     clippy::print_stderr,
     reason = "the tables and the peer's events are its output"
 )]
-#![expect(clippy::exit, reason = "a peer that nobody listens to ends where it stands")]
 
 mod audit;
 mod census;

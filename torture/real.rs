@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crosscheck::domain::fingerprint::sha256_hex;
-use crosscheck::model::{Message, ModelServer, Reply, Shell, Step, Turn, Usage};
+use crosscheck::model::{Message, ModelServer, RecordedRequest, Reply, Shell, Step, Turn, Usage};
 use tokio::runtime::Runtime;
 
 use crate::world::World;
@@ -56,7 +56,7 @@ impl RealCodex {
         fs::create_dir_all(&folder).expect("the ledger can be written");
         let requests = self.server.requests().into_iter();
         let turns = requests
-            .filter(|request| request.is_turn())
+            .filter(RecordedRequest::is_turn)
             .map(|request| Turn::new(request.body, 1, 1));
         for (number, turn) in turns.enumerate().filter(|(_, turn)| turn.step() == 0) {
             let prompt = turn.last_user_text();

@@ -96,8 +96,7 @@ impl Supervision<'_> {
         seam::point("peer.fed");
         let mut transcript = Transcript::default();
         let mut ended: Option<Ended> = None;
-        let mut stop = None;
-        let mut leaked = Vec::new();
+        let (mut stop, mut leaked) = (None, Vec::new());
         let mut drained_by: Option<Instant> = None;
         let mut drain_end = Instant::now();
         let mut next_look = Instant::now() + CLOCK_LOOK;
@@ -137,9 +136,7 @@ impl Supervision<'_> {
                 Woken::Ended(end) => {
                     ended = end;
                     // They may hold the pipes, which would otherwise never be read to their end.
-                    seam::point("peer.ended");
                     leaked.extend(end_orphans().await);
-                    seam::point("peer.swept");
                     drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
                     drain_end = Instant::now() + DRAIN_MAX;
                     None
@@ -252,7 +249,10 @@ fn not_started(invocation: &Invocation, error: &std::io::Error) -> Fault {
 /// Ends what the peer started and left behind. The worker adopts it (see `worker::main`) and has no other children
 /// while a peer runs, so whatever is below the worker now is the run's.
 async fn end_orphans() -> Vec<u32> {
-    end_all(signal::descendants(std::process::id())).await
+    seam::point("peer.ended");
+    let leaked = end_all(signal::descendants(std::process::id())).await;
+    seam::point("peer.swept");
+    leaked
 }
 
 /// Gives standard error a moment to be read to its end: somebody else may hold the pipe.
@@ -272,9 +272,7 @@ async fn end_silent(running: &mut Running) -> (Option<Ended>, Option<Stop>, Vec<
         let (ended, leaked) = running.terminate().await;
         (ended, Some(Stop::ClosedOutput), leaked)
     };
-    seam::point("peer.ended");
     leaked.extend(end_orphans().await);
-    seam::point("peer.swept");
     (ended, stop, leaked)
 }
 
