@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, clock, disk, full, keys, kill, kill_random, mixed, queue};
+use crate::{clients, clock, damaged, disk, full, keys, kill, kill_random, mixed, queue};
 
 /// One part.
 pub struct Part {
@@ -69,6 +69,11 @@ pub const PARTS: &[Part] = &[
         name: "clock",
         what: "sets clocks, starts the machine again and gives process numbers away",
         run: clock::run,
+    },
+    Part {
+        name: "damaged",
+        what: "damages records in thousands of stores and asks every verb about each",
+        run: damaged::run,
     },
 ];
 
