@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crosscheck::sys::lock;
 use rustix::process::Signal;
 use serde_json::{Map, Value, json};
 
@@ -141,6 +142,10 @@ impl Play {
         if let Some(job) = after.first() {
             self.count_end(job);
         }
+        // A worker that has written the result sweeps up, and lets go of the lock a moment before it is gone.
+        if !wait_until(|| !runs(world, Kind::Worker) && !runs(world, Kind::Peer)) {
+            self.violation("a worker or a peer runs on although every job is over");
+        }
         self.audit(world, &mut fresh, Moment::Meanwhile);
         self.retry(world, &mut fresh, after.first());
         if let Some(job) = after.first() {
@@ -206,6 +211,11 @@ impl Play {
                     .filter(|process| process.kind == Kind::Worker)
                     .collect();
                 signal_all(&workers, Signal::KILL);
+                // The first thread of a process may be gone before the others, which still hold the lock.
+                let lock = world.state().join("jobs").join(&id).join("worker.lock");
+                if !wait_until(|| lock::is_held(&lock).is_ok_and(|held| !held)) {
+                    return Err("the lock of a killed worker stays held".to_owned());
+                }
                 self.begin(world.server(&self.halt), "job", &json!({"id": id}))
             }
             Scene::Evict => {
