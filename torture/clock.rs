@@ -179,7 +179,8 @@ fn impostor(world: &World, who: Who) -> Vec<String> {
             process.identity.signal(Signal::KILL);
         }
     }
-    wait_until(|| living(&world.home()).is_empty());
+    // A dying process shows no environment any more and still holds its lock for a moment.
+    wait_until(|| living(&world.home()).is_empty() && !held(&job));
     let mut decoy = Decoy::start();
     let mut named = decoy.identity.clone();
     match who {

@@ -64,7 +64,11 @@ pub async fn keep_result(
         reserve.free();
         directory
             .write_result(result)
-            .or_else(|_| directory.write_result(&smaller))
+            .or_else(|error| match attempts(&error) {
+                FULL_ATTEMPTS => directory.write_result(&smaller),
+                // Leaving something out helps only where room is short.
+                _ => Err(error),
+            })
     })
     .await
 }
