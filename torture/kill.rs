@@ -230,7 +230,11 @@ const REAL: &[Spot] = &[
 /// Runs the core of the kill points with a real codex. Without one there is nothing to run, which the counts say.
 pub fn run_real(asked: &Asked) -> Report {
     let mut report = new_report();
-    let Some(codex) = &asked.codex else { return report };
+    let Some(codex) = &asked.codex else {
+        println!("\nkill-real: NOT RUN HERE: it needs --codex PATH");
+        report.count("points not run here", REAL.len() as u64);
+        return report;
+    };
     let mut chosen = Vec::new();
     for spot in REAL {
         for target in [Target::Worker, Target::Peer, Target::All] {
