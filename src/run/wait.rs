@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::envelope::Usage;
 use crate::domain::limits;
 use crate::peer::event::Event;
 use crate::state::directory::JobDirectory;
@@ -33,17 +34,25 @@ impl Follower {
     pub fn new(directory: &JobDirectory) -> Self {
         // Watched before the first look, so that nothing falls between the two.
         let watch = DirectoryWatch::start(directory.path());
-        let mut newest = events::newest(&directory.events_path());
+        let newest = events::newest(&directory.events_path());
+        let offset = newest.end();
+        let (mut tokens, mut first) = (None, None);
+        for entry in newest.take(limits::TAIL_MAX) {
+            if let (None, Event::Tokens { used }) = (tokens, &entry.event) {
+                tokens = Some(*used);
+            }
+            first = first.or_else(|| entry.event.phase());
+            if tokens.is_some() && first.is_some() {
+                break;
+            }
+        }
         Self {
             watch,
             directory: directory.clone(),
-            offset: newest.end(),
+            offset,
             phase: None,
-            tokens: String::new(),
-            first: newest
-                .by_ref()
-                .take(limits::TAIL_MAX)
-                .find_map(|entry| entry.event.phase()),
+            tokens: tokens.map(so_far).unwrap_or_default(),
+            first,
         }
     }
 
@@ -82,7 +91,7 @@ impl Follower {
         }
         for entry in &entries {
             if let Event::Tokens { used } = entry.event {
-                self.tokens = format!(", {} tokens so far", used.spoken());
+                self.tokens = so_far(used);
             } else {
                 match entry.event.phase() {
                     Some(phase) if self.phase.as_ref() != Some(&phase) => self.phase = Some(phase),
@@ -94,4 +103,9 @@ impl Follower {
             }
         }
     }
+}
+
+/// Says the tokens of a run, behind what it does.
+fn so_far(used: Usage) -> String {
+    format!(", {} tokens so far", used.spoken())
 }
