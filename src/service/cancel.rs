@@ -91,21 +91,7 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     let thread = result.as_ref().and_then(|result| result.thread.clone());
     // A job that gave its answer while it was told to end was not ended by us.
     let ended = was_active && job.state == JobState::Cancelled;
-    let mut summary = match (was_active, job.state) {
-        (true, JobState::Cancelled) if leaked.is_empty() => {
-            format!("Job {} was ended; nothing of it runs any more.", job.id())
-        }
-        (true, JobState::Cancelled) => format!("Job {} was ended.", job.id()),
-        (true, state) => format!(
-            "Job {} was over before it could be ended ({}).",
-            job.id(),
-            state.as_str()
-        ),
-        (false, state) => format!("Job {} was over already ({}).", job.id(), state.as_str()),
-    };
-    if !leaked.is_empty() {
-        let _ = write!(summary, " {} of its processes still run.", leaked.len());
-    }
+    let mut summary = told(&job, was_active, &leaked);
     let mut body = object(json!({"ended": ended, "leaked": leaked}));
     let mut warnings = result
         .as_ref()
@@ -144,6 +130,26 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     })
 }
 
+/// Says what became of a job that was to be ended.
+fn told(job: &Job, was_active: bool, leaked: &[u32]) -> String {
+    let mut summary = match (was_active, job.state) {
+        (true, JobState::Cancelled) if leaked.is_empty() => {
+            format!("Job {} was ended; nothing of it runs any more.", job.id())
+        }
+        (true, JobState::Cancelled) => format!("Job {} was ended.", job.id()),
+        (true, state) => format!(
+            "Job {} was over before it could be ended ({}).",
+            job.id(),
+            state.as_str()
+        ),
+        (false, state) => format!("Job {} was over already ({}).", job.id(), state.as_str()),
+    };
+    if !leaked.is_empty() {
+        let _ = write!(summary, " {} of its processes still run.", leaked.len());
+    }
+    summary
+}
+
 /// A damaged record cannot be shown before it goes; whoever names it whole knows that.
 fn forgotten_unread(id: &JobId) -> Reply {
     Reply {
@@ -152,6 +158,7 @@ fn forgotten_unread(id: &JobId) -> Reply {
         ..Reply::default()
     }
 }
+
 /// Waits until the worker is gone too. It writes the result first and lets go of its lock last.
 async fn wait_for_worker(directory: &JobDirectory) {
     let watch = DirectoryWatch::start(directory.path());

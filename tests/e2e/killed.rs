@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use crosscheck::model::{Message, Reply, Script, Shell, Step, Turn, Usage};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::session::{Session, full_name, results_of};
@@ -66,7 +67,7 @@ fn processes_of(home: &Path) -> Vec<u32> {
     let mut wanted = OsString::from("HOME=");
     wanted.push(home);
     let wanted = wanted.into_vec();
-    let numbers = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     numbers
         .filter(|pid| {
@@ -80,8 +81,8 @@ fn kill_everything(home: &Path) {
     wait_until("nobody to be left", || {
         let left = processes_of(home);
         for pid in &left {
-            let pid = rustix::process::Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
+            let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
         }
         left.is_empty()
     });
@@ -130,11 +131,11 @@ fn after_the_death_of_everybody_each_job_is_finished_or_lost_and_resumable() {
     });
 
     // The next session is told the truth about all three.
-    let list = Session::run(&world, "/codex:jobs", "job", &json!({})).shown();
-    let jobs = list["jobs"].as_array().unwrap_or_else(|| panic!("{list:#}"));
+    let listed = Session::run(&world, "/codex:jobs", "job", &json!({})).shown();
+    let jobs = listed["jobs"].as_array().unwrap_or_else(|| panic!("{listed:#}"));
     let mut states: Vec<&str> = jobs.iter().filter_map(|job| job["state"].as_str()).collect();
     states.sort_unstable();
-    assert_eq!(states, ["lost", "lost", "succeeded"], "{list:#}");
+    assert_eq!(states, ["lost", "lost", "succeeded"], "{listed:#}");
     let of_state = |state: &str| jobs.iter().find(|job| job["state"] == state).unwrap()["id"].clone();
 
     let finished = json!({"id": of_state("succeeded")});
