@@ -49,14 +49,34 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
 
-/// Runs the part.
+/// Runs the part, with a new store every [`SHORT`]: of more jobs than are kept the oldest that were read may be gone.
 pub(crate) fn run(asked: &parts::Asked) -> Report {
-    let world = World::new();
     let time = match (asked.rounds, asked.length) {
         (Some(seconds), _) => Duration::from_secs(seconds),
         (None, Length::Short) => SHORT,
         (None, Length::Long) => LONG,
     };
+    let mut report = Report::default();
+    let mut most = 0;
+    let mut left = time;
+    for store in 0.. {
+        let now = left.min(SHORT);
+        let (found, peers) = run_store(asked.seed + 10_000 * store, now);
+        report.count("stores", 1);
+        report.merge(found);
+        most = most.max(peers);
+        left -= now;
+        if left.is_zero() {
+            break;
+        }
+    }
+    report.count("most peers at once", most);
+    report
+}
+
+/// Runs all clients on one store for so long. Returns what was found, and the most peers at once.
+fn run_store(seed: u64, time: Duration) -> (Report, u64) {
+    let world = World::new();
     let settings = &[("CROSSCHECK_LIMITS_CONCURRENCY", "3")];
     let stage = Stage {
         hosts: (0..SERVERS)
@@ -72,10 +92,10 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
     let sampling = AtomicBool::new(false);
     let samples = std::thread::scope(|scope| {
         let samples = scope.spawn(|| sampler::run(&world, &sampling));
-        let killer = scope.spawn(|| kill(&world, &stage, Random::new(asked.seed, 1000)));
+        let killer = scope.spawn(|| kill(&world, &stage, Random::new(seed, 1000)));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
-                let random = Random::new(asked.seed, u64::try_from(client).expect("there are few"));
+                let random = Random::new(seed, u64::try_from(client).expect("there are few"));
                 let stage = &stage;
                 scope.spawn(move || {
                     Client {
@@ -122,7 +142,7 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
         "looks at all processes",
         u64::try_from(samples.len()).unwrap_or(0),
     );
-    report.count("most peers at once", sampler::most(&history.alive));
+    let most = sampler::most(&history.alive);
     for (times, what) in [
         (crashed, "servers ended although nobody killed them"),
         (
@@ -147,7 +167,7 @@ pub(crate) fn run(asked: &parts::Asked) -> Report {
     for wrong in audited.violations {
         report.violation(None, wrong.to_string());
     }
-    report
+    (report, most)
 }
 
 /// Lets one more job sweep up what killed servers left, and notes what a list says, where one holds all jobs.
