@@ -54,7 +54,11 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         Ok(job) => job,
         Err(fault) => {
             // A damaged record cannot be told, but what its dead worker left running can be ended.
-            if let JobName::Exact(id) = &request.name {
+            // Without a lock's file there never was one, and taking it would make it: a record that is to be moved
+            // aside must be left alone.
+            if let JobName::Exact(id) = &request.name
+                && store.directory(id).lock_path().exists()
+            {
                 let _ = reap(&store.directory(id)).await;
             }
             return Err(fault.into());
