@@ -151,6 +151,10 @@ impl From<StateError> for Fault {
             {
                 Self::new(FaultCode::DiskFull, message)
             }
+            StateError::Io { source, .. } if source.kind() == io::ErrorKind::ResourceBusy => {
+                Self::new(FaultCode::StateUnavailable, message)
+                    .hint("somebody works on this job just now; try again in a few seconds")
+            }
             StateError::Io { .. } | StateError::Damaged { .. } | StateError::Quarantined { .. } => {
                 Self::new(FaultCode::StateUnavailable, message)
             }
@@ -186,5 +190,11 @@ mod tests {
         check("/state/slots/0", false);
         check("/state/lock-probe", false);
         check("/state/keys/0a1b", false);
+    }
+
+    #[test]
+    fn a_job_that_somebody_works_on_needs_no_other_folder() {
+        let busy = StateError::io("lock", "/state/jobs/x")(io::ErrorKind::ResourceBusy.into());
+        assert!(Fault::from(busy).repair.hint.contains("try again"));
     }
 }
