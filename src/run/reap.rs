@@ -38,7 +38,6 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     seam::point("reap.locked");
     let mut orphans = Vec::new();
     let peers = directory.read_peers();
-    let peer_was_started = !peers.is_empty();
     let elsewhere = peers.iter().any(|peer| !peer.is_of_here());
     for peer in peers.into_iter().filter(signal::ProcessIdentity::is_alive) {
         orphans.extend(signal::descendants(peer.pid));
@@ -65,7 +64,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         so_far(start, end, transcript.slept_ms, spec.timeout_ms).elapsed_ms
     });
     // What `started` holds is not synced, so after a power cut only the note of a peer says for sure that one ran.
-    let message = if started.is_some() || peer_was_started {
+    let message = if directory.was_started() {
         "the job's worker died; what the run had said is kept"
     } else {
         "the job's worker died before the peer was started; nothing was paid"

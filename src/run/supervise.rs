@@ -105,8 +105,8 @@ impl Supervision<'_> {
             let woken = tokio::select! {
                 biased;
                 // A flood of lines must not keep the end of the run waiting, so a reason to stop is asked for first.
-                reason = self.control.stop(), if ended.is_none() => Woken::Stop(reason),
-                () = self.tokens.due(), if ended.is_none() => Woken::Look,
+                reason = self.control.stop(), if ended.is_none() && stop.is_none() => Woken::Stop(reason),
+                () = self.tokens.due(), if ended.is_none() && stop.is_none() => Woken::Look,
                 line = lines.recv() => Woken::Line(line),
                 end = running.wait(), if ended.is_none() => Woken::Ended(end.ok()),
                 () = tokio::time::sleep_until(drain), if drained_by.is_some() => Woken::Drained,
@@ -130,7 +130,7 @@ impl Supervision<'_> {
                     lines.close();
                     let lived_on;
                     (ended, lived_on, leaked) = end_silent(&mut running).await;
-                    stop = lived_on.or(stop);
+                    stop = stop.or(lived_on);
                     break;
                 }
                 Woken::Ended(end) => {
@@ -150,8 +150,10 @@ impl Supervision<'_> {
                     None
                 }
             };
+            // Once is enough: what KILL does not end is told as such, and the job ends without it.
             if let Some(reason) = stop_now
                 && ended.is_none()
+                && stop.is_none()
             {
                 tracing::info!(?reason, "ending the peer");
                 seam::point("cancel.seen");

@@ -46,9 +46,12 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
     let workspace = Workspace::resolve(service, request.workspace.as_deref(), &config)?;
     if request.forget
         && let JobName::Exact(id) = &request.name
-        && quarantine::forget(&store, id).map_err(Fault::from)?
     {
-        return Ok(forgotten_unread(id));
+        // What a dead worker left running is found by its record, so it is ended before that is gone.
+        let _ = reap(&store.directory(id)).await;
+        if quarantine::forget(&store, id).map_err(Fault::from)? {
+            return Ok(forgotten_unread(id));
+        }
     }
     let job = match find(&store, &request.name, &workspace) {
         Ok(job) => job,

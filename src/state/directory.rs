@@ -199,9 +199,10 @@ impl JobDirectory {
         has_name(&self.cancel_path()) || lengthened()
     }
 
-    /// Tells whether the job got a slot or started a peer. Only the names count: what they hold may be damaged.
+    /// Tells whether the job got a slot or started a peer. Only the names count: what they hold may be damaged. A disk
+    /// that does not tell counts as yes: a second run is paid for only where there certainly was no first one.
     pub fn was_started(&self) -> bool {
-        has_name(&self.started_path()) || has_name(&self.peers_path())
+        may_exist(&self.started_path()) || self.has_peers()
     }
 
     /// Notes that the result was read. A full disk must not hide a result, so failing here is no error.
@@ -235,7 +236,12 @@ impl JobDirectory {
         files::sync_dir(&self.0).map_err(StateError::io("write", &self.0))
     }
 
-    /// Returns the peers that were started.
+    /// Tells whether a peer may have been started and paid for, by the same rule.
+    pub fn has_peers(&self) -> bool {
+        may_exist(&self.peers_path())
+    }
+
+    /// Returns the peers that were started, those whose note can be read.
     pub fn read_peers(&self) -> Vec<ProcessIdentity> {
         let Ok(entries) = fs::read_dir(self.peers_path()) else {
             return Vec::new();
@@ -274,6 +280,11 @@ impl JobDirectory {
 /// Tells whether anything has this name, a dangling link too: a name cannot be made a second time.
 fn has_name(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// Tells whether this is not certainly absent.
+pub(super) fn may_exist(path: &Path) -> bool {
+    !fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
@@ -348,6 +359,25 @@ mod tests {
             "and the lock is held on"
         );
         drop(held);
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_looked_at_may_have_been_started_and_one_without_traces_was_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |job: JobDirectory, expected: bool| {
+            assert_eq!(
+                (job.was_started(), job.has_peers()),
+                (expected, expected),
+                "{job:?}"
+            );
+        };
+        check(JobDirectory::at(dir.path()), false);
+        // No file system takes so long a name, which is neither there nor absent.
+        check(JobDirectory::at(dir.path().join("x".repeat(300))), true);
+        let damaged = JobDirectory::at(dir.path().join("damaged"));
+        fs::create_dir_all(damaged.peers_path()).unwrap();
+        fs::write(damaged.peers_path().join("1"), "{").unwrap();
+        check(damaged, true);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobId;
 
 /// One failure of the state directory.
 #[derive(Debug, thiserror::Error)]
@@ -120,15 +121,26 @@ impl StateError {
             | Self::QueueFull { .. } => false,
         }
     }
+
+    /// Tells whether it is about something in a job's directory, wherever that lies.
+    fn is_of_a_job(&self) -> bool {
+        let (Self::Io { path, .. } | Self::Damaged { path, .. } | Self::Quarantined { path }) = self else {
+            return false;
+        };
+        path.iter()
+            .any(|name| name.to_str().is_some_and(|name| name.parse::<JobId>().is_ok()))
+    }
 }
 
 impl From<StateError> for Fault {
     fn from(error: StateError) -> Self {
         let message = error.to_string();
         if error.is_damage() {
-            return Self::new(FaultCode::StateUnavailable, message).hint(
-                "its other files may still tell something; `crosscheck cancel ID --forget` deletes all of them",
-            );
+            return Self::new(FaultCode::StateUnavailable, message).hint(if error.is_of_a_job() {
+                "its other files may still tell something; `crosscheck cancel ID --forget` deletes all of them"
+            } else {
+                "delete or move what has this name; it is made anew"
+            });
         }
         match error {
             StateError::Io { source, .. }
@@ -138,6 +150,10 @@ impl From<StateError> for Fault {
                 ) =>
             {
                 Self::new(FaultCode::DiskFull, message)
+            }
+            StateError::Io { source, .. } if source.kind() == io::ErrorKind::ResourceBusy => {
+                Self::new(FaultCode::StateUnavailable, message)
+                    .hint("somebody works on this job just now; try again in a few seconds")
             }
             StateError::Io { .. } | StateError::Damaged { .. } | StateError::Quarantined { .. } => {
                 Self::new(FaultCode::StateUnavailable, message)
@@ -156,5 +172,29 @@ impl From<StateError> for Fault {
             }
             StateError::QueueFull { .. } => Self::new(FaultCode::TooManyJobs, message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_jobs_is_not_told_to_be_forgotten_as_one() {
+        let check = |path: &str, forget: bool| {
+            let fault = Fault::from(StateError::io("lock", path)(io::ErrorKind::InvalidInput.into()));
+            assert_eq!(fault.repair.hint.contains("--forget"), forget, "{path}");
+        };
+        check("/state/jobs/01m7yptqjp-t9cew2-8rhn17gx15/worker.lock", true);
+        check("/state/quarantine/01m7yptqjp-t9cew2-8rhn17gx15", true);
+        check("/state/slots/0", false);
+        check("/state/lock-probe", false);
+        check("/state/keys/0a1b", false);
+    }
+
+    #[test]
+    fn a_job_that_somebody_works_on_needs_no_other_folder() {
+        let busy = StateError::io("lock", "/state/jobs/x")(io::ErrorKind::ResourceBusy.into());
+        assert!(Fault::from(busy).repair.hint.contains("try again"));
     }
 }

@@ -28,7 +28,7 @@ pub fn worth(id: &JobId, directory: &JobDirectory, result: Option<&ResultRecord>
                 || result.usage.is_some()
         }
         // Lost, and nobody looked: what its peer said is in the event log, if one was started at all.
-        None => !directory.read_peers().is_empty(),
+        None => directory.has_peers(),
     };
     if paid {
         Worth::Unread

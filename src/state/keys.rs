@@ -46,15 +46,17 @@ impl LockedKey {
         let arguments = sha256_hex(arguments);
         // A file that was cut short by a crash holds no job: its writer never said that there is one.
         let stored = serde_json::from_str::<Stored>(&text).ok();
-        if let Some(path) = stored
+        // Looked for here first, or one that is moved aside between the two looks would be seen in neither place.
+        let here = stored.as_ref().is_some_and(|stored| store.has(&stored.job));
+        let aside = stored
             .as_ref()
-            .and_then(|stored| quarantine::place_of(store, &stored.job))
-        {
+            .filter(|_| !here)
+            .and_then(|stored| quarantine::place_of(store, &stored.job));
+        if let Some(path) = aside {
             // Whether it was paid for nobody can tell any more, so the key must not start another one.
             return Err(StateError::Quarantined { path });
         }
-        let stored = stored.filter(|stored| store.has(&stored.job));
-        match stored {
+        match stored.filter(|_| here) {
             Some(stored) if stored.arguments != arguments => Err(StateError::KeyConflict),
             stored => Ok(Self {
                 file,
@@ -151,5 +153,21 @@ mod tests {
             None,
             "a deleted job frees its key"
         );
+    }
+
+    #[test]
+    fn a_record_is_looked_for_where_it_was_before_where_it_is_moved_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        LockedKey::take(&store, "k", b"a").unwrap().store(&id).unwrap();
+        for path in [
+            store.directory(&id).path(),
+            &quarantine::folder(&store).join(id.as_str()),
+        ] {
+            files::create_private_dir(path).unwrap();
+        }
+        // The other way round one that is moved between the two looks is seen in neither place, and paid for twice.
+        assert_eq!(LockedKey::take(&store, "k", b"a").unwrap().job(), Some(&id));
     }
 }

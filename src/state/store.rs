@@ -10,7 +10,7 @@ use crate::domain::job::{JobId, JobName, WorkspaceHash};
 use crate::domain::limits;
 use crate::domain::request::StateFilter;
 use crate::domain::retention::{self, Ended};
-use crate::state::directory::{Job, JobDirectory};
+use crate::state::directory::{self, Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::kept;
 use crate::state::quarantine;
@@ -70,9 +70,9 @@ impl Store {
         JobDirectory::at(self.root.join("jobs").join(id.as_str()))
     }
 
-    /// Tells whether something has the name of this job, damaged or not.
+    /// Tells whether something has the name of this job, damaged or not. A disk that does not tell counts as yes.
     pub fn has(&self, id: &JobId) -> bool {
-        fs::symlink_metadata(self.directory(id).path()).is_ok()
+        directory::may_exist(self.directory(id).path())
     }
 
     /// Refuses to start when too little is free.
@@ -91,7 +91,11 @@ impl Store {
         let made = Self::fill(&draft, new).and_then(|lock| {
             files::rename(draft.path(), &final_path).map_err(StateError::io("write", &final_path))?;
             seam::point("create.renamed");
-            files::sync_dir(&jobs).map_err(StateError::io("write", &jobs))?;
+            if let Err(error) = files::sync_dir(&jobs) {
+                // The caller hears that there is no job, so there must be none that looks lost.
+                let _ = fs::rename(&final_path, draft.path());
+                return Err(StateError::io("write", &jobs)(error));
+            }
             seam::point("create.synced");
             Ok(lock)
         });
@@ -272,6 +276,13 @@ impl Store {
         let crowded = ids.len() > limits::RETENTION_JOBS;
         let ended = ids.into_iter().filter(|id| crowded || old(id)).filter_map(|id| {
             let directory = self.directory(&id);
+            let path = directory.lock_path();
+            // Asked before the result is looked for: a job that ends between the two looks is not taken for one without.
+            // What is no lock file cannot be held, and would keep its job for ever.
+            let free = match lock::is_held(&path) {
+                Ok(held) => !held,
+                Err(error) => StateError::io("lock", path)(error).is_damage(),
+            };
             let read = directory.read_spec().and_then(|_| directory.read_result());
             let worth = match read {
                 Ok(result) => kept::worth(&id, &directory, result.as_ref()),
@@ -281,12 +292,6 @@ impl Store {
                     }
                     return None;
                 }
-            };
-            let path = directory.lock_path();
-            // What is no lock file cannot be held, and would keep its job for ever.
-            let free = match lock::is_held(&path) {
-                Ok(held) => !held,
-                Err(error) => StateError::io("lock", path)(error).is_damage(),
             };
             free.then_some(Ended { id, worth })
         });
@@ -329,6 +334,9 @@ mod tests {
             id
         };
         let (old, running, young, paid, odd) = (job(1), job(2), job(now), job(3), job(4));
+        let torn = job(5);
+        fs::create_dir(store.directory(&torn).peers_path()).unwrap();
+        fs::write(store.directory(&torn).peers_path().join("1"), "{").unwrap();
         fs::create_dir(store.directory(&odd).lock_path()).unwrap();
         let peer = crate::sys::signal::ProcessIdentity::of(std::process::id()).unwrap();
         store.directory(&paid).write_peer(1, &peer).unwrap();
@@ -337,7 +345,15 @@ mod tests {
             .unwrap();
         assert_eq!(store.evict(now), 2);
         assert!(!store.directory(&old).path().exists());
-        assert_eq!(store.ids(None).unwrap(), [young, paid, running]);
+        assert_eq!(store.ids(None).unwrap(), [young, torn, paid, running]);
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_looked_for_may_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        assert!(!Store::at(dir.path()).has(&id));
+        assert!(Store::at(dir.path().join("x".repeat(300))).has(&id));
     }
 
     #[test]

@@ -17,13 +17,14 @@ pub struct Mount {
 /// Finds the file system of a path, which exists; `None` where the system does not tell.
 pub fn mount_of(path: &Path) -> Option<Mount> {
     let path = fs::canonicalize(path).ok()?;
-    let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let table = fs::read("/proc/self/mountinfo").ok()?;
     find(&table, &path)
 }
 
 /// Finds the mount with the longest point above the path; of several at one point the last covers the others.
-fn find(table: &str, path: &Path) -> Option<Mount> {
-    table
+fn find(table: &[u8], path: &Path) -> Option<Mount> {
+    // Somebody may have mounted something under a name that is no text.
+    String::from_utf8_lossy(table)
         .lines()
         .filter_map(parse_line)
         .filter(|mount| path.starts_with(&mount.point))
@@ -84,7 +85,7 @@ a line that nobody knows";
     fn a_path_is_on_the_deepest_and_last_mount_above_it() {
         let check = |path: &str, kind: &str| {
             assert_eq!(
-                find(TABLE, Path::new(path)).map(|mount| mount.kind),
+                find(TABLE.as_bytes(), Path::new(path)).map(|mount| mount.kind),
                 Some(kind.to_owned())
             );
         };
@@ -97,15 +98,22 @@ a line that nobody knows";
     }
 
     #[test]
+    fn a_mount_with_an_odd_name_hides_no_other() {
+        let table = [b"23 22 0:9 / /odd\xff rw - tmpfs tmpfs rw\n", TABLE.as_bytes()].concat();
+        let kind = find(&table, Path::new("/home")).map(|mount| mount.kind);
+        assert_eq!(kind.as_deref(), Some("nfs"));
+    }
+
+    #[test]
     fn both_lists_of_options_count() {
-        let mount = find(TABLE, Path::new("/home")).unwrap();
+        let mount = find(TABLE.as_bytes(), Path::new("/home")).unwrap();
         assert_eq!(mount.options, ["rw", "rw", "vers=3", "local_lock=flock"]);
     }
 
     proptest! {
         #[test]
         fn any_table_is_read(table in "([0-9a-z/\\\\, :-]{0,60}\n){0,5}", path in "/[a-z/]{0,9}") {
-            let _ = find(&table, Path::new(&path));
+            let _ = find(table.as_bytes(), Path::new(&path));
         }
 
         #[test]

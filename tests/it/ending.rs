@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::hostile::{in_background, pid_in, question, world};
+use crate::hostile::{in_background, pid_in, question, worker_of, world};
 use crate::support::model::wait_until;
 use crate::support::run::finish;
 use crate::world::{PROGRAM, World, is_alive, peers_of};
@@ -191,6 +191,32 @@ fn a_cancel_of_a_lost_or_ended_job_says_what_became_of_it() {
             .unwrap()
             .contains("what it had said")
     );
+}
+
+#[test]
+fn forgetting_a_damaged_job_ends_what_its_killed_worker_left() {
+    let world = world(STUBBORN);
+    let mut server = world.server();
+    let handle = server.ok("consult", &in_background());
+    let mut all = below(&world);
+    let job = world.job(handle["job"]["id"].as_str().unwrap());
+    all.extend(peers_of(&job));
+    let worker = worker_of(&job);
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &worker.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    wait_until("the worker's end", || {
+        !crosscheck::sys::lock::is_held(&job.join("worker.lock")).unwrap()
+    });
+    fs::write(job.join("spec.json"), "{\"version\":1,").unwrap();
+    server.ok("cancel", &json!({"id": handle["job"]["id"], "forget": true}));
+    let alive: Vec<&u64> = all.iter().filter(|pid| is_alive(**pid)).collect();
+    assert_eq!(alive, Vec::<&u64>::new());
+    assert!(!job.exists());
 }
 
 #[test]
