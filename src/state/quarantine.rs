@@ -41,7 +41,7 @@ pub fn notice(store: &Store, workspace: Option<WorkspaceHash>) -> Option<String>
     (jobs > 0).then(|| {
         let place = folder(store);
         format!(
-            "{jobs} damaged job records lie in `{}` for a week",
+            "{jobs} damaged job records lie in `{}` for a week, longer with an unread answer",
             place.display()
         )
     })
@@ -114,6 +114,15 @@ pub fn forget(store: &Store, id: &JobId) -> Result<bool, StateError> {
         }
         _ => Ok(false),
     }
+}
+
+/// Tells whether a record that lies aside still has an answer, whole or in part, that was paid for and that nobody has
+/// read: only what was asked is damaged then.
+pub(super) fn holds_unread(path: &Path) -> bool {
+    let directory = JobDirectory::at(path);
+    let result = directory.read_result().ok().flatten();
+    result.is_some_and(|result| result.answer.is_some() || result.partial.is_some())
+        && !directory.fetched_path().exists()
 }
 
 /// Deletes a directory with all in it, or whatever else has the name. Links are not followed.

@@ -38,7 +38,9 @@ pub fn sweep(store: &Store) {
         store.directory(&id).tidy_if_ended();
     }
     for path in aged(&quarantine::folder(store), limits::RETENTION) {
-        let _ = quarantine::remove(&path);
+        if !quarantine::holds_unread(&path) {
+            let _ = quarantine::remove(&path);
+        }
     }
     for path in aged(&store.root().join("cache"), STALE_FACT) {
         let _ = fs::remove_file(&path);
@@ -69,6 +71,7 @@ fn aged(folder: &Path, age: Duration) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::domain::job::{JobId, WorkspaceHash};
+    use crate::state::directory::JobDirectory;
     use crate::state::keys::LockedKey;
 
     fn age(path: &Path) {
@@ -136,6 +139,15 @@ mod tests {
             "its time begins when it is moved"
         );
         age(&aside.join("01m7yptqjp-t9cew2-8rhn17gx15"));
+        let unread = JobDirectory::at(aside.join("01m7yptqjp-t9cew2-8rhn17gx17"));
+        fs::create_dir(unread.path()).unwrap();
+        let result = r#"{"version":1,"state":"failed","ended_ms":1,"elapsed_ms":1,"commands":[],"warnings":[],"partial":"p"}"#;
+        fs::write(unread.result_path(), result).unwrap();
+        age(unread.path());
+        sweep(&store);
+        assert_eq!(quarantine::count(&store, None), 2, "what nobody has read stays");
+        unread.mark_fetched();
+        age(unread.path());
         sweep(&store);
         assert_eq!(quarantine::count(&store, None), 1);
     }

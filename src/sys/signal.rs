@@ -112,7 +112,8 @@ pub fn descendants(root: u32) -> Vec<ProcessIdentity> {
 
 /// Returns the live processes whose environment has this variable with this value, whoever their parents are now.
 ///
-/// Only Linux tells, and only of processes of the same user; elsewhere the list is empty.
+/// Only Linux tells, and only of processes of the same user; elsewhere the list is empty. This process is never in it: it
+/// may itself be a command of the run that is looked at.
 pub fn with_variable(name: &str, value: &std::ffi::OsStr) -> Vec<ProcessIdentity> {
     let wanted = [name.as_bytes(), b"=", value.as_encoded_bytes()].concat();
     let Ok(entries) = fs::read_dir("/proc") else {
@@ -121,6 +122,7 @@ pub fn with_variable(name: &str, value: &std::ffi::OsStr) -> Vec<ProcessIdentity
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| *pid != std::process::id())
         .filter(|pid| {
             fs::read(format!("/proc/{pid}/environ"))
                 .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|pair| pair == wanted))
