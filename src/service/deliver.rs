@@ -27,7 +27,9 @@ use crate::state::store::Store;
 use crate::sys::{clock, seam};
 
 /// Milliseconds in which a new worker has looked for a slot.
-const SLOT_LOOK_MS: u64 = 1500;
+pub(super) const SLOT_LOOK_MS: u64 = 1500;
+/// What a job does that no slot is free for.
+pub(super) const NO_SLOT: &str = "waiting for a free slot";
 /// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
 const AROUND_BYTES: usize = 6 * 1024;
 /// Bytes of an answer that stay inline in any case; below this the lists beside it are cut.
@@ -215,13 +217,6 @@ fn ended(job: &Job, result: ResultRecord) -> Outcome {
 
 /// A failed run may have been paid for: say what it left and how to go on.
 fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
-    if result.partial.is_some() {
-        fault.repair.hint = format!(
-            "{}; what it had said is in job {} with detail=full",
-            fault.repair.hint,
-            job.id()
-        );
-    }
     let resumable = matches!(
         fault.code,
         FaultCode::TimedOut
@@ -233,6 +228,25 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
             | FaultCode::PeerRateLimited
             | FaultCode::PeerUsageLimit
     );
+    if result.thread.is_none() && resumable {
+        // Codex opened no thread, or was told to keep none.
+        let hint = fault
+            .repair
+            .hint
+            .replace("then resume the job", "then repeat the call");
+        fault.repair.hint = if hint.contains("resume the job") {
+            "there is no thread to resume: repeat the call".to_owned()
+        } else {
+            hint
+        };
+    }
+    if result.partial.is_some() {
+        fault.repair.hint = format!(
+            "{}; what it had said is in job {} with detail=full",
+            fault.repair.hint,
+            job.id()
+        );
+    }
     if fault.repair.tool.is_none() && result.thread.is_some() && resumable {
         fault.repair.tool = Some(job.spec.kind.as_str().to_owned());
         let mut arguments = match job.spec.expects {
@@ -446,7 +460,7 @@ fn doing(job: &Job, newest: &[Entry]) -> (Option<String>, Option<Usage>) {
         let doing = if age_ms < SLOT_LOOK_MS {
             "starting"
         } else {
-            "waiting for a free slot"
+            NO_SLOT
         };
         return (Some(doing.to_owned()), None);
     }

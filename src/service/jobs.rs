@@ -9,7 +9,7 @@ use crate::diff::render::{LEGEND, render};
 use crate::diff::sent::SentPatch;
 use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::{JobName, JobState};
+use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::limits;
 use crate::domain::request::{Detail, JobRequest, StateFilter};
 use crate::domain::time::rfc3339;
@@ -293,6 +293,17 @@ pub fn row(job: &Job, result: Option<&ResultRecord>) -> Map<String, Value> {
     row
 }
 
+/// Says which records no list can show, at most a few by their ids.
+fn not_listed(damaged: &[JobId]) -> String {
+    let named: Vec<&str> = damaged.iter().take(WARNINGS).map(JobId::as_str).collect();
+    let more = if damaged.len() > named.len() { ", ..." } else { "" };
+    format!(
+        "{} job records cannot be read and are not listed; ask for one by its id to see why: {}{more}",
+        damaged.len(),
+        named.join(", ")
+    )
+}
+
 async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Workspace) -> Outcome {
     // A lost job gets its result as soon as somebody looks.
     let (jobs, damaged) = store
@@ -314,9 +325,9 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
     }
     let active = jobs.iter().filter(|job| job.state.is_active()).count();
     let mut body = object(json!({"jobs": rows}));
-    if damaged > 0 {
-        body.insert("unread".to_owned(), damaged.into());
-        warnings.push(format!("{damaged} job records cannot be read and are not listed"));
+    if !damaged.is_empty() {
+        body.insert("unread".to_owned(), damaged.len().into());
+        warnings.push(not_listed(&damaged));
     }
     warnings.extend(quarantine::notice(store, Some(workspace.hash())));
     let next_steps = match jobs.first() {

@@ -259,11 +259,14 @@ pub async fn wait_for_job(
     let waiting = SharedLock::take(&directory.waiting_path());
     let mut follower = Follower::new(directory);
     let progress = call.progress.clone();
-    let mut phase = String::from("queued");
+    let mut phase = String::from(JobState::Queued.as_str());
     let mut heartbeat = tokio::time::interval(limits::PROGRESS_EVERY);
     heartbeat.tick().await;
     let begun = tokio::time::Instant::now();
     let deadline = begun + time;
+    // Nothing happens in the folder of a job that waits for a slot, so that is looked for once.
+    let slot_look = begun + Duration::from_millis(deliver::SLOT_LOOK_MS);
+    let mut looked = false;
     let reason = loop {
         let mut told = |new: &str| {
             new.clone_into(&mut phase);
@@ -276,6 +279,13 @@ pub async fn wait_for_job(
             waited = follower.wait(left, &mut told) => return Ok(waited?),
             reason = call.cancelled.wait() => break reason,
             () = call.closing.cancelled() => return Ok(Waited::TimeUp),
+            () = tokio::time::sleep_until(slot_look), if !looked => {
+                looked = true;
+                if matches!(directory.state(), Ok(JobState::Queued)) {
+                    told(deliver::NO_SLOT);
+                }
+                continue;
+            }
             _ = heartbeat.tick() => {}
         }
         if let Some(progress) = &progress {

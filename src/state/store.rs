@@ -195,14 +195,14 @@ impl Store {
         })
     }
 
-    /// Lists jobs, newest first. A record that cannot be read hides no other; how many were skipped is the second value.
+    /// Lists jobs, newest first. A record that cannot be read hides no other; those that were skipped are the second value.
     pub fn list(
         &self,
         workspace: Option<WorkspaceHash>,
         filter: StateFilter,
         limit: usize,
-    ) -> Result<(Vec<Job>, usize), StateError> {
-        let (mut jobs, mut damaged) = (Vec::new(), 0);
+    ) -> Result<(Vec<Job>, Vec<JobId>), StateError> {
+        let (mut jobs, mut damaged) = (Vec::new(), Vec::new());
         for id in self.ids(workspace)? {
             if jobs.len() == limit {
                 break;
@@ -211,7 +211,7 @@ impl Store {
                 Ok(job) if filter.admits(job.state) => jobs.push(job),
                 // Somebody deleted it between the two looks, or moved it aside.
                 Ok(_) | Err(StateError::NoSuchJob | StateError::Quarantined { .. }) => {}
-                Err(_) => damaged += 1,
+                Err(_) => damaged.push(id),
             }
         }
         Ok((jobs, damaged))

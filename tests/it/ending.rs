@@ -131,6 +131,9 @@ fn a_queued_job_is_cancelled_without_a_peer() {
     assert!(gone["meta"]["thread"].is_null());
     let job = world.job(handle["job"]["id"].as_str().unwrap());
     assert!(!job.join("started").exists() && peers_of(&job).is_empty());
+    let told = server.fault("job", &json!({"id": handle["job"]["id"]}), "cancelled");
+    let hint = told["error"]["repair"]["hint"].as_str().unwrap();
+    assert!(hint.contains("repeat the call"), "there is no thread: {hint}");
 }
 
 #[test]

@@ -363,11 +363,10 @@ fn a_list_is_of_the_workspace_and_survives_a_damaged_record() {
     let list = server.ok("job", &json!({}));
     assert_eq!(list["jobs"].as_array().unwrap().len(), 1);
     assert_eq!(list["jobs"][0]["id"], second["job"]["id"]);
-    assert!(
-        list["warnings"]
-            .to_string()
-            .contains("1 job records cannot be read")
-    );
+    let warning = list["warnings"].to_string();
+    assert!(warning.contains("1 job records cannot be read"), "{warning}");
+    let hidden = first["job"]["id"].as_str().unwrap();
+    assert!(warning.contains(hidden), "it can be asked for: {warning}");
     std::fs::write(&spec, "{\"version\":99}").unwrap();
     server.fault("job", &json!({"id": first["job"]["id"]}), "state_unavailable");
     let other = server.ok(

@@ -1,17 +1,20 @@
 //! Looking at a run while it goes: what codex does is told as it happens, at no cost to the machine.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crosscheck::domain::limits;
 use crosscheck::peer::event::Event;
 use crosscheck::state::events::EventLog;
+use crosscheck::sys::lock::HeldLock;
 use serde_json::{Value, json};
 
 use crate::hostile::{in_background, question, world};
 use crate::support::model::wait_until;
 use crate::support::scripts::Scripted;
-use crate::world::{Server, World};
+use crate::world::{PROGRAM, Server, World};
 
 fn ticks_of(server: &Server) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
@@ -91,6 +94,37 @@ fn a_model_that_is_asked_is_said_to_be_thinking() {
     );
     until_phase(&mut server, &handle["job"]["id"], "thinking");
     server.ok("cancel", &json!({"id": handle["job"]["id"]}));
+}
+
+#[test]
+fn a_job_without_a_slot_is_said_to_wait_for_one() {
+    let world = world("say");
+    world.configure("[limits]\nconcurrency = 1\n");
+    let slots = world.home.state().join("slots");
+    fs::create_dir_all(&slots).unwrap();
+    let held = HeldLock::try_take(&slots.join("0")).unwrap().unwrap();
+    let mut server = world.server();
+    let call = server.start_call("consult", &question());
+    let mut told = Vec::new();
+    wait_until("the first progress", || {
+        told = server.progress();
+        !told.is_empty()
+    });
+    assert_eq!(told, ["waiting for a free slot"]);
+    // Who follows its log is not left before an empty screen either.
+    let mut follow = world.home.command(PROGRAM);
+    follow
+        .arg("logs")
+        .arg(world.jobs()[0].file_name().unwrap())
+        .arg("-f");
+    follow.stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut follow = follow.spawn().unwrap();
+    let mut stderr = BufReader::new(follow.stderr.take().unwrap()).lines();
+    let line = stderr.next().unwrap().unwrap();
+    assert!(line.starts_with("queued: "), "{line}");
+    drop(held);
+    assert_eq!(server.envelope(call)["job"]["state"], "succeeded");
+    assert!(follow.wait().unwrap().success());
 }
 
 #[test]

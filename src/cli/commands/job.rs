@@ -28,8 +28,8 @@ pub(crate) struct JobsFlags {
     /// With --watch: the jobs of every project
     #[arg(long, requires = "watch", conflicts_with = "workspace")]
     pub(crate) all: bool,
-    /// Only jobs in a state: all, active, ended, queued, running, succeeded, failed, cancelled, `timed_out`, lost
-    #[arg(long, default_value = "all", value_parser = parse_filter, hide_default_value = true)]
+    /// Only jobs in a state
+    #[arg(long, help = "Only jobs in a state: all, active, ended, queued, running, succeeded, failed, cancelled, timed_out, lost", default_value = "all", value_parser = parse_filter, hide_default_value = true)]
     pub(crate) state: StateFilter,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = limits::LIST_DEFAULT as u64, value_parser = clap::value_parser!(u64).range(1..=limits::LIST_MAX as u64))]

@@ -79,6 +79,11 @@ pub(crate) async fn run(
     let watch = DirectoryWatch::start(log.directory.path());
     let mut state = log.state()?;
     log.print_last(count(flags.tail), streams)?;
+    if flags.follow && state == JobState::Queued {
+        let mut note = Page::new(streams.width, streams.colours_stderr());
+        note.line("queued: the run has not begun, and nothing has happened yet");
+        streams.stderr.write_all(note.as_bytes())?;
+    }
     while flags.follow && state.is_active() {
         watch.changed().await;
         // The state first: what a worker writes before its end is then still read.

@@ -121,7 +121,7 @@ fn line(row: &Value, now_ms: u64, room: usize) -> Vec<String> {
     let usage = usage.and_then(|usage| serde_json::from_value::<Usage>(usage).ok());
     let about = match text("code") {
         code if code.is_empty() || code == text("state") => match usage {
-            Some(usage) => format!("{} tokens so far: {}", usage.spoken(), text("label")),
+            Some(usage) => format!("{} tokens: {}", usage.spoken(), text("label")),
             None => text("label").to_owned(),
         },
         code => format!("{code}: {}", text("label")),

@@ -154,11 +154,9 @@ fn a_list_of_jobs_fits_eighty_columns() {
     };
     let mut failed = row("failed", true, "a question");
     failed["code"] = "peer_usage_limit".into();
-    let rows = [
-        row("running", false, "what differs from HEAD, in very many words"),
-        row("timed_out", false, "short"),
-        failed,
-    ];
+    let mut running = row("running", false, "what differs from HEAD, in very many words");
+    running["usage"] = json!({"input": 12_000, "cached": 9_000, "output": 400});
+    let rows = [running, row("timed_out", false, "short"), failed];
     let envelope = success(
         "job",
         "3 jobs of this workspace, 1 of them active.",
