@@ -4,6 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How often the arguments of a process that holds a lock are looked for, and the time between: a start takes
+/// microseconds, on a machine that is busy some milliseconds. One that has ended has none for ever.
+const ARGUMENT_LOOKS: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// A live process that belongs to a job or holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +60,13 @@ impl Processes {
             };
             let read = |name: &str| fs::read(entry.path().join(name)).unwrap_or_default();
             // A zombie has neither arguments nor environment nor descriptors any more.
-            let arguments: Vec<Vec<u8>> = read("cmdline")
-                .split(|byte| *byte == 0)
-                .map(<[u8]>::to_vec)
-                .collect();
             let held = locks_of(&entry.path(), state);
+            let line = if held.is_empty() {
+                read("cmdline")
+            } else {
+                wait_for_arguments(|| read("cmdline"))
+            };
+            let arguments: Vec<Vec<u8>> = line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
             let job = job_of(&arguments, &read("environ"), &jobs);
             let process = Process {
                 pid,
@@ -82,6 +91,19 @@ impl Processes {
         let pids = self.locks.get(path).into_iter().flatten();
         pids.filter_map(|pid| self.holders.get(pid)).collect()
     }
+}
+
+/// The arguments of a process that holds a lock. One that is just being started has the descriptors already and its
+/// arguments a moment later: the kernel lets the parent go on before it has written them down.
+fn wait_for_arguments(read: impl Fn() -> Vec<u8>) -> Vec<u8> {
+    for _ in 0..ARGUMENT_LOOKS {
+        let line = read();
+        if !line.is_empty() {
+            return line;
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Vec::new()
 }
 
 /// The job that a process belongs to: its second argument is the job's directory, as a worker has it, or its temporary
