@@ -4,7 +4,7 @@
 //! is allowed.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use semver::VersionReq;
@@ -65,6 +65,29 @@ impl<T> Setting<T> {
     }
 }
 
+/// When a person is asked before a result lands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// Where the host can ask; else its own permission prompt and the token have to do.
+    Host,
+    /// Always: where the host cannot ask, only the terminal lands.
+    Always,
+}
+
+impl Confirm {
+    /// Returns the name in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Always => "always",
+        }
+    }
+}
+
+/// Folders that installers of packages make inside a workspace; checks rarely work without them.
+const REUSE: [&str; 3] = ["node_modules", ".venv", "vendor/bundle"];
+
 /// The configuration in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -86,6 +109,14 @@ pub struct Config {
     pub env_pass: Setting<Vec<String>>,
     /// Whether a call may let the model search the web.
     pub allow_web_search: Setting<bool>,
+    /// Whether a call may let a delegate's commands use the network.
+    pub allow_network: Setting<bool>,
+    /// Whether a call may let a delegate edit the user's own files.
+    pub allow_in_place: Setting<bool>,
+    /// Folders of the workspace that a delegate's worktree gets links to.
+    pub reuse: Setting<Vec<String>>,
+    /// Whether landing asks a person where the host can ask.
+    pub confirm: Setting<Confirm>,
     /// How deep runs may be nested.
     pub depth: Setting<u32>,
 }
@@ -99,6 +130,20 @@ struct File {
     policy: Policy,
     env: Env,
     allow: Allow,
+    delegate: Delegate,
+    apply: Apply,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Delegate {
+    reuse: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Apply {
+    confirm: Option<Confirm>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +185,8 @@ struct Env {
 #[serde(deny_unknown_fields, default)]
 struct Allow {
     web_search: Option<bool>,
+    network: Option<bool>,
+    in_place: Option<bool>,
 }
 
 impl Config {
@@ -210,6 +257,10 @@ impl Config {
             roots: Setting::pick(Vec::new(), file.policy.roots, None),
             env_pass: Setting::pick(Vec::new(), file.env.pass, None),
             allow_web_search: Setting::pick(false, file.allow.web_search, None),
+            allow_network: Setting::pick(false, file.allow.network, None),
+            allow_in_place: Setting::pick(false, file.allow.in_place, None),
+            reuse: Setting::pick(REUSE.map(str::to_owned).to_vec(), file.delegate.reuse, None),
+            confirm: Setting::pick(Confirm::Host, file.apply.confirm, None),
             depth: Setting::pick(1, file.limits.depth, None),
         };
         config.checked()
@@ -254,6 +305,11 @@ impl Config {
             "1 or 2".to_owned(),
         )?;
         range(
+            "delegate.reuse",
+            self.reuse.value.iter().all(|path| is_inside(path)),
+            "a list of relative paths without `..`".to_owned(),
+        )?;
+        range(
             "policy.roots",
             self.roots.value.iter().all(|root| root.is_absolute()),
             "a list of absolute paths".to_owned(),
@@ -294,8 +350,22 @@ impl Config {
             row("allow.web_search", &self.allow_web_search, |allowed| {
                 (*allowed).into()
             }),
+            row("allow.network", &self.allow_network, |allowed| (*allowed).into()),
+            row("allow.in_place", &self.allow_in_place, |allowed| {
+                (*allowed).into()
+            }),
+            row("delegate.reuse", &self.reuse, |paths| paths.clone().into()),
+            row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
         ]
     }
+}
+
+/// Tells whether a relative path of a configuration stays inside the workspace and is not its git directory.
+pub(crate) fn is_inside(path: &str) -> bool {
+    use std::path::Component;
+    let mut parts = Path::new(path).components().peekable();
+    parts.peek().is_some()
+        && parts.all(|part| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git")))
 }
 
 fn variable<T: std::str::FromStr>(

@@ -225,12 +225,13 @@ enum OnSignal {
 impl OnSignal {
     fn of(request: &Request) -> Self {
         match request {
-            Request::Consult(_) | Request::Review(_) => Self::EndRun,
+            Request::Consult(_) | Request::Review(_) | Request::Delegate(_) => Self::EndRun,
             Request::Job(JobRequest::Show { .. }) => Self::EndWait,
             Request::Status(_)
             | Request::DryRun(_)
             | Request::Job(JobRequest::List { .. })
-            | Request::Cancel(_) => Self::Leave,
+            | Request::Cancel(_)
+            | Request::Apply(_) => Self::Leave,
         }
     }
 }

@@ -322,6 +322,21 @@ pub struct ConsultAnswer {
     pub assumptions: Vec<String>,
 }
 
+/// The peer's own report on a delegate. What it really did is told by the diff.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct DelegateAnswer {
+    /// What it says it did.
+    pub report: String,
+    /// What it says can go wrong.
+    pub risks: Vec<String>,
+    /// What it says is left to do.
+    pub remaining: Vec<String>,
+    /// What it wants to know.
+    pub questions: Vec<String>,
+    /// What it took for granted.
+    pub assumptions: Vec<String>,
+}
+
 /// What a review looked at, resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Target {

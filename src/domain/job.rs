@@ -177,6 +177,8 @@ pub enum JobKind {
     Consult,
     /// A review of a change, read-only.
     Review,
+    /// A task whose edits go into a worktree of ours.
+    Delegate,
 }
 
 impl JobKind {
@@ -185,6 +187,7 @@ impl JobKind {
         match self {
             Self::Consult => "consult",
             Self::Review => "review",
+            Self::Delegate => "delegate",
         }
     }
 }

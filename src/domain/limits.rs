@@ -38,6 +38,18 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 pub const BUDGET_TOKENS_MIN: u64 = 1000;
 /// Largest budget of a run in tokens; no allowance of today's accounts lasts that long.
 pub const BUDGET_TOKENS_MAX: u64 = 100_000_000;
+/// Deadline of a delegate, in awake time.
+pub const DELEGATE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60 * 60);
+/// Changed files listed one by one in a result; the rest is counted.
+pub const CHANGED_LISTED: usize = 200;
+/// Longest run of one check or of the setup.
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bytes kept of the end of what a check prints.
+pub const CHECK_TAIL_BYTES: usize = 4 * 1024;
+/// Bytes of a patch that is kept as a file; a larger change is kept as objects only.
+pub const PATCH_BYTES: usize = 256 * 1024 * 1024;
+/// Idle worktrees kept for each repository.
+pub const IDLE_TREES: usize = 2;
 /// Longest wait of one call for its job.
 pub const WAIT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 

@@ -4,6 +4,7 @@
 //! arguments. All other rings may use this one; this one uses none of them.
 
 pub mod coverage;
+pub mod delegation;
 pub mod envelope;
 pub mod environment;
 pub mod fault;

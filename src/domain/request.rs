@@ -13,6 +13,12 @@ use crate::domain::limits;
 use crate::domain::scope::Scope;
 use crate::domain::tier::Isolation;
 
+mod apply;
+mod delegate;
+
+pub use apply::{ApplyAction, ApplyRequest};
+pub use delegate::{DelegateRequest, ONLY_TASK, Task};
+
 /// What a consult asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -189,6 +195,18 @@ pub struct Options {
     pub instructions: Option<String>,
     /// The same key with the same arguments is the same job.
     pub idempotency_key: Option<String>,
+    /// A command line that prepares a delegate's worktree before the peer starts.
+    pub setup: Option<String>,
+    /// Folders to link into a delegate's worktree; the user's configuration decides when absent.
+    pub reuse: Option<Vec<String>>,
+    /// Files that a delegate may change at most.
+    pub max_files: Option<u32>,
+    /// Beginnings of commands that a delegate should keep to; others are told.
+    pub allow_commands: Vec<String>,
+    /// Whether a delegate's commands may use the network; needs the user's `[allow]`.
+    pub network: bool,
+    /// Whether a delegate edits the user's own files; needs the user's `[allow]`.
+    pub in_place: bool,
 }
 
 /// What consult and review have in common.
@@ -267,6 +285,10 @@ pub enum DryRunRequest {
     Consult(ConsultRequest),
     /// Of a review.
     Review(ReviewRequest),
+    /// Of a delegate.
+    Delegate(DelegateRequest),
+    /// Of an apply: its preview, which returns the token.
+    Apply(ApplyRequest),
 }
 
 /// How much of a job to show.

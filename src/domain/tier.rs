@@ -11,6 +11,8 @@ pub enum Tier {
     Consult,
     /// Reads the workspace to judge a change.
     Review,
+    /// Edits a throw-away worktree and proposes a diff.
+    Propose,
 }
 
 impl Tier {
@@ -18,6 +20,7 @@ impl Tier {
     pub fn sandbox(self) -> Sandbox {
         match self {
             Self::Consult | Self::Review => Sandbox::ReadOnly,
+            Self::Propose => Sandbox::WorkspaceWrite,
         }
     }
 }
@@ -28,6 +31,8 @@ impl Tier {
 pub enum Sandbox {
     /// Commands may read files; they can neither write nor use the network.
     ReadOnly,
+    /// Commands may also write below the directory they are started in, and below their temporary folder.
+    WorkspaceWrite,
 }
 
 /// How much of the user's own peer configuration takes part in a run.

@@ -42,3 +42,21 @@ pub use change::{Change, ResolvedScope};
 
 mod elsewhere;
 pub use elsewhere::{Ahead, Elsewhere, OTHER_WORKTREES, OtherWorktree};
+
+mod vault;
+pub use vault::Vault;
+
+mod snapshot;
+pub use snapshot::{Keep, Snapshot, SnapshotOf};
+
+mod tree;
+pub use tree::{Renames, TreeChange, TreeEntry};
+
+mod checkout;
+pub use checkout::Collected;
+
+mod merge;
+pub use merge::{Conflict, Merged};
+
+mod export;
+pub use export::{Export, ExportError};

@@ -7,6 +7,7 @@
 mod answer;
 mod code;
 mod consult;
+mod delegate;
 mod fence;
 mod go_on;
 mod repair;
@@ -17,6 +18,7 @@ mod text;
 pub use answer::{AnswerError, RawReview, parse_consult, parse_review};
 pub use code::extract_code;
 pub use consult::{ConsultParts, FilePart, consult};
+pub use delegate::parse_delegate;
 pub use fence::{BadNonce, Fence};
 pub use go_on::go_on;
 pub use repair::repair;

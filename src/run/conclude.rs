@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::diff::anchor::anchor;
 use crate::diff::patch::Patch;
+use crate::domain::delegation::Work;
 use crate::domain::envelope::{ReviewAnswer, Usage};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
@@ -14,7 +15,7 @@ use crate::domain::limits;
 use crate::domain::time::spoken;
 use crate::domain::verdict::{ReviewStatus, conclude};
 use crate::peer::transcript::{Transcript, truncate};
-use crate::prompt::{AnswerError, parse_consult, parse_review};
+use crate::prompt::{AnswerError, parse_consult, parse_delegate, parse_review};
 use crate::redact::Redactor;
 use crate::run::control::Stop;
 use crate::state::directory::RECORD_BYTES;
@@ -71,6 +72,10 @@ pub fn read_answer(
             };
             Ok((Answer::Review(masked(answer)), warnings))
         }
+        Expects::Delegate { .. } => {
+            let answer = parse_delegate(text)?;
+            Ok((Answer::Delegate(masked(answer)), Vec::new()))
+        }
     }
 }
 
@@ -115,6 +120,8 @@ pub struct Remains {
     pub elapsed_ms: u64,
     /// What the caller should know.
     pub warnings: Vec<String>,
+    /// What a delegate's edits came to.
+    pub work: Option<Work>,
 }
 
 impl Remains {
@@ -212,6 +219,7 @@ impl Remains {
             answer: None,
             fault: None,
             partial: None,
+            work: self.work,
             raw: None,
             thread: self.transcript.thread.filter(|_| !spec.ephemeral),
             usage,
@@ -473,6 +481,7 @@ mod tests {
                 assumptions: Vec::new(),
             })),
             fault: None,
+            work: None,
             partial: None,
             raw: Some(text.to_owned()),
             thread: None,

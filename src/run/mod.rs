@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod conclude;
 pub mod contract;
 pub mod control;
+pub mod delegate;
 pub mod keep;
 pub mod patience;
 pub mod probe;

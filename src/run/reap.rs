@@ -75,6 +75,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         leaked,
         elapsed_ms,
         warnings,
+        work: None,
     };
     let mut result = remains.failed(&spec, JobState::Lost, fault);
     if let Some(last) = last.or(started) {

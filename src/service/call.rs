@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::request::{
-    CancelRequest, ConsultRequest, DryRunRequest, JobRequest, ReviewRequest, StatusRequest,
+    ApplyRequest, CancelRequest, ConsultRequest, DelegateRequest, DryRunRequest, JobRequest, ReviewRequest,
+    StatusRequest,
 };
 
 /// What a caller asks for, parsed and within its bounds.
@@ -26,6 +27,10 @@ pub enum Request {
     Job(JobRequest),
     /// The end of a job.
     Cancel(CancelRequest),
+    /// A task for the peer.
+    Delegate(DelegateRequest),
+    /// What to do with its result.
+    Apply(ApplyRequest),
 }
 
 impl Request {
@@ -38,6 +43,8 @@ impl Request {
             Self::Review(_) => "review",
             Self::Job(_) => "job",
             Self::Cancel(_) => "cancel",
+            Self::Delegate(_) => "delegate",
+            Self::Apply(_) => "apply",
         }
     }
 }

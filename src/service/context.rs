@@ -10,7 +10,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::DryRunRequest;
 use crate::service::call::{Call, Request};
 use crate::service::reply::{Outcome, Refusal};
-use crate::service::{cancel, consult, dry_run, jobs, review, status};
+use crate::service::{apply, cancel, consult, delegate, dry_run, jobs, review, status};
 use crate::state::store::Store;
 use crate::sys::clock::Stopwatch;
 use crate::sys::files;
@@ -119,6 +119,12 @@ impl Service {
             Request::Review(request) => review::run(self, &request, &call).await,
             Request::Job(request) => jobs::run(self, &request, &call).await,
             Request::Cancel(request) => cancel::run(self, &request).await,
+            Request::Delegate(request) => delegate::run(self, &request, &call).await,
+            Request::Apply(request) => apply::run(self, &request, &call).await,
+            Request::DryRun(DryRunRequest::Delegate(request)) => {
+                delegate::preview(self, &request, &call).await
+            }
+            Request::DryRun(DryRunRequest::Apply(request)) => apply::run(self, &request, &call).await,
         };
         self.wrap(tool, outcome, &call, watch)
     }

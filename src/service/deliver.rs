@@ -201,6 +201,7 @@ fn ended(job: &Job, result: ResultRecord) -> Outcome {
             job: Some(view),
             meta,
         }),
+        (Some(Answer::Delegate(_)), _) => Ok(Reply::default()),
         (None, fault) => {
             let mut fault = fault
                 .clone()
@@ -252,6 +253,7 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
         let mut arguments = match job.spec.expects {
             Expects::Consult { .. } => object(json!({"prompt": "Go on.", "resume": job.id()})),
             Expects::Review { .. } => object(json!({"resume": job.id()})),
+            Expects::Delegate { .. } => object(json!({"task": "Go on.", "resume": job.id()})),
         };
         if let (FaultCode::BudgetExceeded, Some(budget)) = (fault.code, job.spec.budget_tokens) {
             let most = job.spec.budget_most.unwrap_or(limits::BUDGET_TOKENS_MAX);

@@ -4,17 +4,21 @@
 //! Nothing here knows a protocol or a terminal.
 
 pub mod allowance;
+pub mod apply;
 pub mod asked;
 pub mod call;
 pub mod cancel;
 pub(crate) mod choice;
+pub mod clean;
 pub mod consult;
 pub mod context;
 pub mod contract;
+pub mod delegate;
 pub mod deliver;
 pub mod demo;
 pub mod dry_run;
 pub mod git_fault;
+pub mod group;
 pub mod guidance;
 pub mod host_wait;
 pub mod jobs;

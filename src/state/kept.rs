@@ -99,6 +99,7 @@ mod tests {
             elapsed_ms: 1,
             answer: None,
             fault: None,
+            work: None,
             partial: None,
             raw: None,
             thread: None,

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::coverage::Coverage;
-use crate::domain::envelope::{ConsultAnswer, ReviewAnswer, Target, Usage};
+use crate::domain::delegation::{Delegation, Work};
+use crate::domain::envelope::{ConsultAnswer, DelegateAnswer, ReviewAnswer, Target, Usage};
 use crate::domain::fault::Fault;
 use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tier, Tools};
 
 /// The version of both records. A reader accepts its own and older ones; a writer writes its own.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a job was asked to do: `spec.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +98,11 @@ pub enum Expects {
         /// What of it was sent.
         coverage: Box<Coverage>,
     },
+    /// The report of a delegate; what it did is told by the worktree.
+    Delegate {
+        /// What was decided.
+        delegation: Box<Delegation>,
+    },
 }
 
 /// The peer's program as it was found when the job was made.
@@ -151,6 +157,9 @@ pub struct ResultRecord {
     /// Why there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
+    /// What a delegate's edits came to, also where it has no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
     /// The last thing the model said in a run without an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
@@ -196,6 +205,8 @@ pub enum Answer {
     Consult(ConsultAnswer),
     /// Of a review.
     Review(ReviewAnswer),
+    /// Of a delegate.
+    Delegate(DelegateAnswer),
 }
 
 #[cfg(test)]

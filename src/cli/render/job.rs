@@ -198,6 +198,12 @@ pub(super) fn steps_after_cancel(success: &Success) -> Vec<String> {
         Some(job) if success.meta.thread.is_some() && !forgotten => vec![match job.kind {
             JobKind::Consult => format!("`crosscheck consult --resume {} \"Go on.\"` continues it", job.id),
             JobKind::Review => format!("`crosscheck review --resume {}` continues it", job.id),
+            JobKind::Delegate => {
+                format!(
+                    "`crosscheck delegate --resume {} \"Go on.\"` continues it",
+                    job.id
+                )
+            }
         }],
         _ => Vec::new(),
     }

@@ -101,6 +101,7 @@ fn arguments_become_requests() {
                     language: Some("de".to_owned()),
                     instructions: Some("short".to_owned()),
                     idempotency_key: Some("k".to_owned()),
+                    ..Options::default()
                 },
             },
             ..consult("why?")

@@ -204,6 +204,7 @@ pub fn sandbox_probe() -> Vec<OsString> {
 fn sandbox_name(sandbox: Sandbox) -> &'static str {
     match sandbox {
         Sandbox::ReadOnly => "read-only",
+        Sandbox::WorkspaceWrite => "workspace-write",
     }
 }
 

@@ -1,0 +1,1 @@
+//! Clears away what is idle, kept or empty. A dry run unless told otherwise.

@@ -1,0 +1,1 @@
+//! A group of delegate jobs, told, waited for and ended as one.
