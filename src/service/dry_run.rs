@@ -40,7 +40,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         ..
     } = ready;
     let tool = plan.kind.as_str();
-    let allowance = Allowance::of(&common.options, &ready.config);
+    let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let timeout_ms = clock::millis(allowance.timeout);
     let mut body = object(json!({
         "would_call": tool,
