@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::envelope::{JobLimits, Meta};
 use crate::domain::request::{ConsultRequest, ReviewRequest};
 use crate::domain::time::spoken;
-use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::invocation::{Access, Exec};
 use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::consult as consults;
@@ -125,7 +125,7 @@ fn arguments(ready: &Ready<'_>) -> Vec<Value> {
         ..
     } = ready;
     let exec = Exec {
-        sandbox: plan.tier.sandbox(),
+        access: Access::Read,
         directory: plan.directory.clone(),
         resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
         model: common.model.clone(),
