@@ -15,7 +15,7 @@ use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
-use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::invocation::{Access, Exec};
 use crate::peer::codex::version::{Support, support};
 use crate::prompt::{AnswerError, go_on, repair};
 use crate::run::conclude::{self, Remains};
@@ -342,7 +342,7 @@ impl Attempt<'_> {
     fn exec(&self) -> Exec {
         let schema = self.directory.schema_path();
         Exec {
-            sandbox: self.spec.tier.sandbox(),
+            access: Access::Read,
             directory: self.spec.directory.clone(),
             resume: self.spec.resume.clone(),
             model: self.spec.model.clone(),

@@ -12,7 +12,7 @@ use crate::domain::fingerprint::sha256_hex;
 use crate::domain::limits;
 use crate::domain::tier::Tools;
 use crate::peer::codex::account::{self, Login, Model, Question, Quota};
-use crate::peer::codex::{invocation, servers};
+use crate::peer::codex::{sandbox, servers};
 use crate::run::conclude::mask;
 use crate::run::program::Program;
 use crate::state::cache;
@@ -64,7 +64,7 @@ impl Probe<'_> {
                 reason: None,
             };
         }
-        let reason = match self.capture(invocation::sandbox_probe(), Path::new("/")).await {
+        let reason = match self.capture(sandbox::read_probe(), Path::new("/")).await {
             Ok((Ended::Exited(0), _, _)) => {
                 cache::write(self.store, &key, true);
                 return SandboxState {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::envelope::{JobLimits, Meta};
 use crate::domain::request::{ConsultRequest, ReviewRequest};
 use crate::domain::time::spoken;
-use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::invocation::{Access, Exec};
 use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::consult as consults;
@@ -40,7 +40,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         ..
     } = ready;
     let tool = plan.kind.as_str();
-    let allowance = Allowance::of(&common.options, &ready.config);
+    let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let timeout_ms = clock::millis(allowance.timeout);
     let mut body = object(json!({
         "would_call": tool,
@@ -125,7 +125,7 @@ fn arguments(ready: &Ready<'_>) -> Vec<Value> {
         ..
     } = ready;
     let exec = Exec {
-        sandbox: plan.tier.sandbox(),
+        access: Access::Read,
         directory: plan.directory.clone(),
         resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
         model: common.model.clone(),

@@ -174,7 +174,7 @@ fn check_queue(store: &Store) -> Result<(), Fault> {
 
 fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let (plan, common) = (&ready.plan, ready.common);
-    let allowance = Allowance::of(&common.options, &ready.config);
+    let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
     if ready
