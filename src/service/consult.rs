@@ -52,6 +52,7 @@ pub async fn prepare<'a>(
         arguments: retry_arguments(request),
         config,
         store,
+        start: None,
     })
 }
 

@@ -13,6 +13,8 @@ use crate::sys::files;
 #[derive(Debug)]
 pub(super) struct ContextFile {
     /// Its path, relative to the workspace.
+    pub(super) inside: PathBuf,
+    /// The same as it is shown.
     pub(super) path: String,
     /// What the prompt says of it.
     pub(super) part: FilePart,
@@ -64,6 +66,7 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
             path: redact_text(&shown),
             text: Redacted::literal(text),
         },
+        inside: inside.to_owned(),
         path: shown.clone(),
         withheld,
         masked: 0,
@@ -97,6 +100,7 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
                 text: shown_text.text,
             };
             Ok(ContextFile {
+                inside: inside.to_owned(),
                 path: shown,
                 part,
                 withheld: false,

@@ -94,6 +94,7 @@ pub async fn prepare<'a>(
         arguments,
         config,
         store,
+        start: None,
     })))
 }
 

@@ -35,6 +35,8 @@ pub struct Start {
     pub uncommitted: Vec<String>,
     /// The folder of the call below the top.
     pub prefix: PathBuf,
+    /// The paths that it holds, relative to the top and sorted, where somebody wants to know and they could be listed.
+    pub paths: Option<Vec<Vec<u8>>>,
 }
 
 /// What is to be taken.
@@ -50,6 +52,8 @@ pub struct Wish {
     pub earlier: Option<Box<Earlier>>,
     /// Whether the objects are kept.
     pub keep: Keep,
+    /// Whether its paths are listed: for globs, for files to read first, and for a preview.
+    pub list: bool,
 }
 
 impl Wish {
@@ -61,6 +65,9 @@ impl Wish {
             base: request.base.clone(),
             earlier: earlier.map(|earlier| Box::new(earlier.clone())),
             keep,
+            list: keep == Keep::Nothing
+                || !request.files.is_empty()
+                || request.tasks.iter().any(|task| !task.allowed_paths.is_empty()),
         }
     }
 }
@@ -91,19 +98,24 @@ fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
     let prefix = repository.directory().strip_prefix(repository.top_level());
     let prefix = prefix.map(Path::to_owned).unwrap_or_default();
     let vault = folder.open_vault(&repository).map_err(fault)?;
+    let scratch = store.folder("scratch")?;
+    // What cannot be listed only makes a warning or a name in the prompt less exact.
+    let list = |of: &SnapshotOf| wish.list.then(|| repository.list(of, &scratch).ok()).flatten();
     if let Some(earlier) = &wish.earlier {
         let baseline = going_on(earlier, &repository)?;
+        // The earlier result holds about the same files as the workspace.
+        let paths = list(&SnapshotOf::WorkingTree);
         return Ok(Start {
+            baseline,
+            paths,
             repository,
             folder,
             vault,
-            baseline,
             uncommitted: Vec::new(),
             prefix,
         });
     }
     let of = wanted(wish, &repository)?;
-    let scratch = store.folder("scratch")?;
     let snapshot = vault
         .snapshot(&repository, &of, wish.keep, &scratch)
         .map_err(fault)?;
@@ -117,7 +129,9 @@ fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
         return Err(dirty(&snapshot, &uncommitted));
     }
     let baseline = baseline(&repository, &prefix, &snapshot);
+    let paths = list(&of);
     Ok(Start {
+        paths,
         repository,
         folder,
         vault,
@@ -206,6 +220,15 @@ fn dirty(snapshot: &Snapshot, named: &[String]) -> Fault {
 }
 
 impl Start {
+    /// Tells whether it holds a file, named relative to the folder of the call. Where that is not known it is taken to.
+    pub fn has(&self, inside: &Path) -> bool {
+        let path = self.prefix.join(inside);
+        let path = path.as_os_str().as_encoded_bytes();
+        self.paths
+            .as_ref()
+            .is_none_or(|paths| paths.binary_search_by(|held| held.as_slice().cmp(path)).is_ok())
+    }
+
     /// Says what is no part of what the peer gets.
     pub fn warnings(&self) -> Vec<String> {
         let left_out = &self.baseline.left_out;
