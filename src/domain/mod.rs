@@ -11,6 +11,7 @@ pub mod fault;
 pub mod finding;
 pub mod fingerprint;
 pub mod globs;
+pub mod hazard;
 pub mod job;
 pub mod limits;
 pub mod request;
