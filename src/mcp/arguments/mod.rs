@@ -22,7 +22,9 @@ use crate::service::call::Request;
 use crate::service::{choice, options, whole};
 
 /// The tools, sorted, which is also the order in which they are listed.
-pub const TOOLS: [&str; 7] = ["cancel", "consult", "delegate", "dry_run", "job", "review", "status"];
+pub const TOOLS: [&str; 7] = [
+    "cancel", "consult", "delegate", "dry_run", "job", "review", "status",
+];
 
 /// Parses the arguments of a tool.
 ///
