@@ -10,6 +10,7 @@ mod poisoned;
 mod scopes;
 mod setup;
 mod snapshots;
+mod trees;
 mod untouched;
 mod untracked;
 mod vaults;
