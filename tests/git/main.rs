@@ -7,6 +7,7 @@ mod changes;
 mod discovery;
 mod parity;
 mod poisoned;
+mod random;
 mod scopes;
 mod setup;
 mod snapshots;
