@@ -67,6 +67,8 @@ pub use tree::{Renames, TreeChange, TreeEntry};
 mod checkout;
 pub use checkout::Collected;
 
+mod merge_hunks;
+
 mod merge;
 pub use merge::{Conflict, Merged};
 
