@@ -52,6 +52,9 @@ pub use snapshot::{Keep, Snapshot, SnapshotOf};
 mod tree;
 pub use tree::{Renames, TreeChange, TreeEntry};
 
+mod clearing;
+pub use clearing::remove_tree;
+
 mod checkout;
 pub use checkout::Collected;
 
