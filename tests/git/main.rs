@@ -9,6 +9,8 @@ mod parity;
 mod poisoned;
 mod scopes;
 mod setup;
+mod snapshots;
+mod trees;
 mod untouched;
 mod untracked;
 mod vaults;
