@@ -133,5 +133,8 @@ pub async fn prepare(
 /// Without its sandbox codex could write anywhere, so it does not edit at all.
 fn no_sandbox(preflight: &Preflight) -> Fault {
     let why = preflight.warnings.last().cloned().unwrap_or_default();
-    Fault::new(FaultCode::SandboxUnavailable, format!("nothing is delegated: {why}"))
+    Fault::new(
+        FaultCode::SandboxUnavailable,
+        format!("nothing is delegated: {why}"),
+    )
 }

@@ -178,7 +178,12 @@ pub(crate) fn parse(tool: &str, options: Map<String, Value>) -> Result<Options, 
     for (name, value) in options {
         let Some(row) = TABLE.iter().find(|row| row.name == name) else {
             let known = TABLE.iter().filter(|row| row.tools.contains(&tool));
-            return Err(choice::unknown(tool, "options.", &name, known.map(|row| row.name)));
+            return Err(choice::unknown(
+                tool,
+                "options.",
+                &name,
+                known.map(|row| row.name),
+            ));
         };
         if !row.tools.contains(&tool) {
             return Err(misplaced(tool, row));
@@ -196,7 +201,10 @@ fn misplaced(tool: &str, row: &OptionRow) -> Fault {
     let known = TABLE.iter().filter(|row| row.tools.contains(&tool));
     Fault::argument(field.clone(), format!("`{field}` means nothing to {tool}"))
         .allowing(known.map(|row| row.name))
-        .hint(format!("leave it out; it is a knob of {}", row.tools.join(" and ")))
+        .hint(format!(
+            "leave it out; it is a knob of {}",
+            row.tools.join(" and ")
+        ))
 }
 
 fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault> {
@@ -239,7 +247,11 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
         }
         "setup" => {
             let text: String = typed(&field, row, value)?;
-            let length = if text.contains('\0') { usize::MAX } else { text.len() };
+            let length = if text.contains('\0') {
+                usize::MAX
+            } else {
+                text.len()
+            };
             options.setup = Some(short(&field, row, text, length, SETUP_BYTES)?);
         }
         "reuse" => {

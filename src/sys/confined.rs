@@ -164,12 +164,11 @@ fn sync_folder(folder: &OwnedFd) -> io::Result<()> {
 impl Place {
     /// Tells what is here; nothing when nothing is.
     pub fn about(&self) -> io::Result<Option<About>> {
-        let found =
-            match rustix::fs::statat(&self.folder, self.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(found) => found,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
+        let found = match rustix::fs::statat(&self.folder, self.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => found,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         Ok(Some(About {
             kind: match FileType::from_raw_mode(found.st_mode) {
                 FileType::RegularFile => Kind::File,
@@ -189,8 +188,7 @@ impl Place {
     /// Opens the regular file here for reading. A link is refused, and a FIFO is never waited for.
     pub fn open(&self) -> io::Result<File> {
         seam::before(Operation::Open)?;
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(
             &self.folder,
             self.name.as_slice(),
@@ -393,7 +391,18 @@ mod tests {
         check("file/c", "missing");
         check("out/c", "blocked");
         check("in/c", "blocked");
-        for path in ["", "/etc", "a//b", "a/", "..", "a/../b", "./a", ".git/config", "a/.GIT/x", "a\0b"] {
+        for path in [
+            "",
+            "/etc",
+            "a//b",
+            "a/",
+            "..",
+            "a/../b",
+            "./a",
+            ".git/config",
+            "a/.GIT/x",
+            "a\0b",
+        ] {
             check(path, "blocked");
         }
     }
@@ -405,7 +414,10 @@ mod tests {
         fs::write(dir.path().join("b"), "two").unwrap();
         let top = Top::open(dir.path()).unwrap();
         let place = |name: &str| top.place(name.as_bytes()).unwrap();
-        for refused in [place("a").move_to(&place("b")), place("a").move_by_link(&place("b"))] {
+        for refused in [
+            place("a").move_to(&place("b")),
+            place("a").move_by_link(&place("b")),
+        ] {
             assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         }
         if place("a").exchange_with(&place("b")).unwrap() == Exchanged::Done {

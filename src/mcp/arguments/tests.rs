@@ -438,7 +438,11 @@ fn every_knob_of_the_table_can_be_set() {
         knobs.insert(row.name.to_owned(), value);
         for tool in ["consult", "review", "delegate"] {
             match options::parse(tool, knobs.clone()) {
-                Ok(read) => assert!(row.tools.contains(&tool) && read != Options::default(), "{}", row.name),
+                Ok(read) => assert!(
+                    row.tools.contains(&tool) && read != Options::default(),
+                    "{}",
+                    row.name
+                ),
                 Err(fault) => {
                     assert!(!row.tools.contains(&tool), "{}: {fault}", row.name);
                     assert_eq!(fault.field, Some(format!("options.{}", row.name)));

@@ -55,8 +55,10 @@ impl Wanted {
         }
         let members = tasks.len() * attempts as usize;
         if members > MEMBERS_MAX {
-            let message =
-                format!("{} tasks of {attempts} attempts each are {members} runs", tasks.len());
+            let message = format!(
+                "{} tasks of {attempts} attempts each are {members} runs",
+                tasks.len()
+            );
             return Err(Fault::argument("attempts", message)
                 .hint(format!("ask for at most {MEMBERS_MAX} runs in one call")));
         }
@@ -128,8 +130,11 @@ fn one_of_many(
 ) -> Result<Task, Fault> {
     let field = |name: &str| format!("tasks[{at}].{name}");
     if !is_id(&task.id) {
-        return Err(Fault::argument(field("id"), format!("`{}` is no id of a task", field("id")))
-            .hint(format!("use 1 to {ID_CHARS} of a-z, 0-9 and `-`, not beginning with `-`")));
+        return Err(
+            Fault::argument(field("id"), format!("`{}` is no id of a task", field("id"))).hint(format!(
+                "use 1 to {ID_CHARS} of a-z, 0-9 and `-`, not beginning with `-`"
+            )),
+        );
     }
     let own = |own: Vec<String>, of_call: &[String]| if own.is_empty() { of_call.to_vec() } else { own };
     Ok(Task {
@@ -202,7 +207,8 @@ fn start(dirty: Option<String>, base: Option<String>) -> Result<(Dirty, Option<R
         return Ok((dirty.unwrap_or_default(), None));
     };
     if matches!(dirty, Some(Dirty::Snapshot | Dirty::Ask)) {
-        let message = "`base` and `dirty` contradict each other: uncommitted changes take no part with a base";
+        let message =
+            "`base` and `dirty` contradict each other: uncommitted changes take no part with a base";
         return Err(Fault::argument("dirty", message).hint("leave out one of them"));
     }
     let base = Revision::parse(&base)
@@ -220,7 +226,9 @@ fn check_alone(request: &DelegateRequest) -> Result<(), Fault> {
         }
         if request.base.is_some() || request.dirty != Dirty::Snapshot {
             let field = if request.base.is_some() { "base" } else { "dirty" };
-            let message = format!("`{field}` and `resume` contradict each other: a resumed job goes on from its result");
+            let message = format!(
+                "`{field}` and `resume` contradict each other: a resumed job goes on from its result"
+            );
             return Err(Fault::argument(field, message).hint("leave out one of them"));
         }
     }

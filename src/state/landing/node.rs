@@ -156,7 +156,9 @@ mod tests {
         check("out/passwd", Node::Other);
         check("../x", Node::Other);
         check(".git/config", Node::Other);
-        let fifo = std::process::Command::new("mkfifo").arg(top.join("fifo")).status();
+        let fifo = std::process::Command::new("mkfifo")
+            .arg(top.join("fifo"))
+            .status();
         assert!(fifo.unwrap().success());
         check("fifo", Node::Other);
         assert_eq!(Node::of(0o160_000, b""), Node::Other);
