@@ -329,7 +329,7 @@ async fn wait_and_deliver(
     seam::point("wait.ended");
     let gone = call.cancelled.is_cancelled() || call.closing.is_cancelled();
     let listener = if gone { Listener::Gone } else { Listener::Present };
-    deliver::job(store, directory, listener).await
+    deliver::job(service, store, directory, listener).await
 }
 
 fn tool_timeout(environment: &Environment) -> Option<u64> {

@@ -97,6 +97,11 @@ impl JobDirectory {
         self.0.join("answer.md")
     }
 
+    /// The whole patch of a delegate, byte for byte.
+    pub fn patch_path(&self) -> PathBuf {
+        self.0.join("result.patch")
+    }
+
     /// The event log.
     pub fn events_path(&self) -> PathBuf {
         self.0.join("events.jsonl")

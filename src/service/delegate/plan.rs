@@ -144,9 +144,9 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
         Fault::argument(field.clone(), format!("`{field}` {error}"))
     })?;
     let reuse = match (&options.reuse, earlier) {
-        (Some(own), _) => below(prefix, own)?,
+        (Some(own), _) => own.clone(),
         (None, Some(earlier)) => earlier.reuse.clone(),
-        (None, None) => below(prefix, &asked.config.reuse.value)?,
+        (None, None) => asked.config.reuse.value.clone(),
     };
     Ok(Delegation {
         baseline: asked.start.baseline.clone(),
@@ -170,15 +170,6 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
         member: None,
         continues: asked.earlier.map(|earlier| earlier.job.clone()),
     })
-}
-
-/// Makes folders relative to the call's folder relative to the top.
-fn below(prefix: &Path, folders: &[String]) -> Result<Vec<String>, Fault> {
-    let text = |folder: &String| prefix.join(folder).to_str().map(str::to_owned);
-    folders
-        .iter()
-        .map(|folder| text(folder).ok_or_else(not_text))
-        .collect()
 }
 
 fn not_text() -> Fault {
