@@ -12,6 +12,8 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::{DelegateRequest, Wait};
 use crate::domain::tier::Tools;
 use crate::git::Keep;
+use crate::run::probe::Probe;
+use crate::run::sandbox_fix::{Machine, unavailable};
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::delegate::plan::{Asked, plans};
@@ -109,8 +111,16 @@ pub async fn prepare(
         preflight(service, &config, &store, &directory, isolation)
     );
     let (start, preflight) = (start?, preflight?);
-    if preflight.tools == Tools::None {
-        return Err(no_sandbox(&preflight));
+    let probe = Probe {
+        program: &preflight.program,
+        config: &config,
+        environment: service.environment(),
+        store: &store,
+    };
+    // Without its sandbox codex could write anywhere, so it does not edit at all.
+    let sandbox = probe.write_sandbox().await;
+    if sandbox.tools == Tools::None {
+        return Err(unavailable(&sandbox, Machine::look()));
     }
     let plans = plans(&Asked {
         request,
@@ -128,13 +138,4 @@ pub async fn prepare(
         config,
         store,
     })
-}
-
-/// Without its sandbox codex could write anywhere, so it does not edit at all.
-fn no_sandbox(preflight: &Preflight) -> Fault {
-    let why = preflight.warnings.last().cloned().unwrap_or_default();
-    Fault::new(
-        FaultCode::SandboxUnavailable,
-        format!("nothing is delegated: {why}"),
-    )
 }
