@@ -192,6 +192,10 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             fail_on: flags.fail_on,
             request: flags.subject.request(input).map(Request::Review),
         },
+        Command::Delegate(flags) => {
+            let output = flags.paid.output;
+            ask("delegate", output, flags.request(input).map(Request::Delegate))
+        }
         Command::DryRun(flags) => {
             let output = flags.output();
             ask("dry_run", output, flags.request(input).map(Request::DryRun))

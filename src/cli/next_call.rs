@@ -18,7 +18,7 @@ pub(super) fn terminal_command(tool: &str, arguments: &Map<String, Value>) -> Op
             push(&mut words, previewed, arguments.get("arguments")?.as_object()?)?;
         }
         "job" if !arguments.contains_key("id") => push(&mut words, "jobs", arguments)?,
-        "status" | "consult" | "review" | "job" | "cancel" => push(&mut words, tool, arguments)?,
+        "status" | "consult" | "review" | "delegate" | "job" | "cancel" => push(&mut words, tool, arguments)?,
         _ => return None,
     }
     Some(words.join(" "))
@@ -57,9 +57,21 @@ fn push(words: &mut Vec<String>, command: &str, arguments: &Map<String, Value>) 
     for (name, value) in arguments {
         let flag = format!("--{}", name.replace('_', "-"));
         match (name.as_str(), value) {
-            ("id" | "prompt", Value::String(text)) => positional = Some(text),
+            ("id" | "prompt" | "task", Value::String(text)) => positional = Some(text),
             // A snippet is a file here, and which one it was is not known.
             ("snippet", _) => return None,
+            // Tasks of their own paths and checks have no flags.
+            ("tasks", _) => return None,
+            ("allowed_paths" | "checks", Value::Array(items)) => {
+                let flag = if name == "checks" {
+                    "--check"
+                } else {
+                    "--allow-path"
+                };
+                for item in items {
+                    named.extend([flag.to_owned(), quoted(&scalar(item)?)]);
+                }
+            }
             ("options", Value::Object(options)) => {
                 for (key, value) in options {
                     named.push("--option".to_owned());

@@ -67,7 +67,7 @@ pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> O
         Some(only) if members.is_empty() && !request.is_group() => submit(service, only, call).await,
         Some(last) => {
             members.push(last);
-            group::submit(service, members, call).await
+            group::submit(service, members, request, call).await
         }
         None => Err(Fault::new(FaultCode::Internal, "there is no task").into()),
     }

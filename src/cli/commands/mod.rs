@@ -5,6 +5,7 @@ pub(super) mod cancel;
 pub(super) mod clean;
 pub(super) mod consult;
 pub(super) mod contract;
+pub(super) mod delegate;
 pub(super) mod demo;
 pub(super) mod doors;
 pub(super) mod dry_run;

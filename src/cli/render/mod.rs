@@ -7,6 +7,7 @@ mod apply;
 mod clean;
 mod consult;
 mod contract;
+mod delegate;
 mod dry_run;
 pub(super) mod event;
 mod fault;
@@ -107,7 +108,15 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
             }
             None => anything(success, stdout),
         },
-        "job" | "consult" | "review" => {
+        "job" | "delegate" if body.contains_key("changed") => {
+            delegate::render(success, stdout, stderr);
+            delegate::steps(success)
+        }
+        "job" | "delegate" if body.contains_key("tasks") => {
+            delegate::group(success, stdout);
+            delegate::steps_of_group(success)
+        }
+        "job" | "consult" | "review" | "delegate" => {
             job::render(success, stdout);
             job::steps(success)
         }
