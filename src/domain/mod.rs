@@ -10,6 +10,8 @@ pub mod environment;
 pub mod fault;
 pub mod finding;
 pub mod fingerprint;
+pub mod globs;
+pub mod hazard;
 pub mod job;
 pub mod limits;
 pub mod request;

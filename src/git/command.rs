@@ -37,6 +37,13 @@ pub(super) const DIFF: Bounds = Bounds {
     stdout_bytes: crate::domain::limits::DIFF_BYTES,
 };
 
+/// For what writes, hashes or checks out files of a whole tree: a hundred thousand of them on a cold disk take minutes. Its
+/// lists have several fields for each path.
+pub(super) const CHECKOUT: Bounds = Bounds {
+    deadline: Duration::from_secs(900),
+    stdout_bytes: 256 * 1024 * 1024,
+};
+
 /// Bytes kept of standard error: the first line is told, the rest tells nothing more.
 const STDERR_BYTES: usize = 16 * 1024;
 /// Characters of standard error that an error repeats.
@@ -69,6 +76,7 @@ pub(super) struct Command<'a> {
     name: &'static str,
     directory: &'a Path,
     environment: &'a Environment,
+    variables: Vec<(&'static str, OsString)>,
     arguments: Vec<OsString>,
     stdin: Option<Vec<u8>>,
 }
@@ -98,6 +106,7 @@ impl<'a> Command<'a> {
             name,
             directory,
             environment,
+            variables: Vec::new(),
             arguments: Vec::new(),
             stdin: None,
         }
@@ -107,6 +116,12 @@ impl<'a> Command<'a> {
     pub(super) fn args<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.arguments
             .extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(super) fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -189,6 +204,7 @@ impl<'a> Command<'a> {
             .current_dir(self.directory)
             .env_clear()
             .envs(self.environment.iter())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(if self.stdin.is_some() {
                 Stdio::piped()
             } else {

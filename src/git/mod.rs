@@ -49,6 +49,8 @@ pub use vault::Vault;
 mod snapshot;
 pub use snapshot::{Keep, Snapshot, SnapshotOf};
 
+mod listing;
+
 mod tree;
 pub use tree::{Renames, TreeChange, TreeEntry};
 

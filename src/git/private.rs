@@ -3,7 +3,7 @@
 //! It borrows the objects, holds a configuration that we wrote, a copy of the index and of the pattern files, and nothing
 //! else: no hooks, no drivers, no remotes, no refs. It lives as long as one call; several may exist at once.
 
-use crate::git::command::{Command, LIST, QUERY};
+use crate::git::command::{Command, LIST, Output, QUERY, failure};
 use crate::git::settings::Settings;
 use crate::git::{Environment, GitError, Head, ObjectFormat, Oid, Repository};
 use rustix::fs::{Mode, OFlags};
@@ -129,14 +129,17 @@ impl Private {
     }
 
     /// Turns a failure into an error, and knows the words for an object that is not here.
-    pub(super) fn explain(&self, command: &'static str, output: &crate::git::command::Output) -> GitError {
-        if says_missing_object(&output.stderr) {
-            return GitError::MissingObjects {
-                partial_clone: self.is_partial_clone,
-            };
-        }
-        crate::git::command::failure(command, output)
+    pub(super) fn explain(&self, command: &'static str, output: &Output) -> GitError {
+        explain(command, output, self.is_partial_clone)
     }
+}
+
+/// Turns a failure into an error, and knows the words for an object that is not here.
+pub(super) fn explain(command: &'static str, output: &Output, partial_clone: bool) -> GitError {
+    if says_missing_object(&output.stderr) {
+        return GitError::MissingObjects { partial_clone };
+    }
+    failure(command, output)
 }
 
 /// Reads the object id at the beginning of git's output.
@@ -170,13 +173,18 @@ fn head_file(head: &Head) -> String {
     }
 }
 
-fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -> Result<String, GitError> {
-    let mut text = match repository.object_format() {
-        ObjectFormat::Sha1 => "[core]\n\trepositoryformatversion = 0\n".to_owned(),
-        ObjectFormat::Sha256 => {
-            "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n".to_owned()
+impl ObjectFormat {
+    /// Returns the first lines of a git directory's configuration.
+    pub(super) fn config_lines(self) -> &'static str {
+        match self {
+            Self::Sha1 => "[core]\n\trepositoryformatversion = 0\n",
+            Self::Sha256 => "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n",
         }
-    };
+    }
+}
+
+fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -> Result<String, GitError> {
+    let mut text = repository.object_format().config_lines().to_owned();
     text.push_str(&settings.to_config());
     // `core.safecrlf` only warns; `bigFileThreshold` keeps huge files out of memory.
     text.push_str(
@@ -203,7 +211,7 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
 }
 
 /// Expands `~/`; other homes (`~name/`) are not looked up.
-fn expand(value: &[u8], home: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn expand(value: &[u8], home: Option<&Path>) -> Option<PathBuf> {
     if value.is_empty() {
         return None;
     }
@@ -215,7 +223,7 @@ fn expand(value: &[u8], home: Option<&Path>) -> Option<PathBuf> {
 
 /// Quotes a path for a configuration file. Paths of ours are given as text; other bytes are lost, and the file is then
 /// not found, which means no patterns.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let escaped = text
         .replace('\\', "\\\\")
@@ -225,7 +233,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// Writes the line of `objects/info/alternates`; git reads a quoted line as a C string.
-fn alternates_line(objects: &Path) -> Vec<u8> {
+pub(super) fn alternates_line(objects: &Path) -> Vec<u8> {
     let bytes = objects.as_os_str().as_bytes();
     if !bytes.contains(&b'\n') {
         return [bytes, b"\n"].concat();
@@ -273,7 +281,7 @@ fn copy_patterns(
 
 /// Copies the index with its time of change. Git compares that time with those of the files to find edits made within
 /// the same tick of the clock; with a newer time such an edit is lost.
-fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
+pub(super) fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
     let mut left_bytes = INDEX_BYTES;
     copy_with_time(&from.join("index"), &to.join("index"), &mut left_bytes)?;
     // A split index has its larger half in files of their own.
@@ -315,7 +323,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<bool, GitError> {
 }
 
 /// Reads a regular file; anything else at its place, or nothing, is none. Git too ignores patterns it cannot read.
-fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, GitError> {
+pub(super) fn read_regular(path: &Path) -> Result<Option<Vec<u8>>, GitError> {
     let Ok(Some(file)) = open_regular(path) else {
         return Ok(None);
     };

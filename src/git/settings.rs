@@ -99,13 +99,48 @@ impl Settings {
 
     /// Writes the copied settings as lines of a configuration file. All words come from this module.
     pub(super) fn to_config(&self) -> String {
+        self.write(|_| true)
+    }
+
+    /// Writes those that hold for the repository's content wherever it is checked out.
+    pub(super) fn to_config_elsewhere(&self) -> String {
+        self.write(|name| !OF_ONE_WORKING_TREE.contains(&name))
+    }
+
+    /// Writes those that say how the working tree at hand holds its files, without the conversions.
+    pub(super) fn to_config_raw(&self) -> String {
+        self.write(|name| !matches!(name, "autocrlf" | "eol" | "sparsecheckoutcone"))
+    }
+
+    /// Tells whether git converts the ends of lines without being told to by an attribute.
+    pub(super) fn converts_unasked(&self) -> bool {
+        self.copied
+            .iter()
+            .any(|(_, name, value)| *name == "autocrlf" && value != "false")
+    }
+
+    fn write(&self, is_wanted: impl Fn(&str) -> bool) -> String {
         let mut text = String::new();
         for (section, name, value) in &self.copied {
-            let _ = writeln!(text, "[{section}]\n\t{name} = {value}");
+            if is_wanted(name) {
+                let _ = writeln!(text, "[{section}]\n\t{name} = {value}");
+            }
         }
         text
     }
 }
+
+/// Copied settings that say how one working tree holds its files. Ours holds them byte for byte, whole, on another disk.
+const OF_ONE_WORKING_TREE: [&str; 8] = [
+    "filemode",
+    "symlinks",
+    "trustctime",
+    "checkstat",
+    "sparsecheckout",
+    "sparsecheckoutcone",
+    "autocrlf",
+    "eol",
+];
 
 fn read_value(allowed: Allowed, value: Option<&[u8]>) -> Option<String> {
     if let Some(truth) = read_bool(value) {

@@ -198,13 +198,15 @@ impl Server {
     /// Waits for a place among the running calls, which the call keeps until it is answered.
     async fn admit(&self, tool: &'static str, open: &OpenCall) -> Result<(), Fault> {
         let permit = match tool {
-            "consult" | "review" | "job" => self.waiting.clone().try_acquire_owned().map_err(|_| {
-                Fault::new(
-                    FaultCode::TooManyJobs,
-                    "too many calls of this host wait for jobs already",
-                )
-                .hint("wait for one of them to end, or cancel one")
-            })?,
+            "consult" | "review" | "delegate" | "job" => {
+                self.waiting.clone().try_acquire_owned().map_err(|_| {
+                    Fault::new(
+                        FaultCode::TooManyJobs,
+                        "too many calls of this host wait for jobs already",
+                    )
+                    .hint("wait for one of them to end, or cancel one")
+                })?
+            }
             _ => self
                 .quick
                 .clone()

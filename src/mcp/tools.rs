@@ -57,15 +57,28 @@ const CARDS: [Card; TOOLS.len()] = [
         visibility: Visibility::Always,
     },
     Card {
+        name: "delegate",
+        title: "Hand a task to Codex",
+        description: "Has Codex, a second model, do a task in a throw-away worktree; returns a diff to look at, then apply. \
+                      Costs money on the user's Codex account. Never changes the user's files, index or branches. Long runs \
+                      return a job handle.",
+        read_only: false,
+        idempotent: false,
+        open_world: true,
+        visibility: Visibility::Search(
+            "delegate task implement fix refactor write code edit worktree diff patch attempts codex agent",
+        ),
+    },
+    Card {
         name: "dry_run",
         title: "Preview a paid call",
-        description: "Previews a consult or review: what would be sent to Codex, how large it is and what is withheld. \
+        description: "Previews a consult, review or delegate: what would be sent to Codex, how large it is, what is withheld. \
                       Free: no model is called. Never writes files and never starts a job.",
         read_only: true,
         idempotent: true,
         open_world: false,
         visibility: Visibility::Search(
-            "preview estimate check cost size secrets egress before codex consult review",
+            "preview estimate check cost size secrets egress before codex consult review delegate",
         ),
     },
     Card {

@@ -65,7 +65,7 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
             if job.state.is_active() && !wait.is_zero() {
                 wait_for_job(&job.directory, *wait, false, call).await?;
             }
-            show(&store, job, *tail, *detail).await
+            show(service, &store, job, *tail, *detail).await
         }
         JobRequest::List {
             filter,
@@ -89,17 +89,17 @@ pub fn find(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Job,
     })
 }
 
-async fn show(store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
+async fn show(service: &Service, store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
     match detail {
-        Detail::Summary => summary(store, &job, tail).await,
+        Detail::Summary => summary(service, store, &job, tail).await,
         Detail::Full => full(store, &job, tail).await,
         Detail::Diff => diff(&job),
         Detail::Log => Ok(log(&job, tail)),
     }
 }
 
-async fn summary(store: &Store, job: &Job, tail: usize) -> Outcome {
-    let mut outcome = deliver::job(store, &job.directory, Listener::Present).await;
+async fn summary(service: &Service, store: &Store, job: &Job, tail: usize) -> Outcome {
+    let mut outcome = deliver::job(service, store, &job.directory, Listener::Present).await;
     if let Ok(reply) = &mut outcome
         && reply.job.as_ref().is_some_and(|view| view.state.is_active())
     {

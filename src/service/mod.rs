@@ -12,6 +12,7 @@ pub(crate) mod choice;
 pub mod clean;
 pub mod consult;
 pub mod context;
+mod context_files;
 pub mod contract;
 pub mod delegate;
 pub mod deliver;

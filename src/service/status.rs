@@ -411,7 +411,7 @@ fn knobs() -> Reply {
     let rows: Vec<Value> = options::TABLE
         .iter()
         .map(
-            |row| json!({"name": row.name, "type": row.kind, "default": row.default, "meaning": row.meaning}),
+            |row| json!({"name": row.name, "type": row.kind, "default": row.default, "meaning": row.meaning, "tools": row.tools}),
         )
         .collect();
     Reply {

@@ -1,10 +1,12 @@
 //! Starts a paid run as a job and waits for it as long as the call allows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::config::Config;
+use crate::domain::delegation::Member;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobState};
@@ -15,6 +17,7 @@ use crate::run::wait::{Follower, Waited};
 use crate::service::allowance::Allowance;
 use crate::service::call::{Call, CancelReason};
 use crate::service::context::Service;
+use crate::service::delegate::start::Start;
 use crate::service::deliver::{self, Listener};
 use crate::service::host_wait::wait_of;
 use crate::service::plan::Plan;
@@ -25,9 +28,9 @@ use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::keys::LockedKey;
 use crate::state::locking;
-use crate::state::record::{PeerSpec, Spec, VERSION};
+use crate::state::record::{Expects, PeerSpec, Spec, VERSION};
 use crate::state::store::{NewJob, Store};
-use crate::sys::lock::SharedLock;
+use crate::sys::lock::{HeldLock, SharedLock};
 use crate::sys::{clock, seam};
 
 /// A host that is being closed says first that the person cancelled, and is gone this much later at the latest.
@@ -53,60 +56,145 @@ pub struct Ready<'a> {
     pub config: Config,
     /// Where its job is kept.
     pub store: Store,
+    /// What a delegate starts from.
+    pub start: Option<Arc<Start>>,
 }
 
 /// Starts the job, or finds the one that an earlier identical call started, and waits.
 pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome {
-    let (config, store) = (&ready.config, &ready.store);
+    let store = &ready.store;
     let wait = ready.common.wait;
     seam::point("submit.begun");
     locking::check(store).map_err(Fault::from)?;
-    let keys = keys(&ready, call);
+    let locked = match claim(&ready, call)? {
+        Claim::Taken(directory) => {
+            return wait_and_deliver(service, store, &directory, false, wait, call).await;
+        }
+        Claim::Free(locked) => locked,
+    };
+    seam::point("submit.keys_locked");
+    let id = new_job_id(&ready)?;
+    check_queue(store, 1)?;
+    seam::point("submit.queue_checked");
+    let (directory, lock) = create(&ready, &id, None, call).await?;
+    if let Err(error) = store_keys(locked, &id) {
+        // A job that a retry would not find would be paid for twice.
+        take_back(&ready, &id);
+        return Err(error.into());
+    }
+    seam::point("submit.keys_stored");
+    start(service, &ready, &id, &directory, lock)?;
+    let outcome = wait_and_deliver(service, store, &directory, true, wait, call).await;
+    outcome.map_err(|refusal| naming(&id, refusal))
+}
+
+/// Whether a call's keys stand for a job already.
+pub(super) enum Claim {
+    /// They do; for a group it is the first of its jobs.
+    Taken(JobDirectory),
+    /// They do not, and nobody else can use them while these locks are held.
+    Free(Vec<LockedKey>),
+}
+
+/// Takes the keys of a call, or finds the job that an earlier identical call started.
+pub(super) fn claim(ready: &Ready<'_>, call: &Call) -> Result<Claim, Fault> {
+    let store = &ready.store;
     let mut locked = Vec::new();
-    for key in keys {
+    for key in keys(ready, call) {
         match LockedKey::take(store, &key.text, ready.arguments.as_bytes()) {
             Ok(held) => match held.job().map(|id| store.directory(id)) {
                 // A job that was lost before the peer was started cost nothing: the same call may start it anew.
-                Some(directory) if !was_never_started(&directory) => {
-                    // Let go before waiting: whoever comes with the same key must not wait for the lock meanwhile.
-                    drop((held, locked));
-                    return wait_and_deliver(service, store, &directory, false, wait, call).await;
-                }
+                // The locks are let go before anybody waits: whoever comes with the same key must not wait for them.
+                Some(directory) if !was_never_started(&directory) => return Ok(Claim::Taken(directory)),
                 _ => locked.push(held),
             },
             // A host that uses one id for two calls means two calls; a caller who uses one key for two is mistaken.
             Err(StateError::KeyConflict) if !key.explicit => {}
-            Err(error) => return Err(Fault::from(error).into()),
+            Err(error) => return Err(error.into()),
         }
     }
-    seam::point("submit.keys_locked");
-    let id = new_job_id(&ready)?;
-    check_queue(store)?;
-    seam::point("submit.queue_checked");
-    let spec = spec(&ready, &id, call);
+    Ok(Claim::Free(locked))
+}
+
+/// Lets the keys stand for a job.
+pub(super) fn store_keys(locked: Vec<LockedKey>, id: &JobId) -> Result<(), Fault> {
+    let stored = locked.into_iter().try_for_each(|key| key.store(id));
+    stored.map_err(Fault::from)
+}
+
+/// Makes the job's record, locked and not yet started.
+pub(super) async fn create(
+    ready: &Ready<'_>,
+    id: &JobId,
+    member: Option<Member>,
+    call: &Call,
+) -> Result<(JobDirectory, HeldLock), Fault> {
+    root(ready, id).await?;
+    let mut spec = spec(ready, id, call);
+    if let Expects::Delegate { delegation } = &mut spec.expects {
+        delegation.member = member;
+    }
     let new = NewJob {
         spec: &spec,
         prompt: ready.plan.prompt.as_str(),
         schema: ready.plan.schema.as_ref(),
         change: ready.plan.change.as_ref(),
     };
-    let (directory, lock) = store.create(&new).map_err(Fault::from)?;
-    let stored = locked.into_iter().try_for_each(|key| key.store(&id));
-    if let Err(error) = stored {
-        // A job that a retry would not find would be paid for twice.
-        let _ = store.delete(&id);
-        return Err(Fault::from(error).into());
-    }
-    seam::point("submit.keys_stored");
-    if let Err(fault) = start_worker(service.program(), service.environment(), config, &directory, lock) {
-        // Nothing ran and nothing was paid; a record of it would only look like a lost job.
-        let _ = store.delete(&id);
-        return Err(fault.into());
+    ready.store.create(&new).map_err(|error| {
+        unroot(ready, id);
+        Fault::from(error)
+    })
+}
+
+/// Starts a job's worker. When that fails nothing ran and nothing was paid, and a record would only look like a lost job.
+pub(super) fn start(
+    service: &Service,
+    ready: &Ready<'_>,
+    id: &JobId,
+    directory: &JobDirectory,
+    lock: HeldLock,
+) -> Result<(), Fault> {
+    let started = start_worker(
+        service.program(),
+        service.environment(),
+        &ready.config,
+        directory,
+        lock,
+    );
+    if let Err(fault) = started {
+        take_back(ready, id);
+        return Err(fault);
     }
     tracing::info!(job = %id, "job started");
     seam::point("submit.started");
-    let outcome = wait_and_deliver(service, store, &directory, true, wait, call).await;
-    outcome.map_err(|refusal| naming(&id, refusal))
+    Ok(())
+}
+
+/// Keeps what a delegate starts from as long as its record is kept.
+async fn root(ready: &Ready<'_>, id: &JobId) -> Result<(), Fault> {
+    let Some(start) = ready.start.clone() else {
+        return Ok(());
+    };
+    let id = id.clone();
+    let rooted = tokio::task::spawn_blocking(move || start.root(&id)).await;
+    rooted.unwrap_or_else(|_| {
+        Err(Fault::new(
+            FaultCode::Internal,
+            "keeping the snapshot stopped unexpectedly",
+        ))
+    })
+}
+
+fn unroot(ready: &Ready<'_>, id: &JobId) {
+    if let Some(start) = &ready.start {
+        start.unroot(id);
+    }
+}
+
+/// Deletes the record of a job that was not started.
+pub(super) fn take_back(ready: &Ready<'_>, id: &JobId) {
+    let _ = ready.store.delete(id);
+    unroot(ready, id);
 }
 
 /// Lets a failure to look at a job that was just started name it: the job goes on, and whoever repeated the call instead
@@ -154,7 +242,7 @@ fn keys(ready: &Ready<'_>, call: &Call) -> Vec<Key> {
     explicit.into_iter().chain(host).collect()
 }
 
-fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
+pub(super) fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
     let random = getrandom::u64().map_err(|error| {
         Fault::new(
             FaultCode::Internal,
@@ -164,9 +252,9 @@ fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
     Ok(JobId::new(clock::now_ms(), ready.plan.workspace.hash(), random))
 }
 
-fn check_queue(store: &Store) -> Result<(), Fault> {
+pub(super) fn check_queue(store: &Store, new: usize) -> Result<(), Fault> {
     let active = store.list_active(limits::QUEUE_MAX + 1)?.len();
-    if active > limits::QUEUE_MAX {
+    if active + new > limits::QUEUE_MAX + 1 {
         return Err(StateError::QueueFull { waiting: active }.into());
     }
     Ok(())
@@ -174,7 +262,7 @@ fn check_queue(store: &Store) -> Result<(), Fault> {
 
 fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let (plan, common) = (&ready.plan, ready.common);
-    let allowance = Allowance::of(&common.options, &ready.config);
+    let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
     if ready
@@ -241,7 +329,7 @@ async fn wait_and_deliver(
     seam::point("wait.ended");
     let gone = call.cancelled.is_cancelled() || call.closing.is_cancelled();
     let listener = if gone { Listener::Gone } else { Listener::Present };
-    deliver::job(store, directory, listener).await
+    deliver::job(service, store, directory, listener).await
 }
 
 fn tool_timeout(environment: &Environment) -> Option<u64> {

@@ -92,6 +92,21 @@ impl JobDirectory {
         self.0.join("answer.md")
     }
 
+    /// The patch of a delegate's result, whole and as it is: nothing in it is masked.
+    pub fn patch_path(&self) -> PathBuf {
+        self.0.join("result.patch")
+    }
+
+    /// What whoever collects a delegate's result has to know, written before its worktree is taken.
+    pub fn worktree_path(&self) -> PathBuf {
+        self.0.join("worktree.json")
+    }
+
+    /// Where codex writes the last message of a run whose commands may write into the temporary folder.
+    pub fn last_message_path(&self) -> PathBuf {
+        self.0.join("last-message")
+    }
+
     /// The event log.
     pub fn events_path(&self) -> PathBuf {
         self.0.join("events.jsonl")

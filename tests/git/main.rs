@@ -11,3 +11,4 @@ mod scopes;
 mod setup;
 mod untouched;
 mod untracked;
+mod vaults;

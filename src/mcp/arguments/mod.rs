@@ -8,6 +8,7 @@ mod cancel;
 mod common;
 mod consult;
 mod decode;
+mod delegate;
 mod dry_run;
 mod job;
 mod review;
@@ -21,7 +22,9 @@ use crate::service::call::Request;
 use crate::service::{choice, options, whole};
 
 /// The tools, sorted, which is also the order in which they are listed.
-pub const TOOLS: [&str; 6] = ["cancel", "consult", "dry_run", "job", "review", "status"];
+pub const TOOLS: [&str; 7] = [
+    "cancel", "consult", "delegate", "dry_run", "job", "review", "status",
+];
 
 /// Parses the arguments of a tool.
 ///
@@ -32,6 +35,7 @@ pub fn parse(tool: &str, arguments: Option<Map<String, Value>>) -> Result<Reques
     match tool {
         "cancel" => cancel::parse(arguments).map(Request::Cancel),
         "consult" => consult::parse(arguments).map(Request::Consult),
+        "delegate" => delegate::parse(arguments).map(Request::Delegate),
         "dry_run" => dry_run::parse(arguments).map(Request::DryRun),
         "job" => job::parse(arguments).map(Request::Job),
         "review" => review::parse(arguments).map(Request::Review),

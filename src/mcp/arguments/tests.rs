@@ -428,14 +428,27 @@ fn every_knob_of_the_table_can_be_set() {
             "timeout_s" => json!(60),
             "budget_tokens" => json!(1000),
             "isolation" => json!("ignore_config"),
-            "web_search" | "ephemeral" => json!(true),
+            "web_search" | "ephemeral" | "network" | "in_place" => json!(true),
             "untracked" => json!("exclude"),
+            "max_files" => json!(5),
+            "reuse" | "allow_commands" => json!(["text"]),
             _ => json!("text"),
         };
         let mut knobs = Map::new();
         knobs.insert(row.name.to_owned(), value);
-        let read = options::parse("consult", knobs).unwrap_or_else(|fault| panic!("{}: {fault}", row.name));
-        assert_ne!(read, Options::default(), "{}", row.name);
+        for tool in ["consult", "review", "delegate"] {
+            match options::parse(tool, knobs.clone()) {
+                Ok(read) => assert!(
+                    row.tools.contains(&tool) && read != Options::default(),
+                    "{}",
+                    row.name
+                ),
+                Err(fault) => {
+                    assert!(!row.tools.contains(&tool), "{}: {fault}", row.name);
+                    assert_eq!(fault.field, Some(format!("options.{}", row.name)));
+                }
+            }
+        }
         assert!(row.meaning.ends_with('.') && !row.kind.is_empty() && !row.default.is_empty());
     }
 }

@@ -11,10 +11,11 @@ use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::domain::request::{Effort, ModelName, ThreadId};
-use crate::domain::tier::{Isolation, Sandbox, Tools};
+use crate::domain::tier::{Isolation, Tools};
 use crate::model::{ModelServer, RecordedRequest, Turn};
 use crate::peer::codex::events::parse_line;
-use crate::peer::codex::invocation::{self, Exec};
+use crate::peer::codex::invocation::{Access, Exec};
+use crate::peer::codex::sandbox;
 use crate::peer::transcript::Transcript;
 use crate::run::conclude::mask;
 use crate::run::contract::check::Report;
@@ -199,7 +200,7 @@ impl Trial<'_> {
     async fn sandbox(&self) -> SandboxSeen {
         /// With this code the parser of codex's command line ends when it does not know an argument.
         const USAGE: Ended = Ended::Exited(2);
-        let arguments = invocation::sandbox_probe();
+        let arguments = sandbox::read_probe();
         let invocation = self
             .program
             .invocation(arguments, Path::new("/"), self.config, &self.environment);
@@ -218,7 +219,7 @@ impl Trial<'_> {
     fn exec(&self, run: &str, tools: Tools, servers: Vec<String>) -> Exec {
         let work = self.world.work();
         Exec {
-            sandbox: Sandbox::ReadOnly,
+            access: Access::Read,
             directory: work.clone(),
             resume: None,
             model: ModelName::try_from(MODEL.to_owned()).ok(),
