@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+pub(super) use crate::domain::shell::quoted;
+
 /// Writes a call as a shell command; `None` when no command can hold it.
 pub(super) fn terminal_command(tool: &str, arguments: &Map<String, Value>) -> Option<String> {
     let mut words = vec!["crosscheck".to_owned()];
@@ -81,20 +83,9 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Quotes a word for a POSIX shell when it needs it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%^".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -141,18 +132,5 @@ mod tests {
         );
         check("review", json!({"snippet": "fn a() {}"}), None);
         check("apply", json!({}), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_quoted_word_is_one_word_to_a_shell(word in "[^\0]{0,20}") {
-            let quoted = quoted(&word);
-            let unquoted = if quoted.starts_with('\'') {
-                quoted[1..quoted.len() - 1].replace("'\\''", "'")
-            } else {
-                quoted
-            };
-            prop_assert_eq!(unquoted, word);
-        }
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::tier::Isolation;
 mod apply;
 mod delegate;
 
-pub use apply::{ApplyAction, ApplyRequest};
+pub use apply::{APPLY_FILES, ApplyAction, ApplyRequest};
 pub use delegate::{DelegateRequest, ONLY_TASK, Task};
 
 /// What a consult asks for.

@@ -36,5 +36,6 @@ pub mod review_input;
 pub mod status;
 pub mod submit;
 pub(crate) mod target;
+pub mod waiting;
 pub(crate) mod whole;
 pub mod workspace;
