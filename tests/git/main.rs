@@ -4,6 +4,7 @@
 
 mod bounds;
 mod changes;
+mod checkouts;
 mod discovery;
 mod parity;
 mod poisoned;
