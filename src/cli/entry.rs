@@ -391,8 +391,11 @@ impl Session<'_, '_> {
                 signal = self.signals.next() => return Ok(Err(signal)),
             };
             if !agreed {
-                let fault = Fault::new(FaultCode::ApplyNeedsApproval, "nothing was changed: you did not agree")
-                    .hint("repeat the command when you want it");
+                let fault = Fault::new(
+                    FaultCode::ApplyNeedsApproval,
+                    "nothing was changed: you did not agree",
+                )
+                .hint("repeat the command when you want it");
                 return Ok(Ok(service.refuse("apply", fault, &call)));
             }
         }

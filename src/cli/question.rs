@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn only_a_clear_yes_is_one() {
-        let check = |line: &str, expected: bool| assert_eq!(read(line.as_bytes()).unwrap(), expected, "{line:?}");
+        let check =
+            |line: &str, expected: bool| assert_eq!(read(line.as_bytes()).unwrap(), expected, "{line:?}");
         check("y\n", true);
         check("Yes\n", true);
         check(" y ", true);

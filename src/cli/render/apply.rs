@@ -10,7 +10,10 @@ use crate::domain::envelope::Success;
 /// Writes what would be done, or was done.
 pub(super) fn render(success: &Success, page: &mut Page) {
     let body = &success.body;
-    let style = match (text(body, "applies"), body.get("can_land").and_then(Value::as_bool)) {
+    let style = match (
+        text(body, "applies"),
+        body.get("can_land").and_then(Value::as_bool),
+    ) {
         (Some("conflicts"), _) => Style::Red,
         (_, Some(false)) => Style::Yellow,
         (_, Some(true)) => Style::Green,
@@ -36,7 +39,10 @@ pub(super) fn render(success: &Success, page: &mut Page) {
         page.blank();
         page.styled(Style::Red, "conflicts:");
         for conflict in conflicts {
-            let lines: Vec<String> = objects(conflict, "hunks").iter().map(|hunk| range(hunk)).collect();
+            let lines: Vec<String> = objects(conflict, "hunks")
+                .iter()
+                .map(|hunk| range(hunk))
+                .collect();
             let place = match lines.is_empty() {
                 true => String::new(),
                 false => format!(" at {}", lines.join(", ")),
@@ -113,23 +119,34 @@ fn strings<'a>(body: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
 /// Says what to type next.
 pub(super) fn steps(success: &Success) -> Vec<String> {
     let body = &success.body;
-    let id = success.job.as_ref().map(|job| job.id.as_str()).unwrap_or_default();
+    let id = success
+        .job
+        .as_ref()
+        .map(|job| job.id.as_str())
+        .unwrap_or_default();
     match (text(body, "action"), text(body, "applies")) {
         (Some("preview"), _) if body.contains_key("command") => {
-            vec![format!("`{}` puts it into your files", text(body, "command").unwrap_or_default())]
+            vec![format!(
+                "`{}` puts it into your files",
+                text(body, "command").unwrap_or_default()
+            )]
         }
         (Some("preview"), Some("conflicts")) => vec![
             format!("`crosscheck apply {id} --file FILE` looks at the files that fit"),
             format!("`crosscheck apply {id} --branch` makes a branch to merge by hand"),
         ],
         (Some("preview"), Some("clean")) => {
-            vec![format!("`crosscheck apply {id} --file FILE` chooses the files that shall land")]
+            vec![format!(
+                "`crosscheck apply {id} --file FILE` chooses the files that shall land"
+            )]
         }
         (Some("land"), _) | (Some("preview"), Some("already")) => {
             vec![format!("`crosscheck undo {id}` takes it out again")]
         }
         (Some("branch" | "discard"), _) => success.next_steps.clone(),
-        (Some("undo"), _) => vec![format!("`crosscheck apply {id}` shows the result, which is still there")],
+        (Some("undo"), _) => vec![format!(
+            "`crosscheck apply {id}` shows the result, which is still there"
+        )],
         _ => Vec::new(),
     }
 }

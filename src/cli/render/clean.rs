@@ -28,7 +28,9 @@ pub(super) fn repositories(body: &Map<String, Value>, page: &mut Page) {
                 vec![
                     format!("  {}", text(item, "what").unwrap_or_default()),
                     text(item, "state").unwrap_or_default().to_owned(),
-                    item.get("bytes").and_then(Value::as_u64).map_or_else(|| "-".to_owned(), spoken),
+                    item.get("bytes")
+                        .and_then(Value::as_u64)
+                        .map_or_else(|| "-".to_owned(), spoken),
                     text(item, "done").unwrap_or_default().to_owned(),
                     text(item, "job").unwrap_or_default().to_owned(),
                 ]
@@ -60,7 +62,11 @@ fn objects<'a>(body: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, 
 
 fn spoken(bytes: u64) -> String {
     match bytes {
-        1_000_000_000.. => format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000),
+        1_000_000_000.. => format!(
+            "{}.{} GB",
+            bytes / 1_000_000_000,
+            bytes % 1_000_000_000 / 100_000_000
+        ),
         1_000_000.. => format!("{} MB", bytes / 1_000_000),
         _ => format!("{} kB", bytes.div_ceil(1000)),
     }
