@@ -24,7 +24,8 @@ pub(crate) fn on_disk(top: &Path, without: &[&str]) -> Files {
             let found = path.symlink_metadata().unwrap();
             if name == b".git" {
                 continue;
-            } else if found.is_dir() {
+            }
+            if found.is_dir() {
                 walk(top, &path, files);
             } else if found.is_symlink() {
                 let target = std::fs::read_link(&path).unwrap().into_os_string();
