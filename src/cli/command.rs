@@ -2,7 +2,9 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::commands::apply::ApplyFlags;
 use crate::cli::commands::cancel::CancelFlags;
+use crate::cli::commands::clean::CleanFlags;
 use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::delegate::DelegateFlags;
@@ -13,6 +15,7 @@ use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::status::StatusFlags;
+use crate::cli::commands::undo::UndoFlags;
 
 const ABOUT: &str = "A second model at your side: asks Codex, has it review your changes, hands it tasks";
 
@@ -69,11 +72,14 @@ pub(super) enum Command {
     Consult(ConsultFlags),
     Review(ReviewFlags),
     Delegate(DelegateFlags),
+    Apply(ApplyFlags),
+    Undo(UndoFlags),
     DryRun(DryRunFlags),
     Jobs(JobsFlags),
     Job(JobFlags),
     Logs(LogsFlags),
     Cancel(CancelFlags),
+    Clean(CleanFlags),
     Contract(ContractFlags),
     Serve(ServeFlags),
     Worker(WorkerFlags),

@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand};
 
+use crate::cli::commands::apply::TargetFlags;
 use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::SubjectFlags;
 use crate::cli::input::Input;
 use crate::domain::fault::Fault;
-use crate::domain::request::DryRunRequest;
+use crate::domain::request::{ApplyAction, DryRunRequest};
 
 /// Show what a consult, review or delegate would send and run, without doing it (free)
 ///
@@ -32,6 +33,9 @@ pub(crate) enum Previewed {
     /// What `crosscheck review` would send and run (free)
     #[command(about = "Show what `crosscheck review` would send and run (free)", long_about = None)]
     Review(SubjectFlags),
+    /// What `crosscheck apply --land` would put into your files (free)
+    #[command(about = "Show what `crosscheck apply --land` would put into your files (free)", long_about = None)]
+    Apply(TargetFlags),
 }
 
 impl DryRunFlags {
@@ -41,6 +45,7 @@ impl DryRunFlags {
             Previewed::Consult(flags) => flags.paid.output,
             Previewed::Delegate(flags) => flags.paid.output,
             Previewed::Review(flags) => flags.paid.output,
+            Previewed::Apply(flags) => flags.output,
         }
     }
 
@@ -50,6 +55,7 @@ impl DryRunFlags {
             Previewed::Consult(flags) => flags.request(input).map(DryRunRequest::Consult),
             Previewed::Delegate(flags) => flags.request(input).map(DryRunRequest::Delegate),
             Previewed::Review(flags) => flags.request(input).map(DryRunRequest::Review),
+            Previewed::Apply(flags) => Ok(DryRunRequest::Apply(flags.request(ApplyAction::Preview, input))),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Everything that is printed passes [`page::Page`], which spells out control characters: a model's words or a file's name
 //! must not move the cursor, change colours or hide text.
 
+mod apply;
+mod clean;
 mod consult;
 mod contract;
 mod delegate;
@@ -67,6 +69,14 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         "status" => {
             status::render(success, stdout);
             status::steps(success)
+        }
+        "apply" | "dry_run" if body.contains_key("action") => {
+            apply::render(success, stdout);
+            apply::steps(success)
+        }
+        "clean" => {
+            clean::render(success, stdout);
+            success.next_steps.clone()
         }
         "dry_run" => {
             dry_run::render(success, stdout);
