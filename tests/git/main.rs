@@ -10,6 +10,7 @@ mod parity;
 mod poisoned;
 mod scopes;
 mod setup;
+mod trees;
 mod untouched;
 mod untracked;
 mod vaults;
