@@ -12,6 +12,7 @@ mod random;
 mod scopes;
 mod setup;
 mod snapshots;
+mod tree_changes;
 mod trees;
 mod untouched;
 mod untracked;
