@@ -15,3 +15,4 @@ mod trees;
 mod untouched;
 mod untracked;
 mod vaults;
+mod worktrees;
