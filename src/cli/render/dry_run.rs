@@ -97,7 +97,9 @@ fn delegate(success: &Success, page: &mut Page) {
                 "disk",
                 number(disk, "bytes_of_a_worktree")
                     .zip(number(disk, "new_worktrees_at_most"))
-                    .map(|(bytes, new)| format!("{bytes} bytes for each of {}", counted(new, "new worktree"))),
+                    .map(|(bytes, new)| {
+                        format!("{bytes} bytes for each of {}", counted(new, "new worktree"))
+                    }),
             ),
         ],
     );
@@ -117,7 +119,9 @@ fn delegate(success: &Success, page: &mut Page) {
                 ),
                 (
                     "attempts",
-                    number(task, "attempts").filter(|count| *count > 1).map(|count| count.to_string()),
+                    number(task, "attempts")
+                        .filter(|count| *count > 1)
+                        .map(|count| count.to_string()),
                 ),
                 ("may change", list(task, "allowed_paths")),
                 ("checks", list(task, "checks")),

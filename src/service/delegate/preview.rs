@@ -78,9 +78,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         .tasks
         .iter()
         .zip(plans.chunks(attempts.max(1)))
-        .filter_map(|(task, plans)| {
-            Some(task_view(&task.id, plans.len(), plans.first()?))
-        })
+        .filter_map(|(task, plans)| Some(task_view(&task.id, plans.len(), plans.first()?)))
         .collect();
     let bytes: usize = plans.iter().map(|plan| plan.egress.prompt_bytes).sum();
     let is_live = common.options.in_place;
@@ -89,10 +87,11 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         Expects::Delegate { delegation } => Some((plan, workplace(delegation))),
         Expects::Consult { .. } | Expects::Review { .. } => None,
     });
-    let directory = place.as_ref().map(|(_, place)| place.directory.display().to_string());
+    let directory = place
+        .as_ref()
+        .map(|(_, place)| place.directory.display().to_string());
     // The same for every run: tasks differ in what is said, not in what is started.
-    let arguments =
-        place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, place));
+    let arguments = place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, place));
     let body = object(json!({
         "would_call": "delegate",
         "baseline": start.shown(),
@@ -191,11 +190,7 @@ fn creates(runs: usize, is_live: bool) -> Vec<String> {
     made
 }
 
-fn task_view(
-    id: &str,
-    attempts: usize,
-    plan: &Plan,
-) -> Value {
+fn task_view(id: &str, attempts: usize, plan: &Plan) -> Value {
     let mut view = object(json!({
         "id": id,
         "attempts": attempts,
