@@ -39,3 +39,4 @@ pub(crate) mod target;
 pub mod waiting;
 pub(crate) mod whole;
 pub mod workspace;
+pub(crate) mod worktrees;

@@ -8,6 +8,7 @@ mod checkouts;
 mod discovery;
 mod parity;
 mod poisoned;
+mod random;
 mod scopes;
 mod setup;
 mod snapshots;

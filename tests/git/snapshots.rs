@@ -116,7 +116,7 @@ fn check(setup: &Setup, without: &[&str]) -> Snapshot {
     taken
 }
 
-fn differing(one: &Files, other: &Files) -> Vec<String> {
+pub(crate) fn differing(one: &Files, other: &Files) -> Vec<String> {
     let mut paths: Vec<_> = one.keys().chain(other.keys()).collect();
     paths.sort();
     paths.dedup();
