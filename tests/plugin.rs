@@ -162,8 +162,8 @@ fn every_command_says_what_it_takes_and_uses_only_tools_that_exist() {
             "apply",
             "cancel",
             "consult",
-            "delegate",
             "delegate-async",
+            "delegate",
             "dry-run",
             "jobs",
             "result",
@@ -208,7 +208,10 @@ fn a_diff_is_shown_before_it_lands() {
     for name in ["delegate", "delegate-async", "result"] {
         let text = read(&format!("commands/{name}.md"));
         assert!(!text.contains("\"land\""), "{name}");
-        assert!(name == "delegate-async" || text.contains("`/codex:apply ID`"), "{name}");
+        assert!(
+            name == "delegate-async" || text.contains("`/codex:apply ID`"),
+            "{name}"
+        );
     }
 }
 
