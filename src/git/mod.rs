@@ -43,6 +43,16 @@ pub use change::{Change, ResolvedScope};
 mod elsewhere;
 pub use elsewhere::{Ahead, Elsewhere, OTHER_WORKTREES, OtherWorktree};
 
+mod raw_diff;
+
+mod listed;
+
+mod converted;
+
+mod raw_index;
+
+mod working_tree;
+
 mod vault;
 pub use vault::Vault;
 

@@ -15,6 +15,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Attributes under which no byte changes between a working tree and the store. They stand where git looks first, so no
 /// file of the tree overrides them. What they do not name, such as `merge`, stays as the tree says.
@@ -25,6 +26,9 @@ const PARTIAL_CLONE: &str = "[crosscheck]\n\tpartialClone = true\n";
 
 /// Bytes of our own configuration, which is read to find that line.
 const CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Age at which a scratch folder of the vault has no owner any more: commands in it end after minutes.
+const SWEPT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Author and committer of our commits. They are never in the user's repository.
 const IDENTITY: [(&str, &str); 4] = [
@@ -88,7 +92,9 @@ impl Vault {
         }
         // Last, because git takes a folder without it for no repository at all.
         file("HEAD", b"ref: refs/heads/none\n")?;
-        Ok(Self::at(&repository.git, directory, settings.is_partial_clone))
+        let vault = Self::at(&repository.git, directory, settings.is_partial_clone);
+        vault.sweep();
+        Ok(vault)
     }
 
     /// Opens a vault that is there, without its repository, which may be gone.
@@ -251,10 +257,27 @@ impl Vault {
         }
     }
 
-    /// Copies into a pack of ours all objects in which two commits' trees differ, both sides, with the commits, and the
-    /// trees on the way: so that the user's own `git gc` cannot take them from a diff, a landing or an undo.
-    pub fn keep_change(&self, _from: &Oid, _to: &Oid) -> Result<(), GitError> {
-        Err(unbuilt())
+    /// Makes a folder for what is deleted again.
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, GitError> {
+        let folder = self.directory.join("tmp");
+        fs::create_dir_all(&folder).map_err(GitError::file("create", &folder))?;
+        tempfile::tempdir_in(&folder).map_err(GitError::file("create", &folder))
+    }
+
+    /// Deletes what a killed process left of such folders.
+    fn sweep(&self) {
+        let entries = fs::read_dir(self.directory.join("tmp"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let age = entry
+                .metadata()
+                .and_then(|found| found.modified())
+                .ok()
+                .and_then(|modified| modified.elapsed().ok());
+            if age.is_some_and(|age| age > SWEPT_AFTER) {
+                // What cannot be deleted now can be deleted later.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod parity;
 mod poisoned;
 mod scopes;
 mod setup;
+mod snapshots;
 mod untouched;
 mod untracked;
 mod vaults;

@@ -8,7 +8,7 @@ pub(crate) fn open(setup: &Setup) -> Vault {
     Vault::open(&setup.repository(), &setup.folder().join("vault")).unwrap()
 }
 
-fn head(setup: &Setup) -> Oid {
+pub(crate) fn head(setup: &Setup) -> Oid {
     let Head::Born { oid, .. } = setup.repository().head().clone() else {
         panic!("there is a commit")
     };

@@ -89,14 +89,7 @@ pub(super) fn copy(place: &Place, out: &mut impl Write) -> io::Result<Node> {
         return Ok(Node::Absent);
     };
     match about.kind {
-        Kind::File => {
-            let (bytes, sha256) = hash_into(&mut place.open()?, out)?;
-            Ok(Node::File {
-                executable: about.mode & 0o100 != 0,
-                bytes,
-                sha256,
-            })
-        }
+        Kind::File => copy_file(&mut place.open()?, about.mode & 0o100 != 0, out),
         Kind::Link => {
             let text = place.link_text()?;
             out.write_all(&text)?;
@@ -107,6 +100,16 @@ pub(super) fn copy(place: &Place, out: &mut impl Write) -> io::Result<Node> {
         Kind::Folder => Ok(Node::Folder),
         Kind::Other => Ok(Node::Other),
     }
+}
+
+/// Copies an open file and tells what it is.
+pub(super) fn copy_file(file: &mut impl Read, executable: bool, out: &mut impl Write) -> io::Result<Node> {
+    let (bytes, sha256) = hash_into(file, out)?;
+    Ok(Node::File {
+        executable,
+        bytes,
+        sha256,
+    })
 }
 
 /// Copies and hashes to the end; returns the bytes and their SHA-256.
