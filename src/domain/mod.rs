@@ -18,6 +18,8 @@ pub mod request;
 pub mod retention;
 pub mod schema;
 pub mod scope;
+pub mod score;
+pub mod shell;
 pub mod tier;
 pub mod time;
 pub mod verdict;

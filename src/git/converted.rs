@@ -67,17 +67,17 @@ impl Conversions {
         unchanged: impl Iterator<Item = &'a Listed>,
     ) -> Result<Vec<&'a Listed>, GitError> {
         let mut converted = Vec::new();
-        let mut sized = Vec::new();
+        let mut measured = Vec::new();
         for entry in unchanged.filter(|entry| entry.is_regular()) {
             let found = self.by_path.get(&entry.path).copied().unwrap_or_default();
             if found.may_keep_its_size {
                 converted.push(entry);
             } else if found.ends_of_lines.unwrap_or(self.converts_unasked) {
-                sized.push(entry);
+                measured.push(entry);
             }
         }
-        let sizes = read_sizes(private, &sized)?;
-        for (entry, stored) in sized.into_iter().zip(sizes) {
+        let sizes = read_sizes(private, &measured)?;
+        for (entry, stored) in measured.into_iter().zip(sizes) {
             let path = private.work_tree().join(OsStr::from_bytes(&entry.path));
             let found = path.symlink_metadata().ok().map(|found| found.len());
             // An object that is not here has no size, and a file that is gone has none: both get a closer look.

@@ -64,6 +64,9 @@ mod listing;
 mod tree;
 pub use tree::{Renames, TreeChange, TreeEntry};
 
+mod clearing;
+pub use clearing::remove_tree;
+
 mod checkout;
 pub use checkout::Collected;
 

@@ -41,7 +41,7 @@ fn read_record(rest: &mut &[u8]) -> Option<RawRecord> {
     let mut words = head.split(' ');
     let mut mode = || u32::from_str_radix(words.next()?, 8).ok();
     let (old_mode, new_mode) = (mode()?, mode()?);
-    let mut oid = || words.next().and_then(read_oid);
+    let mut oid = || Oid::parse(words.next()?);
     let (old_oid, new_oid) = (oid()?, oid()?);
     let is_pair = words.next()?.starts_with(['R', 'C']);
     let first = take_field(rest)?.to_vec();
@@ -53,17 +53,17 @@ fn read_record(rest: &mut &[u8]) -> Option<RawRecord> {
     Some(RawRecord {
         old_mode,
         new_mode,
-        old_oid,
-        new_oid,
+        old_oid: known(old_oid),
+        new_oid: known(new_oid),
         from,
         path,
     })
 }
 
-/// Reads an id; zeros are none.
-fn read_oid(word: &str) -> Option<Option<Oid>> {
-    let oid = Oid::parse(word)?;
-    Some((!word.bytes().all(|digit| digit == b'0')).then_some(oid))
+/// Takes zeros for no id.
+fn known(oid: Oid) -> Option<Oid> {
+    let is_known = oid.as_str().bytes().any(|digit| digit != b'0');
+    is_known.then_some(oid)
 }
 
 /// Takes what stands before the next NUL.

@@ -251,7 +251,10 @@ fn change(record: RawRecord, lines: Option<(u64, u64)>) -> TreeChange {
 }
 
 /// Lines added and removed by path; absent for what is not text.
-type Counts = BTreeMap<Vec<u8>, Option<(u64, u64)>>;
+type Counts = BTreeMap<Vec<u8>, Option<Lines>>;
+
+/// Lines added, and lines removed.
+type Lines = (u64, u64);
 
 /// Reads `--numstat -z`: `added TAB removed TAB path NUL`, or for a rename `added TAB removed TAB NUL old NUL new NUL`.
 fn parse_counts(bytes: &[u8]) -> Result<Counts, GitError> {
@@ -264,7 +267,7 @@ fn parse_counts(bytes: &[u8]) -> Result<Counts, GitError> {
     Ok(counts)
 }
 
-fn read_count(rest: &mut &[u8]) -> Option<(Vec<u8>, Option<(u64, u64)>)> {
+fn read_count(rest: &mut &[u8]) -> Option<(Vec<u8>, Option<Lines>)> {
     let record = take_field(rest)?;
     let mut fields = record.splitn(3, |&byte| byte == b'\t');
     let mut number = || {

@@ -70,7 +70,7 @@ impl WorkingTree {
             });
             let entries = raw.list()?;
             let conversions = Conversions::read(private, &entries)?;
-            let (untracked, closed) = joined(untracked)?;
+            let OtherFiles { untracked, closed } = joined(untracked)?;
             Ok(Self {
                 entries,
                 changed: joined(changed)?,
@@ -133,10 +133,17 @@ fn compare(
     Ok(parse_raw(&output.stdout, name)?.0)
 }
 
+/// What is not in the index.
+#[derive(Default)]
+struct OtherFiles {
+    untracked: Vec<Vec<u8>>,
+    closed: Vec<Vec<u8>>,
+}
+
 /// Lists untracked files, and what lies there and is closed to us.
-fn list_others(private: &Private, others: Others) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), GitError> {
+fn list_others(private: &Private, others: Others) -> Result<OtherFiles, GitError> {
     if others == Others::Ignored {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(OtherFiles::default());
     }
     let output = private
         .command("ls-files")
@@ -154,7 +161,7 @@ fn list_others(private: &Private, others: Others) -> Result<(Vec<Vec<u8>>, Vec<V
             None => untracked.push(name.to_vec()),
         }
     }
-    Ok((untracked, closed))
+    Ok(OtherFiles { untracked, closed })
 }
 
 /// Reads git's warnings about folders; git goes on without them. The words are those of git 2.39.5 and 2.47.3.

@@ -33,6 +33,9 @@ pub(super) const QUICK_CALLS: usize = 64;
 /// never stop the reading, and with it the cancels.
 pub(super) const WAITING_CALLS: usize = 512;
 
+/// Time for a person to answer a question. Longer than a look at a diff takes; the call waits as long.
+pub(super) const APPROVAL_WAIT: Duration = Duration::from_secs(15 * 60);
+
 /// Time for answers to be written after the host closed our input, before their calls are told to end.
 pub(super) const INPUT_ENDED_GRACE: Duration = Duration::from_millis(200);
 /// Time for answers to be written after that, or after a signal: Claude Code kills 400 ms after its second signal.

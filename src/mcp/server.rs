@@ -22,7 +22,7 @@ use crate::mcp::bounds::{QUICK_CALLS, TOOL_NAME_CHARS, WAITING_CALLS};
 use crate::mcp::calls::OpenCall;
 use crate::mcp::isolate::{Panicked, isolate};
 use crate::mcp::reply::ReplyError;
-use crate::mcp::{caller, reply, tools};
+use crate::mcp::{approval, caller, reply, tools};
 use crate::service::call::{Call, Host};
 
 /// What hosts tell their model about this server. Claude Code cuts it near 2,000 characters.
@@ -114,6 +114,7 @@ impl Server {
             host,
             host_thread: caller::host_thread(meta),
             progress: meta.get_progress_token().and_then(|token| open.progress(&token)),
+            approver: approval::approver(context, &open.cancelled),
             cancelled: open.cancelled.clone(),
             closing: self.closing.clone(),
         }
@@ -167,7 +168,7 @@ impl Server {
     /// Waits for a place among the running calls, which the call keeps until it is answered.
     async fn admit(&self, tool: &'static str, open: &OpenCall) -> Result<(), Fault> {
         let permit = match tool {
-            "consult" | "review" | "delegate" | "job" => {
+            "consult" | "review" | "delegate" | "apply" | "job" => {
                 self.waiting.clone().try_acquire_owned().map_err(|_| {
                     Fault::new(
                         FaultCode::TooManyJobs,

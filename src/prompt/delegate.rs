@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::domain::envelope::DelegateAnswer;
 use crate::domain::limits;
 use crate::prompt::answer::{AnswerError, parse_object, texts};
-use crate::prompt::consult::FilePart;
+use crate::prompt::consult::{FilePart, GUIDANCE};
 use crate::prompt::fence::Fence;
 use crate::prompt::text::{Builder, Prompt};
 use crate::redact::Redacted;
@@ -15,6 +15,8 @@ use crate::redact::Redacted;
 pub struct DelegateParts<'a> {
     /// What to do; the caller's own words, so they instruct.
     pub task: &'a Redacted<String>,
+    /// The project's own guidance for agents.
+    pub guidance: Option<&'a Redacted<String>>,
     /// What the caller knows already.
     pub context: Option<&'a Redacted<String>>,
     /// Files to read first, relative to the top of the tree. They are named, not shown: the peer has them.
@@ -43,7 +45,7 @@ pub struct DelegateParts<'a> {
 
 /// Writes the prompt of a task.
 ///
-/// `AGENTS.md` is no part of it: codex reads that in the tree by itself.
+/// The project's guidance is a part of it: codex sends none of a project that is not trusted (seen with 0.169.0).
 pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
     let mut prompt = Builder::new(fence);
     prompt
@@ -53,6 +55,9 @@ pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
         .explain_fence();
     if parts.continues {
         prompt.say(CONTINUES);
+    }
+    if let Some(guidance) = parts.guidance {
+        prompt.data(GUIDANCE, "guidance", guidance);
     }
     if let Some(context) = parts.context {
         prompt.data("What the caller knows or has pasted:", "context", context);
@@ -176,6 +181,7 @@ mod tests {
         }];
         let whole = DelegateParts {
             task: &task,
+            guidance: Some(&task),
             context: Some(&context),
             files: &files,
             pasted: &pasted,
@@ -191,6 +197,7 @@ mod tests {
         };
         insta::assert_snapshot!("delegate_whole", delegate(&whole, &fence()).as_str());
         let bare = DelegateParts {
+            guidance: None,
             context: None,
             files: &[],
             pasted: &[],

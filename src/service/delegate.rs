@@ -12,6 +12,8 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::{DelegateRequest, Wait};
 use crate::domain::tier::Tools;
 use crate::git::Keep;
+use crate::run::probe::Probe;
+use crate::run::sandbox_fix::{Machine, unavailable};
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::delegate::plan::{Asked, plans};
@@ -65,7 +67,7 @@ pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> O
         Some(only) if members.is_empty() && !request.is_group() => submit(service, only, call).await,
         Some(last) => {
             members.push(last);
-            group::submit(service, members, call).await
+            group::submit(service, members, request, call).await
         }
         None => Err(Fault::new(FaultCode::Internal, "there is no task").into()),
     }
@@ -109,8 +111,16 @@ pub async fn prepare(
         preflight(service, &config, &store, &directory, isolation)
     );
     let (start, preflight) = (start?, preflight?);
-    if preflight.tools == Tools::None {
-        return Err(no_sandbox(&preflight));
+    let probe = Probe {
+        program: &preflight.program,
+        config: &config,
+        environment: service.environment(),
+        store: &store,
+    };
+    // Without its sandbox codex could write anywhere, so it does not edit at all.
+    let sandbox = probe.write_sandbox().await;
+    if sandbox.tools == Tools::None {
+        return Err(unavailable(&sandbox, Machine::look()));
     }
     let plans = plans(&Asked {
         request,
@@ -128,13 +138,4 @@ pub async fn prepare(
         config,
         store,
     })
-}
-
-/// Without its sandbox codex could write anywhere, so it does not edit at all.
-fn no_sandbox(preflight: &Preflight) -> Fault {
-    let why = preflight.warnings.last().cloned().unwrap_or_default();
-    Fault::new(
-        FaultCode::SandboxUnavailable,
-        format!("nothing is delegated: {why}"),
-    )
 }

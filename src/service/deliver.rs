@@ -5,7 +5,7 @@ mod consult;
 pub mod delegate;
 pub mod review;
 mod room;
-mod standing;
+pub mod standing;
 
 use serde_json::{Map, Value, json};
 

@@ -36,5 +36,7 @@ pub mod review_input;
 pub mod status;
 pub mod submit;
 pub(crate) mod target;
+pub mod waiting;
 pub(crate) mod whole;
 pub mod workspace;
+pub(crate) mod worktrees;

@@ -82,6 +82,11 @@ impl JobDirectory {
         self.0.join("fetched")
     }
 
+    /// Made when somebody gave up what a delegate did; holds when that was, in milliseconds since 1970.
+    pub fn discarded_path(&self) -> PathBuf {
+        self.0.join("discarded")
+    }
+
     /// Locked, shared, by every call that waits for the job.
     pub fn waiting_path(&self) -> PathBuf {
         self.0.join("waiting")

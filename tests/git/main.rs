@@ -4,12 +4,15 @@
 
 mod bounds;
 mod changes;
+mod checkouts;
 mod discovery;
 mod parity;
 mod poisoned;
+mod random;
 mod scopes;
 mod setup;
 mod snapshots;
+mod trees;
 mod untouched;
 mod untracked;
 mod vaults;

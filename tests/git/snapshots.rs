@@ -24,7 +24,8 @@ pub(crate) fn on_disk(top: &Path, without: &[&str]) -> Files {
             let found = path.symlink_metadata().unwrap();
             if name == b".git" {
                 continue;
-            } else if found.is_dir() {
+            }
+            if found.is_dir() {
                 walk(top, &path, files);
             } else if found.is_symlink() {
                 let target = std::fs::read_link(&path).unwrap().into_os_string();
@@ -115,7 +116,7 @@ fn check(setup: &Setup, without: &[&str]) -> Snapshot {
     taken
 }
 
-fn differing(one: &Files, other: &Files) -> Vec<String> {
+pub(crate) fn differing(one: &Files, other: &Files) -> Vec<String> {
     let mut paths: Vec<_> = one.keys().chain(other.keys()).collect();
     paths.sort();
     paths.dedup();

@@ -35,6 +35,7 @@ fn request_with(line: &[&str], stdin: &str, device: Device) -> Result<Request, F
         Command::Status(flags) => Ok(Request::Status(flags.request(&input))),
         Command::Consult(flags) => flags.request(&mut input).map(Request::Consult),
         Command::Review(flags) => flags.subject.request(&mut input).map(Request::Review),
+        Command::Delegate(flags) => flags.request(&mut input).map(Request::Delegate),
         Command::DryRun(flags) => flags.request(&mut input).map(Request::DryRun),
         Command::Jobs(flags) => Ok(Request::Job(flags.request(&input))),
         Command::Job(flags) => Ok(Request::Job(flags.request(&input))),

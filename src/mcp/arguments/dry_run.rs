@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::domain::fault::Fault;
 use crate::domain::request::DryRunRequest;
-use crate::mcp::arguments::{choice, consult, decode, delegate, review};
+use crate::mcp::arguments::{apply, choice, consult, decode, delegate, review};
 
 /// The tools that have a preview.
-const PREVIEWED: [&str; 3] = ["consult", "review", "delegate"];
+const PREVIEWED: [&str; 4] = ["consult", "review", "delegate", "apply"];
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +30,9 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<DryRunRequest, Faul
         "review" => review::parse(arguments).map(DryRunRequest::Review).map_err(inner),
         "delegate" => delegate::parse(arguments)
             .map(DryRunRequest::Delegate)
+            .map_err(inner),
+        "apply" => apply::parse_preview(arguments)
+            .map(DryRunRequest::Apply)
             .map_err(inner),
         _ => Err(choice::not_one_of("tool", &tool, &PREVIEWED)),
     }

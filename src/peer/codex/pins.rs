@@ -17,7 +17,7 @@ pub struct Pin {
 }
 
 /// The pins of every run.
-pub const PINS: [Pin; 11] = [
+pub const PINS: [Pin; 12] = [
     Pin {
         setting: "shell_environment_policy.inherit=core",
         guarantee: "commands do not see keys in codex's environment",
@@ -55,6 +55,10 @@ pub const PINS: [Pin; 11] = [
         guarantee: "the model does not pass paid time sleeping",
     },
     Pin {
+        setting: "project_doc_max_bytes=0",
+        guarantee: "the repository's instructions reach the model only fenced, as data",
+    },
+    Pin {
         setting: "skills.include_instructions=false",
         guarantee: "the repository's skills do not reach the model unfenced",
     },
@@ -63,15 +67,6 @@ pub const PINS: [Pin; 11] = [
         guarantee: "a run sends no usage statistics",
     },
 ];
-
-/// The further pins of a run that only reads.
-///
-/// A run that edits lets codex read `AGENTS.md` of its worktree by itself: the conventions in it are what the edits have to
-/// follow, and what it could order is done in a worktree without network.
-pub const READ_PINS: [Pin; 1] = [Pin {
-    setting: "project_doc_max_bytes=0",
-    guarantee: "the repository's instructions reach the model only fenced, as data",
-}];
 
 /// The further pins of a run that edits. [`writable_roots`] and [`network_access`] make up the rest.
 ///

@@ -14,6 +14,7 @@ use crate::redact::{Redacted, redact_counted, redact_text};
 use crate::service::consult::new_fence;
 use crate::service::context_files::{ContextFile, read_files};
 use crate::service::delegate::start::Start;
+use crate::service::guidance;
 use crate::service::plan::{Plan, checked_size, egress, label};
 use crate::service::resume::Earlier;
 use crate::service::workspace::Workspace;
@@ -68,12 +69,15 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
     let delegation = delegation(asked, task)?;
     let text = redact_counted(&task.text);
     let context = request.context.as_deref().map(redact_counted);
+    let top = asked.start.repository.top_level();
+    let (guide, guide_warnings) = guidance::read(Some(top), asked.directory);
     let parts = Parts::of(asked, &delegation, files);
     let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
     let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
     let prompt = write_prompt(
         &DelegateParts {
             task: &text.text,
+            guidance: guide.as_ref(),
             context: context.as_ref().map(|context| &context.text),
             files: &parts.named,
             pasted: &parts.pasted,
@@ -92,6 +96,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
     checked_size(&prompt, asked.config)?;
     let masks = text.count + context.as_ref().map_or(0, |context| context.count) + parts.masked;
     let mut warnings = asked.start.warnings();
+    warnings.extend(guide_warnings);
     warnings.extend(unmatched(asked, &delegation));
     if masks > 0 {
         warnings.push(format!(

@@ -102,7 +102,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             "version": preflight.program.version.to_string(),
             "timeout_s": timeout_ms / 1000,
             "servers_switched_off": preflight.servers,
-            "guidance": "codex reads AGENTS.md of the worktree by itself",
+            "guidance": "AGENTS.md of the repository and of the folder is part of the prompt, as data",
         },
         "policy": {
             "network": common.options.network,

@@ -14,6 +14,7 @@ use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
 use crate::service::resume::Earlier;
+use crate::state::record::{Expects, Spec};
 use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
 
@@ -89,6 +90,25 @@ pub async fn take(service: &Service, store: &Store, wish: Wish) -> Result<Start,
             "taking the snapshot stopped unexpectedly",
         ))
     })
+}
+
+/// Lets go of the commits that were kept for a job whose record was deleted. What landed keeps its own.
+pub async fn release(service: &Service, store: &Store, spec: &Spec) {
+    let Expects::Delegate { delegation } = &spec.expects else {
+        return;
+    };
+    let folder = RepositoryFolder::of(store, &delegation.baseline.common_directory);
+    let (environment, id) = (service.environment().clone(), spec.id.clone());
+    let releasing = move || {
+        let variables = environment
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let git = Git::locate(git::Environment::new(variables))?;
+        folder.vault(&git)?.delete_refs(&format!("refs/jobs/{id}/"))
+    };
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(releasing).await {
+        tracing::warn!(job = %spec.id, %error, "what was kept for a forgotten job is left");
+    }
 }
 
 fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {

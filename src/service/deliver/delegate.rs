@@ -1,6 +1,7 @@
 //! What came of a delegate: the diff first, the peer's own words last.
 
 use std::fmt::Write;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -50,6 +51,17 @@ pub(super) async fn standing(service: &Service, store: &Store, job: &Job, result
 pub fn shown_patch(path: &Path, at_most: u64) -> Option<String> {
     let bytes = files::read_bounded(path, at_most).ok()?;
     Some(shown(&String::from_utf8_lossy(&bytes)))
+}
+
+/// Reads the beginning of a patch for people, as [`shown_patch`] reads a small one.
+pub fn patch_head(path: &Path, bytes: u64) -> Option<String> {
+    let mut head = Vec::new();
+    files::open_regular(path)
+        .ok()?
+        .take(bytes)
+        .read_to_end(&mut head)
+        .ok()?;
+    Some(shown(&String::from_utf8_lossy(&head)))
 }
 
 fn shown(patch: &str) -> String {
@@ -243,7 +255,7 @@ pub(super) fn steps(job: &Job, result: &ResultRecord) -> Vec<String> {
 }
 
 /// Says what a run that failed left in the files; `None` when it left nothing.
-pub(super) fn kept(job: &Job, result: &ResultRecord) -> Option<String> {
+pub fn kept(job: &Job, result: &ResultRecord) -> Option<String> {
     let work = result.work.as_ref().filter(|work| !work.is_empty())?;
     Some(format!(
         "{} that it had changed are kept: read them with job {} and detail=diff",

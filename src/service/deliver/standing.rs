@@ -39,12 +39,7 @@ pub enum Applies {
 }
 
 /// Looks, on a thread that may block. `None` for a job that has nothing to land.
-pub(super) async fn look(
-    service: &Service,
-    store: &Store,
-    job: &Job,
-    result: &ResultRecord,
-) -> Option<Applies> {
+pub async fn look(service: &Service, store: &Store, job: &Job, result: &ResultRecord) -> Option<Applies> {
     let (Expects::Delegate { delegation }, Some(work)) = (&job.spec.expects, &result.work) else {
         return None;
     };
