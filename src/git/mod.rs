@@ -70,6 +70,8 @@ pub use clearing::remove_tree;
 mod checkout;
 pub use checkout::Collected;
 
+mod merge_hunks;
+
 mod merge;
 pub use merge::{Conflict, Merged};
 
