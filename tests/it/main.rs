@@ -15,6 +15,7 @@ mod consults;
 mod delegates;
 mod ending;
 mod failures;
+mod groups;
 mod hostile;
 mod isolation;
 mod jobs;
