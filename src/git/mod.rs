@@ -55,6 +55,8 @@ pub use tree::{Renames, TreeChange, TreeEntry};
 mod clearing;
 pub use clearing::remove_tree;
 
+mod retention;
+
 mod checkout;
 pub use checkout::{Collected, forget_worktree};
 
