@@ -167,12 +167,11 @@ impl Generated {
         HeldTree::take(&self.folder, &self.vault, &job, &self.start, None).unwrap()
     }
 
-    /// Removes all worktrees of ours, and has the disk take a rest.
+    /// Removes all worktrees of ours.
     fn clear(&self) {
         for view in trees::list(&self.folder).unwrap() {
             assert!(trees::remove(&self.folder, &self.vault, &view.folder).unwrap());
         }
-        rustix::fs::sync();
     }
 
     fn user(&self) -> PathBuf {
@@ -194,7 +193,6 @@ impl Generated {
         let time = self.plain_add_kept(number);
         let name = format!("../plain{number}");
         git(&self.user(), &["worktree", "remove", "--force", &name]);
-        rustix::fs::sync();
         time
     }
 }
