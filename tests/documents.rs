@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crosscheck::peer::codex::invocation::PINS;
+use crosscheck::peer::codex::pins::{PINS, WRITE_PINS};
 use crosscheck::peer::codex::version::{NEWEST_TESTED, OLDEST};
 use regex::Regex;
 
@@ -67,7 +67,7 @@ fn the_compatibility_of_codex_is_the_one_of_the_code() {
         text.contains(&format!("{OLDEST} to {NEWEST_TESTED}")),
         "the range"
     );
-    for pin in PINS {
+    for pin in PINS.iter().chain(&WRITE_PINS) {
         assert!(text.contains(&format!("`{}`", pin.setting)), "{}", pin.setting);
     }
 }

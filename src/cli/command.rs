@@ -2,9 +2,12 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::cli::commands::apply::ApplyFlags;
 use crate::cli::commands::cancel::CancelFlags;
+use crate::cli::commands::clean::CleanFlags;
 use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::contract::ContractFlags;
+use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::doors::{ServeFlags, WorkerFlags};
 use crate::cli::commands::dry_run::DryRunFlags;
@@ -12,14 +15,16 @@ use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::status::StatusFlags;
+use crate::cli::commands::undo::UndoFlags;
 
-const ABOUT: &str = "A second model at your side: asks Codex, and has it review your changes";
+const ABOUT: &str = "A second model at your side: asks Codex, has it review your changes, hands it tasks";
 
 const LONG_ABOUT: &str = "\
-A second model at your side: asks Codex for an opinion, and has it review your git changes.
+A second model at your side: asks Codex for an opinion, has it review your git changes, and hands it tasks that come back \
+as a diff.
 
-consult and review are paid: they run codex with your own login, read-only, and spend tokens of your account. Everything \
-else is free. Nothing here changes your files. Every paid run is a job that outlives this terminal, so an answer that \
+consult, review and delegate are paid: they run codex with your own login and spend tokens of your account. Everything else \
+is free. A delegate works in a worktree of its own; nothing changes your files before you land its diff. Every paid run is a job that outlives this terminal, so an answer that \
 was paid for is never lost: `crosscheck jobs` finds it again.";
 
 const AFTER_HELP: &str = "\
@@ -28,6 +33,7 @@ Examples:
   crosscheck status                      is everything ready?
   crosscheck review                      review what you have changed
   crosscheck consult \"Is this safe?\" --files src/lock.rs
+  crosscheck delegate \"Fix the flaky test\" --check \"make test\"
   git log -5 | crosscheck consult \"What is the theme?\" --context -
 
 Exit codes:
@@ -65,11 +71,15 @@ pub(super) enum Command {
     Status(StatusFlags),
     Consult(ConsultFlags),
     Review(ReviewFlags),
+    Delegate(DelegateFlags),
+    Apply(ApplyFlags),
+    Undo(UndoFlags),
     DryRun(DryRunFlags),
     Jobs(JobsFlags),
     Job(JobFlags),
     Logs(LogsFlags),
     Cancel(CancelFlags),
+    Clean(CleanFlags),
     Contract(ContractFlags),
     Serve(ServeFlags),
     Worker(WorkerFlags),

@@ -14,6 +14,8 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::command::{Command, CommandLine, command};
+use crate::cli::commands::apply::{Asked, Landing};
+use crate::cli::commands::clean::{self, CleanFlags};
 use crate::cli::commands::contract::{self, ContractFlags};
 use crate::cli::commands::demo::{self, DemoFlags};
 use crate::cli::commands::logs::{self, LogsError, LogsFlags};
@@ -22,6 +24,7 @@ use crate::cli::commands::review::FailOn;
 use crate::cli::commands::watch::{self, WatchFlags};
 use crate::cli::input::Input;
 use crate::cli::progress::Progress;
+use crate::cli::question;
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{Look, render};
 use crate::cli::signals::{Signal, Signals};
@@ -29,8 +32,8 @@ use crate::cli::streams::{Device, Streams};
 use crate::domain::envelope::{Envelope, Success};
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::request::JobRequest;
-use crate::service::call::{Call, Request};
+use crate::domain::request::{ApplyAction, JobRequest};
+use crate::service::call::{Approver, Call, Request};
 use crate::service::context::Service;
 use crate::sys::{clock, files};
 
@@ -160,6 +163,8 @@ enum Work {
     Logs(LogsFlags),
     Watch(WatchFlags),
     Demo(DemoFlags),
+    Land(Landing),
+    Clean(CleanFlags),
     Contract(ContractFlags),
     /// A command that `main` runs itself.
     Door,
@@ -187,6 +192,10 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             fail_on: flags.fail_on,
             request: flags.subject.request(input).map(Request::Review),
         },
+        Command::Delegate(flags) => {
+            let output = flags.paid.output;
+            ask("delegate", output, flags.request(input).map(Request::Delegate))
+        }
         Command::DryRun(flags) => {
             let output = flags.output();
             ask("dry_run", output, flags.request(input).map(Request::DryRun))
@@ -204,6 +213,15 @@ fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             let output = flags.output;
             ask("cancel", output, Ok(Request::Cancel(flags.request())))
         }
+        Command::Apply(flags) => match flags.asked(input) {
+            Asked::Call(request, output) => ask("apply", output, Ok(Request::Apply(request))),
+            Asked::Land(landing) => Work::Land(landing),
+        },
+        Command::Undo(flags) => {
+            let output = flags.output;
+            ask("apply", output, Ok(Request::Apply(flags.request())))
+        }
+        Command::Clean(flags) => Work::Clean(flags),
         Command::Logs(flags) => Work::Logs(flags),
         Command::Demo(flags) => Work::Demo(flags),
         Command::Contract(flags) => Work::Contract(flags),
@@ -220,6 +238,8 @@ enum OnSignal {
     EndWait,
     /// It is left at once.
     Leave,
+    /// It changes files and takes moments: half of it would have to be taken back.
+    Finish,
 }
 
 impl OnSignal {
@@ -230,8 +250,11 @@ impl OnSignal {
             Request::Status(_)
             | Request::DryRun(_)
             | Request::Job(JobRequest::List { .. })
-            | Request::Cancel(_)
-            | Request::Apply(_) => Self::Leave,
+            | Request::Cancel(_) => Self::Leave,
+            Request::Apply(apply) => match apply.action {
+                ApplyAction::Preview | ApplyAction::Discard => Self::Leave,
+                ApplyAction::Land { .. } | ApplyAction::Branch { .. } | ApplyAction::Undo => Self::Finish,
+            },
         }
     }
 }
@@ -276,6 +299,23 @@ impl Session<'_, '_> {
                 let envelope = Box::pin(waiting).await?;
                 (envelope, flags.output, FailOn::Never)
             }
+            Work::Land(landing) => {
+                let output = landing.output;
+                match self.land(&landing, &call, progress).await? {
+                    Ok(envelope) => {
+                        self.print(&envelope, output)?;
+                        return Ok(exit_code(&envelope, FailOn::Never, None));
+                    }
+                    Err(signal) => return Ok(signal.exit_code()),
+                }
+            }
+            Work::Clean(flags) => {
+                let work = clean::run(service, &flags, &call);
+                let envelope = self
+                    .wait(OnSignal::Finish, &call, &progress, &mut silent, work)
+                    .await?;
+                (envelope, flags.output, FailOn::Never)
+            }
             Work::Contract(flags) => {
                 let work = contract::run(service, &flags, &call);
                 let envelope = self
@@ -314,6 +354,70 @@ impl Session<'_, '_> {
         }
     }
 
+    /// Shows what would land, asks, and lands it. Without a terminal nobody can be asked, so `--yes` must have said so.
+    async fn land(
+        &mut self,
+        landing: &Landing,
+        call: &Call,
+        progress: Progress,
+    ) -> io::Result<Result<Envelope, Signal>> {
+        let service = self.service;
+        let mut silent = mpsc::channel(1).1;
+        let work = Box::pin(service.call(Request::Apply(landing.preview.clone()), call.clone()));
+        let looked = self
+            .wait(OnSignal::Leave, call, &progress, &mut silent, work)
+            .await?;
+        let preview = match looked {
+            Ok(Envelope::Success(preview)) => preview,
+            other => return Ok(other),
+        };
+        let field = |name: &str| preview.body.get(name);
+        let token = field("token").and_then(Value::as_str).map(str::to_owned);
+        // What cannot land says why in the words of the landing itself, and asks nobody.
+        let is_ready = token.is_some() && (landing.accept_failed_checks || field("failed_checks").is_none());
+        let mut call = call.clone();
+        if is_ready && !landing.yes {
+            let can_ask = self.streams.stdin_device == Device::Terminal
+                && self.streams.stderr_device == Device::Terminal;
+            if !can_ask {
+                let message = "nothing was changed: there is no terminal to ask whether it may land";
+                let fault = Fault::new(FaultCode::ApplyNeedsApproval, message)
+                    .hint("run the command in a terminal, or add --yes");
+                return Ok(Ok(service.refuse("apply", fault, &call)));
+            }
+            progress.suspend(|| self.show(&Envelope::Success(preview.clone())))?;
+            let agreed = tokio::select! {
+                agreed = question::ask("Put this into your files?") => agreed?,
+                signal = self.signals.next() => return Ok(Err(signal)),
+            };
+            if !agreed {
+                let fault = Fault::new(
+                    FaultCode::ApplyNeedsApproval,
+                    "nothing was changed: you did not agree",
+                )
+                .hint("repeat the command when you want it");
+                return Ok(Ok(service.refuse("apply", fault, &call)));
+            }
+        }
+        call.approver = Some(Approver::given());
+        let work = Box::pin(service.call(Request::Apply(landing.request(token)), call.clone()));
+        self.wait(OnSignal::Finish, &call, &progress, &mut silent, work)
+            .await
+    }
+
+    /// Shows an envelope to the person who is asked about it, apart from the data on stdout.
+    fn show(&mut self, envelope: &Envelope) -> io::Result<()> {
+        let streams = &mut *self.streams;
+        let look = Look {
+            width: streams.width,
+            colour_stdout: streams.colours_stderr(),
+            colour_stderr: streams.colours_stderr(),
+            now_ms: clock::now_ms(),
+        };
+        let rendered = render(envelope, look);
+        streams.stderr.write_all(rendered.stdout.as_bytes())
+    }
+
     /// Waits for an envelope and prints the notes that come meanwhile; a signal that makes the command leave without an
     /// envelope comes back instead.
     async fn wait(
@@ -333,6 +437,7 @@ impl Session<'_, '_> {
             let signalled = async {
                 match on_signal {
                     OnSignal::Leave => signals.next().await,
+                    OnSignal::Finish => std::future::pending().await,
                     OnSignal::EndRun | OnSignal::EndWait => {
                         let tell = |signal| {
                             if (signal, on_signal) == (Signal::Interrupt, OnSignal::EndRun) {

@@ -10,6 +10,7 @@ mod entry;
 mod input;
 mod next_call;
 mod progress;
+mod question;
 mod render;
 mod signals;
 mod streams;

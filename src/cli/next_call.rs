@@ -2,20 +2,53 @@
 
 use serde_json::{Map, Value};
 
+pub(super) use crate::domain::shell::quoted;
+
 /// Writes a call as a shell command; `None` when no command can hold it.
 pub(super) fn terminal_command(tool: &str, arguments: &Map<String, Value>) -> Option<String> {
     let mut words = vec!["crosscheck".to_owned()];
     match tool {
+        "apply" => apply(&mut words, arguments)?,
+        "dry_run" if arguments.get("tool")?.as_str() == Some("apply") => {
+            apply(&mut words, arguments.get("arguments")?.as_object()?)?;
+        }
         "dry_run" => {
             let previewed = arguments.get("tool")?.as_str()?;
             words.push("dry-run".to_owned());
             push(&mut words, previewed, arguments.get("arguments")?.as_object()?)?;
         }
         "job" if !arguments.contains_key("id") => push(&mut words, "jobs", arguments)?,
-        "status" | "consult" | "review" | "job" | "cancel" => push(&mut words, tool, arguments)?,
+        "status" | "consult" | "review" | "delegate" | "job" | "cancel" => push(&mut words, tool, arguments)?,
         _ => return None,
     }
     Some(words.join(" "))
+}
+
+/// The actions of one tool are commands and flags here. Its token is none: the command makes its own preview and asks.
+fn apply(words: &mut Vec<String>, arguments: &Map<String, Value>) -> Option<()> {
+    let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+    let action = text("action").unwrap_or("preview");
+    words.push(if action == "undo" { "undo" } else { "apply" }.to_owned());
+    words.push(quoted(text("id")?));
+    match action {
+        "land" | "discard" => words.push(format!("--{action}")),
+        "branch" => {
+            words.push("--branch".to_owned());
+            words.extend(text("branch").map(quoted));
+        }
+        _ => {}
+    }
+    let files = arguments.get("files").and_then(Value::as_array);
+    for file in files.into_iter().flatten() {
+        words.extend(["--file".to_owned(), quoted(file.as_str()?)]);
+    }
+    if let Some(workspace) = text("workspace") {
+        words.extend(["--workspace".to_owned(), quoted(workspace)]);
+    }
+    if action == "land" && arguments.get("accept_failed_checks") == Some(&Value::Bool(true)) {
+        words.push("--accept-failed-checks".to_owned());
+    }
+    Some(())
 }
 
 fn push(words: &mut Vec<String>, command: &str, arguments: &Map<String, Value>) -> Option<()> {
@@ -24,9 +57,21 @@ fn push(words: &mut Vec<String>, command: &str, arguments: &Map<String, Value>) 
     for (name, value) in arguments {
         let flag = format!("--{}", name.replace('_', "-"));
         match (name.as_str(), value) {
-            ("id" | "prompt", Value::String(text)) => positional = Some(text),
+            ("id" | "prompt" | "task", Value::String(text)) => positional = Some(text),
             // A snippet is a file here, and which one it was is not known.
             ("snippet", _) => return None,
+            // Tasks of their own paths and checks have no flags.
+            ("tasks", _) => return None,
+            ("allowed_paths" | "checks", Value::Array(items)) => {
+                let flag = if name == "checks" {
+                    "--check"
+                } else {
+                    "--allow-path"
+                };
+                for item in items {
+                    named.extend([flag.to_owned(), quoted(&scalar(item)?)]);
+                }
+            }
             ("options", Value::Object(options)) => {
                 for (key, value) in options {
                     named.push("--option".to_owned());
@@ -81,20 +126,9 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Quotes a word for a POSIX shell when it needs it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@=,+%^".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -141,18 +175,25 @@ mod tests {
         );
         check("review", json!({"snippet": "fn a() {}"}), None);
         check("apply", json!({}), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_quoted_word_is_one_word_to_a_shell(word in "[^\0]{0,20}") {
-            let quoted = quoted(&word);
-            let unquoted = if quoted.starts_with('\'') {
-                quoted[1..quoted.len() - 1].replace("'\\''", "'")
-            } else {
-                quoted
-            };
-            prop_assert_eq!(unquoted, word);
-        }
+        check(
+            "apply",
+            json!({"id": "01k", "action": "land", "token": "t", "files": ["a b"], "accept_failed_checks": true}),
+            Some("crosscheck apply 01k --land --file 'a b' --accept-failed-checks"),
+        );
+        check(
+            "apply",
+            json!({"id": "01k", "action": "undo"}),
+            Some("crosscheck undo 01k"),
+        );
+        check(
+            "apply",
+            json!({"id": "01k", "action": "branch", "branch": "b"}),
+            Some("crosscheck apply 01k --branch b"),
+        );
+        check(
+            "dry_run",
+            json!({"tool": "apply", "arguments": {"id": "01k", "action": "preview", "workspace": "/w"}}),
+            Some("crosscheck apply 01k --workspace /w"),
+        );
     }
 }

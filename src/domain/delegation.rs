@@ -44,6 +44,8 @@ pub const TASKS_MAX: usize = 8;
 pub const MEMBERS_MAX: usize = 16;
 /// Most checks of one task.
 pub const CHECKS_MAX: usize = 10;
+/// Bytes of one check: a line that somebody reads before it runs.
+pub const CHECK_BYTES: usize = 500;
 /// Most globs of one task.
 pub const GLOBS_MAX: usize = 50;
 

@@ -16,7 +16,7 @@ use crate::domain::tier::Isolation;
 mod apply;
 mod delegate;
 
-pub use apply::{ApplyAction, ApplyRequest};
+pub use apply::{APPLY_FILES, ApplyAction, ApplyRequest};
 pub use delegate::{DelegateRequest, ONLY_TASK, Task};
 
 /// What a consult asks for.
@@ -409,13 +409,23 @@ pub enum Topic {
     Options,
     /// The configuration in force and where each value comes from.
     Policy,
+    /// Our worktrees, landings and groups, and the room they take.
+    Worktrees,
     /// The error codes.
     Errors,
 }
 
 impl Topic {
     /// The names callers may write.
-    pub const NAMES: [&'static str; 6] = ["overview", "models", "quota", "options", "policy", "errors"];
+    pub const NAMES: [&'static str; 7] = [
+        "overview",
+        "models",
+        "quota",
+        "options",
+        "policy",
+        "worktrees",
+        "errors",
+    ];
 }
 
 /// Asks for the state of things.

@@ -87,6 +87,13 @@ pub(super) fn correct(
     Ok(corrected)
 }
 
+/// Tells whether a file's bytes are those for which a pointer is stored: its owner's git, which knows the filter, calls it
+/// unchanged.
+pub(super) fn is_pointed_to(private: &Private, pointer: &str, file: &Path) -> Result<bool, GitError> {
+    let stored = read_pointer(private, pointer)?;
+    Ok(stored.is_some() && stored == hash(file))
+}
+
 /// Asks which changed files have a filter by their attributes.
 fn list_filtered(private: &Private, entries: &[Entry]) -> Result<BTreeSet<Vec<u8>>, GitError> {
     let mut question = Vec::new();

@@ -1,9 +1,9 @@
 //! Ring 2: the only way to git.
 //!
 //! Git runs as a child with an explicit directory, a cleared environment, a deadline and bounded pipes, and it runs
-//! nothing that a repository names. Three commands see the repository's own configuration, because only they must:
-//! `rev-parse`, `for-each-ref` and `config --list`. Everything else runs under a private git directory of ours, which
-//! borrows the repository's objects, copies its index and holds a configuration written from an allow-list. So hooks,
+//! nothing that a repository names. Four commands see the repository's own configuration, because only they must:
+//! `rev-parse`, `for-each-ref`, `config --list`, and `update-ref` when a result becomes a branch. Everything else runs
+//! under a private git directory of ours, which borrows the repository's objects, copies its index and holds a configuration written from an allow-list. So hooks,
 //! filters, diff drivers, fsmonitor and remotes do not exist where the work is done.
 //!
 //! All functions block; an asynchronous caller puts them on a blocking thread.
@@ -43,11 +43,23 @@ pub use change::{Change, ResolvedScope};
 mod elsewhere;
 pub use elsewhere::{Ahead, Elsewhere, OTHER_WORKTREES, OtherWorktree};
 
+mod raw_diff;
+
+mod listed;
+
+mod converted;
+
+mod raw_index;
+
+mod working_tree;
+
 mod vault;
 pub use vault::Vault;
 
 mod snapshot;
 pub use snapshot::{Keep, Snapshot, SnapshotOf};
+
+mod listing;
 
 mod tree;
 pub use tree::{Renames, TreeChange, TreeEntry};
@@ -60,8 +72,12 @@ mod retention;
 mod checkout;
 pub use checkout::{Collected, forget_worktree};
 
+mod merge_hunks;
+
 mod merge;
 pub use merge::{Conflict, Merged};
+
+mod normal;
 
 mod export;
 pub use export::{Export, ExportError};

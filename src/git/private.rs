@@ -47,6 +47,8 @@ pub(super) struct Private {
     commits_environment: Environment,
     program: PathBuf,
     work_tree: PathBuf,
+    /// What of the repository's configuration is used.
+    pub settings: Settings,
     /// Whether the repository is a partial clone.
     pub is_partial_clone: bool,
     /// Commits whose parents a shallow clone does not have.
@@ -93,6 +95,7 @@ impl Private {
             program: repository.git.program().to_owned(),
             work_tree: repository.top_level().to_owned(),
             is_partial_clone: settings.is_partial_clone,
+            settings,
             shallow,
             folder,
         })
@@ -111,6 +114,21 @@ impl Private {
             View::Commits => (self.work_tree.as_path(), &self.commits_environment),
         };
         Command::new(&self.program, "diff", directory, environment)
+    }
+
+    /// Returns the folder that it is.
+    pub(super) fn directory(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns the top of the working tree.
+    pub(super) fn work_tree(&self) -> &Path {
+        &self.work_tree
+    }
+
+    /// Returns the git it runs.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Returns the best common ancestor of two commits.

@@ -9,22 +9,29 @@ use crate::git::private::{
     BIG_FILE_BYTES, alternates_line, expand, explain, first_oid, quoted, read_regular,
 };
 use crate::git::settings::Settings;
-use crate::git::{Environment, Git, GitError, Oid, Repository};
+use crate::git::{Environment, Git, GitError, ObjectFormat, Oid, Repository};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Attributes under which no byte changes between a working tree and the store. They stand where git looks first, so no
 /// file of the tree overrides them. What they do not name, such as `merge`, stays as the tree says.
 pub(super) const RAW_ATTRIBUTES: &[u8] = b"* -text -ident !eol !working-tree-encoding !filter\n";
+
+/// Settings under which written objects survive a power cut.
+pub(super) const DURABLE: &str = "[core]\n\tfsync = committed,loose-object\n\tfsyncMethod = batch\n";
 
 /// The line of a vault's configuration that remembers what the repository is.
 const PARTIAL_CLONE: &str = "[crosscheck]\n\tpartialClone = true\n";
 
 /// Bytes of our own configuration, which is read to find that line.
 const CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Age at which a scratch folder of the vault has no owner any more: commands in it end after minutes.
+const SWEPT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Author and committer of our commits. They are never in the user's repository.
 const IDENTITY: [(&str, &str); 4] = [
@@ -60,6 +67,7 @@ impl Vault {
             let made = builder.recursive(true).mode(0o700).create(&path);
             made.map_err(GitError::file("create", &path))?;
         }
+        refuse_other_ids(&directory.join("config"), repository.object_format())?;
         let file = |name: &str, bytes: &[u8]| write_whole(&directory.join(name), bytes);
         file(
             "config",
@@ -88,7 +96,9 @@ impl Vault {
         }
         // Last, because git takes a folder without it for no repository at all.
         file("HEAD", b"ref: refs/heads/none\n")?;
-        Ok(Self::at(&repository.git, directory, settings.is_partial_clone))
+        let vault = Self::at(&repository.git, directory, settings.is_partial_clone);
+        vault.sweep();
+        Ok(vault)
     }
 
     /// Opens a vault that is there, without its repository, which may be gone.
@@ -251,11 +261,52 @@ impl Vault {
         }
     }
 
-    /// Copies into a pack of ours all objects in which two commits' trees differ, both sides, with the commits, and the
-    /// trees on the way: so that the user's own `git gc` cannot take them from a diff, a landing or an undo.
-    pub fn keep_change(&self, _from: &Oid, _to: &Oid) -> Result<(), GitError> {
-        Err(unbuilt())
+    /// Makes a folder for what is deleted again.
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir, GitError> {
+        let folder = self.directory.join("tmp");
+        fs::create_dir_all(&folder).map_err(GitError::file("create", &folder))?;
+        tempfile::tempdir_in(&folder).map_err(GitError::file("create", &folder))
     }
+
+    /// Deletes what a killed process left of such folders.
+    fn sweep(&self) {
+        let entries = fs::read_dir(self.directory.join("tmp"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let age = entry
+                .metadata()
+                .and_then(|found| found.modified())
+                .ok()
+                .and_then(|modified| modified.elapsed().ok());
+            if age.is_some_and(|age| age > SWEPT_AFTER) {
+                // What cannot be deleted now can be deleted later.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// Refuses the vault of a repository that was made anew with ids of another length: what it holds has no meaning there.
+fn refuse_other_ids(config: &Path, format: ObjectFormat) -> Result<(), GitError> {
+    let Some(bytes) = read_regular(config)? else {
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    // A file that was cut off is written anew.
+    let is_known =
+        [ObjectFormat::Sha1, ObjectFormat::Sha256].map(|known| text.starts_with(known.config_lines()));
+    let found = match is_known {
+        [_, true] => ObjectFormat::Sha256,
+        [true, _] => ObjectFormat::Sha1,
+        [false, false] => return Ok(()),
+    };
+    if found == format {
+        return Ok(());
+    }
+    let why = "its repository was made anew with object ids of another length";
+    Err(GitError::file("use", config)(std::io::Error::new(
+        std::io::ErrorKind::InvalidData,
+        why,
+    )))
 }
 
 fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -> String {
@@ -275,6 +326,8 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
             quoted(&directory.join("info/user-excludes"))
         );
     }
+    // A job, a landing and an undo rely on these objects after a power cut; one sync serves all that a command writes.
+    text.push_str(DURABLE);
     text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[checkout]\n\tworkers = 0\n");
     if settings.is_partial_clone {
         text.push_str(PARTIAL_CLONE);
@@ -296,8 +349,4 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
         Ok(())
     };
     write().map_err(GitError::file("write", path))
-}
-
-pub(super) fn unbuilt() -> GitError {
-    GitError::Output { command: "unbuilt" }
 }

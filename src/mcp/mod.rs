@@ -6,6 +6,7 @@
 //!
 //! Nothing here touches a file or starts a process: a host may start a server only to ask for its version.
 
+mod approval;
 pub mod arguments;
 pub mod backend;
 mod bounds;

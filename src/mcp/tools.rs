@@ -23,7 +23,16 @@ struct Card {
     read_only: bool,
     idempotent: bool,
     open_world: bool,
+    reach: Reach,
     visibility: Visibility,
+}
+
+/// What a tool can do to the user's files.
+enum Reach {
+    /// Nothing.
+    Nothing,
+    /// It changes them, so a host should have a person look at each call.
+    Files,
 }
 
 /// How a host that defers tools finds this one.
@@ -36,6 +45,20 @@ enum Visibility {
 
 const CARDS: [Card; TOOLS.len()] = [
     Card {
+        name: "apply",
+        title: "Apply a Codex diff",
+        description: "Puts a Codex delegate's result into the user's files: preview first, then land with its token; or \
+                      branch, discard, undo. Free: calls no model. land and undo change files; never the index, never \
+                      half of a result.",
+        read_only: false,
+        idempotent: false,
+        open_world: false,
+        reach: Reach::Files,
+        visibility: Visibility::Search(
+            "apply land merge accept patch diff branch discard undo revert delegate result codex",
+        ),
+    },
+    Card {
         name: "cancel",
         title: "Cancel a Codex job",
         description: "Ends a running Codex job; its partial answer and thread are kept for resume. Free. With forget it \
@@ -43,6 +66,7 @@ const CARDS: [Card; TOOLS.len()] = [
         read_only: false,
         idempotent: true,
         open_world: false,
+        reach: Reach::Nothing,
         visibility: Visibility::Search("stop abort kill end interrupt forget delete codex job run"),
     },
     Card {
@@ -54,18 +78,35 @@ const CARDS: [Card; TOOLS.len()] = [
         read_only: PAID_READ_ONLY_HINT,
         idempotent: false,
         open_world: true,
+        reach: Reach::Nothing,
         visibility: Visibility::Always,
+    },
+    Card {
+        name: "delegate",
+        title: "Hand a task to Codex",
+        description: "Has Codex, a second model, do a task in a throw-away worktree; returns a diff to look at, then apply. \
+                      Costs money on the user's Codex account. Never changes the user's files, index or branches. Long runs \
+                      return a job handle.",
+        read_only: false,
+        idempotent: false,
+        open_world: true,
+        reach: Reach::Nothing,
+        visibility: Visibility::Search(
+            "delegate task implement fix refactor write code edit worktree diff patch attempts codex agent",
+        ),
     },
     Card {
         name: "dry_run",
         title: "Preview a paid call",
-        description: "Previews a consult or review: what would be sent to Codex, how large it is and what is withheld. \
-                      Free: no model is called. Never writes files and never starts a job.",
+        description: "Previews a consult, review or delegate (what would be sent to Codex, how large it is, what is \
+                      withheld) or an apply (what would land, and its token). Free: no model is called. Never changes \
+                      files and never starts a job.",
         read_only: true,
         idempotent: true,
         open_world: false,
+        reach: Reach::Nothing,
         visibility: Visibility::Search(
-            "preview estimate check cost size secrets egress before codex consult review",
+            "preview estimate check cost size secrets egress before codex consult review delegate apply token",
         ),
     },
     Card {
@@ -76,6 +117,7 @@ const CARDS: [Card; TOOLS.len()] = [
         read_only: true,
         idempotent: true,
         open_world: false,
+        reach: Reach::Nothing,
         visibility: Visibility::Always,
     },
     Card {
@@ -87,6 +129,7 @@ const CARDS: [Card; TOOLS.len()] = [
         read_only: PAID_READ_ONLY_HINT,
         idempotent: false,
         open_world: true,
+        reach: Reach::Nothing,
         visibility: Visibility::Search(
             "code review diff git changes branch commit staged pull request bugs audit codex",
         ),
@@ -99,6 +142,7 @@ const CARDS: [Card; TOOLS.len()] = [
         read_only: true,
         idempotent: true,
         open_world: false,
+        reach: Reach::Nothing,
         visibility: Visibility::Search(
             "codex ready version login models quota limits options errors configuration doctor",
         ),
@@ -121,7 +165,7 @@ impl Card {
         let annotations = ToolAnnotations::from_raw(
             Some(self.title.to_owned()),
             Some(self.read_only),
-            Some(false),
+            Some(matches!(self.reach, Reach::Files)),
             Some(self.idempotent),
             Some(self.open_world),
         );
@@ -131,6 +175,9 @@ impl Card {
         };
         let mut meta = MetaObject::new();
         meta.insert(key.to_owned(), value);
+        if matches!(self.reach, Reach::Files) {
+            meta.insert("anthropic/requiresUserInteraction".to_owned(), json!(true));
+        }
         let mut tool = Tool::new(self.name, self.description, schema::of(self.name).clone());
         tool.title = Some(self.title.to_owned());
         tool.annotations = Some(annotations);

@@ -67,6 +67,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// What is done around the peer's own work; noted by the worker, no peer tells it.
+    Stage {
+        /// What, as in "running checks".
+        what: String,
+    },
     /// The machine was asleep; noted by the worker, no peer tells it.
     Suspended {
         /// How long.
@@ -112,6 +117,7 @@ impl Event {
             Self::Searched { query } => format!("searching the web for {}", short(query)),
             Self::Message { .. } => "answering".to_owned(),
             Self::Retrying { reason } => format!("retrying: {}", short(reason)),
+            Self::Stage { what } => what.clone(),
             Self::Suspended { slept_ms } => format!("going on after {} of sleep", spoken(*slept_ms)),
             Self::TurnCompleted { .. } | Self::TurnFailed { .. } => "finishing".to_owned(),
             Self::Warning { .. } | Self::Tokens { .. } | Self::Unknown { .. } => return None,
@@ -147,6 +153,7 @@ impl Event {
             | Self::TurnStarted
             | Self::Tokens { .. }
             | Self::TurnCompleted { .. }
+            | Self::Stage { .. }
             | Self::Suspended { .. } => {}
             Self::Thinking { text } | Self::Message { text } | Self::Warning { text } => change(text),
             Self::CommandStarted { command } => change(command),

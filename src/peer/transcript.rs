@@ -85,6 +85,7 @@ impl Transcript {
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. }
             | Event::Searched { .. }
+            | Event::Stage { .. }
             | Event::Suspended { .. } => {}
             Event::Retrying { reason } => remember(&mut self.retries, RETRIES, reason),
             Event::CommandEnded {

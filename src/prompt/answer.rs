@@ -272,7 +272,7 @@ fn parse_integer(value: &Value) -> Option<i64> {
     }
 }
 
-fn parse_object(text: &str) -> Result<Map<String, Value>, AnswerError> {
+pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, AnswerError> {
     check_size(text)?;
     let value: Value = serde_json::from_str(unfenced(text)).map_err(|error| AnswerError::NotJson {
         line: error.line(),
@@ -323,7 +323,7 @@ fn required_word<T>(
 }
 
 /// Reads a list of strings. An absent or null one is empty: nothing can be misunderstood.
-fn texts(root: &Map<String, Value>, name: &str) -> Result<Vec<String>, AnswerError> {
+pub(super) fn texts(root: &Map<String, Value>, name: &str) -> Result<Vec<String>, AnswerError> {
     let items = match root.get(name) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(items)) => items,

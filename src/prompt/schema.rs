@@ -58,6 +58,17 @@ pub fn plan_schema() -> Value {
     ])
 }
 
+/// Returns the schema of the report on a task.
+pub fn delegate_schema() -> Value {
+    object([
+        ("report", string()),
+        ("risks", list(string())),
+        ("remaining", list(string())),
+        ("questions", list(string())),
+        ("assumptions", list(string())),
+    ])
+}
+
 /// Returns the schema of an answer with code.
 pub fn write_code_schema() -> Value {
     let block = object([
@@ -132,6 +143,7 @@ mod tests {
         for (name, schema) in [
             ("schema_review", review_schema()),
             ("schema_plan", plan_schema()),
+            ("schema_delegate", delegate_schema()),
             ("schema_write_code", write_code_schema()),
         ] {
             assert_strict(&schema);

@@ -105,6 +105,42 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// Adds short texts of the caller's own, one a line, with an introduction of ours.
+    pub(super) fn list(&mut self, intro: &'static str, items: &[Redacted<String>]) -> &mut Self {
+        let _ = writeln!(self.text, "{intro}\n");
+        for item in items {
+            let line = make_visible(item.as_str()).replace('\n', " ");
+            let _ = writeln!(self.text, "- {}", self.fence.neutralise(line.trim()));
+        }
+        self.text.push('\n');
+        self
+    }
+
+    /// Adds names that others chose between delimiters, one a line.
+    pub(super) fn names(
+        &mut self,
+        intro: &'static str,
+        name: &'static str,
+        names: &[Redacted<String>],
+    ) -> &mut Self {
+        let lines: Vec<String> = names
+            .iter()
+            .map(|name| name.as_str().replace('\n', " "))
+            .collect();
+        let _ = write!(
+            self.text,
+            "{intro}\n\n{}\n\n",
+            self.fence.wrap(name, &lines.join("\n"))
+        );
+        self
+    }
+
+    /// Says how many files may change.
+    pub(super) fn say_most_files(&mut self, most: u32) -> &mut Self {
+        let _ = write!(self.text, "Change at most {most} files.\n\n");
+        self
+    }
+
     pub(super) fn finish(self) -> Prompt {
         Prompt(self.text.trim_end().to_owned() + "\n")
     }

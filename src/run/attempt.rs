@@ -15,11 +15,12 @@ use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::classify::{self, Failure};
-use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::invocation::{Access, Exec};
 use crate::peer::codex::version::{Support, support};
 use crate::prompt::{AnswerError, go_on, repair};
 use crate::run::conclude::{self, Remains};
 use crate::run::control::{Control, Stop};
+use crate::run::delegate::Workplace;
 use crate::run::patience::Patience;
 use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
@@ -28,7 +29,7 @@ use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events::EventLog;
-use crate::state::record::{Answer, Spec};
+use crate::state::record::{Answer, Expects, Spec};
 use crate::state::store::Store;
 use crate::sys::clock::{self, Clocks};
 use crate::sys::files;
@@ -61,31 +62,50 @@ impl Attempt<'_> {
     pub async fn run(&self, remains: &mut Remains) -> Result<Answer, (JobState, Fault)> {
         let failed = |fault: Fault| (JobState::Failed, fault);
         let state_failed = |error: StateError| failed(error.into());
-        let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
-        let change = self.read_change().map_err(state_failed)?;
         let deadline = Instant::now() + Duration::from_millis(self.spec.timeout_ms);
         let control = Control::new(self.directory, deadline, self.ended.clone());
         let mut log = EventLog::open(&self.directory.events_path())
             .map_err(StateError::io("write", self.directory.events_path()))
             .map_err(state_failed)?;
         seam::point("run.begun");
+        match &self.spec.expects {
+            Expects::Delegate { delegation } => self.run_task(delegation, &control, &mut log, remains).await,
+            Expects::Consult { .. } | Expects::Review { .. } => {
+                let place = Workplace::of(self.spec);
+                self.ask(&place, &control, &mut log, remains).await
+            }
+        }
+    }
+
+    /// Asks the peer in the place that is ready for it.
+    pub(in crate::run) async fn ask(
+        &self,
+        place: &Workplace,
+        control: &Control,
+        log: &mut EventLog,
+        remains: &mut Remains,
+    ) -> Result<Answer, (JobState, Fault)> {
+        let failed = |fault: Fault| (JobState::Failed, fault);
+        let state_failed = |error: StateError| failed(error.into());
+        let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
+        let change = self.read_change().map_err(state_failed)?;
         let mut supervision = Supervision {
             directory: self.directory,
-            log: &mut log,
-            control: &control,
+            log,
+            control,
             clocks: Clocks::now(),
             patience: None,
             tokens: Tokens::of(self.spec, self.environment),
         };
         self.check_program(remains).await.map_err(failed)?;
-        if !self.spec.directory.is_dir() {
+        if !place.directory.is_dir() {
             // Spawning would fail with the same error as a missing program.
             let message = "the workspace vanished before codex was started";
             return Err(failed(
                 Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"),
             ));
         }
-        let mut exec = self.exec();
+        let mut exec = self.exec(place);
         let mut number = 1;
         let mut run = supervision
             .run(&self.invocation(&exec), &prompt, number)
@@ -93,7 +113,7 @@ impl Attempt<'_> {
             .map_err(failed)?;
         if run.stop.is_none() && classify::names_an_absent_server(&run.transcript, &run.stderr) {
             // A server was removed since the list was made. Nothing was paid yet.
-            exec.servers = self.servers_again().await.map_err(failed)?;
+            exec.servers = self.servers_again(place).await.map_err(failed)?;
             number += 1;
             run = supervision
                 .run(&self.invocation(&exec), &prompt, number)
@@ -312,7 +332,7 @@ impl Attempt<'_> {
         probe.fresh_quota(QUOTA_DEADLINE).await.ok()?.resets_at()
     }
 
-    async fn servers_again(&self) -> Result<Vec<String>, Fault> {
+    async fn servers_again(&self, place: &Workplace) -> Result<Vec<String>, Fault> {
         let program = self
             .program()
             .ok_or_else(|| Fault::new(FaultCode::PeerNotFound, "codex is gone"))?;
@@ -322,11 +342,7 @@ impl Attempt<'_> {
             environment: self.environment,
             store: self.store,
         };
-        probe.servers(&self.spec.directory, self.project(), true).await
-    }
-
-    fn project(&self) -> &Path {
-        self.spec.repo_root.as_deref().unwrap_or(&self.spec.directory)
+        probe.servers(&place.directory, &place.project, true).await
     }
 
     fn program(&self) -> Option<Program> {
@@ -339,18 +355,21 @@ impl Attempt<'_> {
         })
     }
 
-    fn exec(&self) -> Exec {
+    fn exec(&self, place: &Workplace) -> Exec {
         let schema = self.directory.schema_path();
         Exec {
-            sandbox: self.spec.tier.sandbox(),
-            directory: self.spec.directory.clone(),
+            access: place.access.clone(),
+            directory: place.directory.clone(),
             resume: self.spec.resume.clone(),
             model: self.spec.model.clone(),
             effort: self.spec.effort.clone(),
             schema: schema.exists().then_some(schema),
-            last_message: self.directory.tmp_path().join("last-message"),
+            last_message: match place.access {
+                Access::Read => self.directory.tmp_path().join("last-message"),
+                Access::Write { .. } => self.directory.last_message_path(),
+            },
             isolation: self.spec.isolation,
-            project: self.project().to_owned(),
+            project: place.project.clone(),
             servers: self.spec.peer.servers.clone(),
             tools: self.spec.tools,
             web_search: self.spec.web_search,
@@ -367,7 +386,7 @@ impl Attempt<'_> {
         Invocation {
             program: self.spec.peer.program.clone(),
             arguments: exec.arguments(),
-            directory: self.spec.directory.clone(),
+            directory: exec.directory.clone(),
             environment: peer_environment(self.config, self.environment)
                 .with("TMPDIR", self.directory.tmp_path())
                 .with(DEPTH_VARIABLE, (depth + 1).to_string()),

@@ -1,5 +1,6 @@
 //! Free questions to the peer before anything is paid, and for `status`.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use crate::domain::fingerprint::sha256_hex;
 use crate::domain::limits;
 use crate::domain::tier::Tools;
 use crate::peer::codex::account::{self, Login, Model, Question, Quota};
-use crate::peer::codex::{invocation, servers};
+use crate::peer::codex::sandbox::{self, WriteAccess};
+use crate::peer::codex::servers;
 use crate::run::conclude::mask;
 use crate::run::program::Program;
 use crate::state::cache;
@@ -57,14 +59,37 @@ impl Probe<'_> {
     /// Tells whether the sandbox works. A working one is remembered; a broken one is tried again every time, so that
     /// mending it takes effect at once.
     pub async fn sandbox(&self) -> SandboxState {
-        let key = format!("sandbox {} {}", self.program.identity, clock::boot_id());
+        self.tried("sandbox", sandbox::read_probe(), Path::new("/")).await
+    }
+
+    /// As [`Self::sandbox`], for a run that may write: tried with the same pins, in an empty folder of ours.
+    pub async fn write_sandbox(&self) -> SandboxState {
+        let empty = match self.store.folder("empty") {
+            Ok(empty) => empty,
+            Err(error) => {
+                return SandboxState {
+                    tools: Tools::None,
+                    reason: Some(error.to_string()),
+                };
+            }
+        };
+        let access = WriteAccess {
+            top: empty.clone(),
+            directory: empty.clone(),
+            network: false,
+        };
+        self.tried("write sandbox", access.probe(), &empty).await
+    }
+
+    async fn tried(&self, what: &str, probe: Vec<OsString>, directory: &Path) -> SandboxState {
+        let key = format!("{what} {} {}", self.program.identity, clock::boot_id());
         if cache::read::<bool>(self.store, &key, SANDBOX_AGE) == Some(true) {
             return SandboxState {
                 tools: Tools::Sandboxed,
                 reason: None,
             };
         }
-        let reason = match self.capture(invocation::sandbox_probe(), Path::new("/")).await {
+        let reason = match self.capture(probe, directory).await {
             Ok((Ended::Exited(0), _, _)) => {
                 cache::write(self.store, &key, true);
                 return SandboxState {
@@ -204,7 +229,7 @@ impl Probe<'_> {
 
     async fn capture(
         &self,
-        arguments: Vec<std::ffi::OsString>,
+        arguments: Vec<OsString>,
         directory: &Path,
     ) -> Result<(Ended, Vec<u8>, Vec<u8>), String> {
         let invocation = self

@@ -3,14 +3,17 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use crate::domain::delegation::Work;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
 use crate::peer::transcript::Transcript;
-use crate::run::conclude::Remains;
+use crate::run::conclude::{Remains, mask};
+use crate::run::delegate::{collect_left, commands_outside};
 use crate::run::span::so_far;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
+use crate::state::record::{Expects, Spec};
 use crate::sys::lock::HeldLock;
 use crate::sys::process::end_all;
 use crate::sys::{seam, signal};
@@ -70,12 +73,13 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         "the job's worker died before the peer was started; nothing was paid"
     };
     let fault = Fault::new(FaultCode::JobLost, message);
+    let work = left_work(directory, &spec, &transcript, &mut warnings).await;
     let remains = Remains {
         transcript,
         leaked,
         elapsed_ms,
         warnings,
-        work: None,
+        work,
     };
     let mut result = remains.failed(&spec, JobState::Lost, fault);
     if let Some(last) = last.or(started) {
@@ -88,6 +92,43 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     seam::point("reap.written");
     drop(lock);
     Ok(())
+}
+
+/// Collects what a lost delegate job left in its worktree. What cannot be collected is told.
+async fn left_work(
+    directory: &JobDirectory,
+    spec: &Spec,
+    transcript: &Transcript,
+    warnings: &mut Vec<String>,
+) -> Option<Work> {
+    let Expects::Delegate { delegation } = &spec.expects else {
+        return None;
+    };
+    let (place, asked) = (directory.clone(), spec.clone());
+    let collecting = tokio::task::spawn_blocking(move || collect_left(&place, &asked));
+    match collecting.await {
+        Ok(Ok(Some((mut work, told)))) => {
+            warnings.extend(told);
+            warnings.push(
+                "what codex had done so far was collected after its worker died; no checks were run"
+                    .to_owned(),
+            );
+            work.scope.commands = commands_outside(delegation, transcript);
+            Some(work)
+        }
+        Ok(Ok(None)) => None,
+        Ok(Err(error)) => {
+            warnings.push(format!(
+                "what codex had done could not be collected: {}",
+                mask(&error.to_string())
+            ));
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "collecting stopped unexpectedly");
+            None
+        }
+    }
 }
 
 /// Ends what is left of a job whose worker was killed with its slot: its peer counts as long as it lives.

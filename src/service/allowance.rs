@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::config::{Config, Origin, Setting};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobKind;
+use crate::domain::limits;
 use crate::domain::request::Options;
 
 /// The deadline and the budget of a run.
@@ -17,10 +19,16 @@ pub struct Allowance {
 
 impl Allowance {
     /// Returns what a call gets that passed [`Self::check`].
-    pub fn of(options: &Options, config: &Config) -> Self {
+    pub fn of(kind: JobKind, options: &Options, config: &Config) -> Self {
+        let usual = match (kind, &config.timeout.origin) {
+            // Editing and testing take longer than reading, so its default is another one; a limit of the user's is one
+            // for all.
+            (JobKind::Delegate, Origin::Default) => limits::DELEGATE_TIMEOUT_DEFAULT,
+            (JobKind::Consult | JobKind::Review | JobKind::Delegate, _) => config.timeout.value,
+        };
         Self {
-            timeout: options.timeout.unwrap_or(config.timeout.value),
-            budget_tokens: options.budget_tokens.or(config.budget_tokens.value),
+            timeout: options.timeout.unwrap_or(usual),
+            budget_tokens: budget_tokens(options, config),
         }
     }
 
@@ -32,7 +40,7 @@ impl Allowance {
         refuse_if(timeout, "timeout_s", &config.timeout)?;
         let budget = options.budget_tokens > config.budget_tokens.value;
         refuse_if(budget, "budget_tokens", &config.budget_tokens)?;
-        if options.ephemeral && Self::of(options, config).budget_tokens.is_some() {
+        if options.ephemeral && budget_tokens(options, config).is_some() {
             // codex tells the tokens of a running turn only in the record that it keeps of its thread.
             let message =
                 "a budget cannot be kept in an ephemeral run: codex tells its tokens only at its end";
@@ -41,6 +49,11 @@ impl Allowance {
         }
         Ok(())
     }
+}
+
+/// Returns the tokens that a run may use; no bound when absent.
+pub fn budget_tokens(options: &Options, config: &Config) -> Option<u64> {
+    options.budget_tokens.or(config.budget_tokens.value)
 }
 
 fn refuse_if<T>(more: bool, name: &str, limit: &Setting<T>) -> Result<(), Fault> {
@@ -93,7 +106,7 @@ mod tests {
     fn the_users_limit_holds_for_a_call_that_asks_for_nothing() {
         let config =
             Config::layered(Some("[limits]\nbudget_tokens = 5000\n"), &Environment::default()).unwrap();
-        let allowance = Allowance::of(&Options::default(), &config);
+        let allowance = Allowance::of(JobKind::Consult, &Options::default(), &config);
         assert_eq!(allowance.budget_tokens, Some(5000));
         let ephemeral = Options {
             ephemeral: true,
@@ -101,5 +114,17 @@ mod tests {
         };
         let fault = Allowance::check(&ephemeral, &config).unwrap_err();
         assert_eq!(fault.field.as_deref(), Some("options.ephemeral"));
+    }
+
+    #[test]
+    fn a_delegate_has_longer_unless_the_user_says_how_long() {
+        let check = |text: &str, kind, seconds: u64| {
+            let config = Config::layered(Some(text), &Environment::default()).unwrap();
+            let allowance = Allowance::of(kind, &Options::default(), &config);
+            assert_eq!(allowance.timeout.as_secs(), seconds, "{text} {kind:?}");
+        };
+        check("", JobKind::Review, 1800);
+        check("", JobKind::Delegate, 3600);
+        check("[limits]\ntimeout_s = 60\n", JobKind::Delegate, 60);
     }
 }

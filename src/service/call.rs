@@ -3,6 +3,8 @@
 //! A call knows nothing of the protocol that brought it, so the terminal can make one too.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
@@ -73,6 +75,8 @@ pub struct Call {
     pub host_thread: Option<String>,
     /// Tells the host how it goes; absent when the host did not ask.
     pub progress: Option<ProgressSink>,
+    /// Asks the person at the other end; absent where nobody can be asked.
+    pub approver: Option<Approver>,
     /// Fires when the host gives the call up. The job goes on unless the use case decides otherwise.
     pub cancelled: CancelSignal,
     /// Fires when this server is about to end: a signal, the end of its input, or a host that stopped reading.
@@ -88,6 +92,7 @@ impl Call {
             tool_use_id: None,
             host_thread: None,
             progress: None,
+            approver: None,
             cancelled: CancelSignal::default(),
             closing: CancellationToken::new(),
         }
@@ -113,6 +118,47 @@ impl ProgressSink {
 impl fmt::Debug for ProgressSink {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("ProgressSink")
+    }
+}
+
+/// What a person said when asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// Yes.
+    Given,
+    /// No, or the question was closed.
+    Withheld,
+    /// Nobody answered: the host could not ask, or went away.
+    Unheard,
+}
+
+/// Asks a person whether something may be done.
+#[derive(Clone)]
+pub struct Approver(Arc<dyn Fn(String) -> Answering + Send + Sync>);
+
+/// An answer that may take as long as a person does.
+pub type Answering = Pin<Box<dyn Future<Output = Consent> + Send>>;
+
+impl Approver {
+    /// Makes an approver that puts each question, a few lines of plain text, to `ask`.
+    pub fn new(ask: impl Fn(String) -> Answering + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    /// Makes an approver for a person who said yes already.
+    pub fn given() -> Self {
+        Self::new(|_| Box::pin(std::future::ready(Consent::Given)))
+    }
+
+    /// Asks and waits for the answer.
+    pub async fn ask(&self, question: String) -> Consent {
+        (self.0)(question).await
+    }
+}
+
+impl fmt::Debug for Approver {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Approver")
     }
 }
 

@@ -6,19 +6,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::domain::envelope::{JobView, Meta};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::request::CancelRequest;
 use crate::run::reap::reap;
 use crate::run::wait::Follower;
 use crate::service::context::Service;
+use crate::service::delegate;
 use crate::service::deliver::{self, object};
-use crate::service::jobs::{find, fit};
+use crate::service::group::{self, Found, tell};
+use crate::service::jobs::fit;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::service::workspace::Workspace;
 use crate::state::directory::{Job, JobDirectory};
+use crate::state::groups::{self, Group};
 use crate::state::quarantine;
 use crate::state::record::ResultRecord;
+use crate::state::store::Store;
 use crate::sys::signal::{self, ProcessIdentity};
 use crate::sys::watch::DirectoryWatch;
 use crate::sys::{lock, seam};
@@ -53,8 +58,8 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
             return Ok(forgotten_unread(id));
         }
     }
-    let job = match find(&store, &request.name, &workspace) {
-        Ok(job) => job,
+    let found = match group::find(&store, &request.name, &workspace) {
+        Ok(found) => found,
         Err(fault) => {
             // A damaged record cannot be told, but what its dead worker left running can be ended.
             // Without a lock's file there never was one, and taking it would make it: a record that is to be moved
@@ -67,20 +72,33 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
             return Err(fault.into());
         }
     };
+    match found {
+        Found::Job(job) => one(service, &store, *job, request.forget).await,
+        Found::Group(group) => all(service, &store, &group, request.forget).await,
+    }
+}
+
+/// A job that was ended, or was over before.
+struct Over {
+    job: Job,
+    result: Option<ResultRecord>,
+    was_active: bool,
+    leaked: Vec<u32>,
+}
+
+/// Ends a job and waits until nothing of it runs.
+async fn end(store: &Store, job: Job) -> Result<Over, Fault> {
     let was_active = job.state.is_active();
     if was_active {
         seam::point("cancel.begun");
         let asked = job.directory.request_cancel();
         deliver::unless_gone(&job.directory, asked)?;
         seam::point("cancel.requested");
-        Follower::new(&job.directory)
-            .wait(END_WAIT, &mut |_| {})
-            .await
-            .map_err(Fault::from)?;
+        Follower::new(&job.directory).wait(END_WAIT, &mut |_| {}).await?;
         wait_for_worker(&job.directory).await;
     }
     deliver::unless_gone(&job.directory, reap(&job.directory).await)?;
-    let job = store.read(job.id()).map_err(Fault::from)?;
+    let job = store.read(job.id())?;
     if job.state.is_active() {
         let message = format!(
             "job {} was told to end and has not ended within {} s",
@@ -89,12 +107,26 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         );
         return Err(Fault::new(FaultCode::JobNotFinished, message)
             .hint("call job with this id to see whether it ended meanwhile")
-            .call("job", json!({"id": job.id(), "wait_s": 30}))
-            .into());
+            .call("job", json!({"id": job.id(), "wait_s": 30})));
     }
     seam::point("cancel.ended");
-    let result = job.directory.read_result().map_err(Fault::from)?;
+    let result = job.directory.read_result()?;
     let leaked = still_running(&job, result.as_ref());
+    Ok(Over {
+        job,
+        result,
+        was_active,
+        leaked,
+    })
+}
+
+async fn one(service: &Service, store: &Store, job: Job, forget: bool) -> Outcome {
+    let Over {
+        job,
+        result,
+        was_active,
+        leaked,
+    } = end(store, job).await?;
     let thread = result.as_ref().and_then(|result| result.thread.clone());
     // A job that gave its answer while it was told to end was not ended by us.
     let ended = was_active && job.state == JobState::Cancelled;
@@ -105,27 +137,28 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         .map(|result| result.warnings.clone())
         .unwrap_or_default();
     let mut next_steps = Vec::new();
-    if request.forget {
+    if forget {
         let (record, left_out) = record(&job, result.as_ref())?;
         body.insert("record".to_owned(), record);
         if !left_out.is_empty() {
             body.insert("left_out".to_owned(), json!(left_out));
         }
-        seam::point("cancel.forgetting");
-        store.delete(job.id()).map_err(Fault::from)?;
+        delete(service, store, &job).await?;
         summary.push_str(" Its record was deleted.");
-        warnings.push(match &thread {
-            Some(thread) => {
-                format!("codex itself still keeps thread {thread}; `codex delete {thread}` removes it")
-            }
-            None => "codex keeps nothing of it".to_owned(),
-        });
+        warnings.push(kept_by_codex(thread.as_deref()));
     } else if thread.is_some() {
         next_steps.push(format!(
             "to continue it, call {} with resume {}",
             job.spec.kind.as_str(),
             job.id()
         ));
+    }
+    if let Some(kept) = result
+        .as_ref()
+        .and_then(|result| deliver::delegate::kept(&job, result))
+        && !forget
+    {
+        next_steps.push(kept);
     }
     Ok(Reply {
         summary,
@@ -135,6 +168,112 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         warnings,
         meta: deliver::meta(&job.spec, result.as_ref()),
     })
+}
+
+/// Ends all jobs of a group. They are told first and waited for then, so that none runs longer than it must.
+async fn all(service: &Service, store: &Store, group: &Group, forget: bool) -> Outcome {
+    let runs = group::runs(store, group).await;
+    let jobs: Vec<Job> = runs.into_iter().filter_map(|run| run.job).collect();
+    for job in jobs.iter().filter(|job| job.state.is_active()) {
+        let asked = job.directory.request_cancel();
+        deliver::unless_gone(&job.directory, asked)?;
+    }
+    let mut over = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        over.push(end(store, job).await?);
+    }
+    let runs = group::runs(store, group).await;
+    let (view, meta) = (tell::view(group, &runs), tell::meta(&runs));
+    let leaked: Vec<u32> = over.iter().flat_map(|over| over.leaked.clone()).collect();
+    let ended = over
+        .iter()
+        .filter(|over| over.was_active && over.job.state == JobState::Cancelled)
+        .count();
+    let states: Vec<Value> = over
+        .iter()
+        .map(|over| json!({"job": over.job.id(), "state": over.job.state}))
+        .collect();
+    let mut body = object(json!({"ended": ended > 0, "leaked": leaked, "runs": states}));
+    let mut summary = format!(
+        "{ended} of the {} runs of group {} were ended; the others were over already.",
+        group.members.len(),
+        group.id
+    );
+    if !leaked.is_empty() {
+        let _ = write!(summary, " {} of their processes still run.", leaked.len());
+    }
+    let mut warnings = Vec::new();
+    if forget {
+        let records = whole_records(group, &over, &view, &meta)?;
+        body.insert("record".to_owned(), records);
+        for over in &over {
+            delete(service, store, &over.job).await?;
+            let thread = over.result.as_ref().and_then(|result| result.thread.as_deref());
+            warnings.extend(thread.map(|thread| kept_by_codex(Some(thread))));
+        }
+        groups::delete(store, &group.id).map_err(Fault::from)?;
+        summary.push_str(" Their records were deleted.");
+    }
+    Ok(Reply {
+        summary,
+        job: Some(view),
+        body,
+        warnings,
+        meta,
+        ..Reply::default()
+    })
+}
+
+/// Returns the records of a group before they are deleted. Where they are longer than an answer, each result must have been
+/// read before.
+fn whole_records(group: &Group, over: &[Over], view: &JobView, meta: &Meta) -> Result<Value, Box<Refusal>> {
+    let of_one = |over: &Over| json!({"spec": over.job.spec, "result": over.result.as_ref().map(fields)});
+    let mut whole = object(json!({
+        "group": group,
+        "runs": over.iter().map(of_one).collect::<Vec<_>>(),
+    }));
+    let left_out = fit(&mut whole, &[("runs", None)]);
+    if left_out.is_empty() {
+        return Ok(Value::Object(whole));
+    }
+    let unread = over
+        .iter()
+        .find(|over| !over.job.directory.fetched_path().exists());
+    let Some(unread) = unread else {
+        whole.insert("left_out".to_owned(), json!(left_out));
+        return Ok(Value::Object(whole));
+    };
+    let message = format!(
+        "the records of group {} are longer than one answer and nobody has read the result of job {} yet; nothing was \
+         deleted",
+        group.id,
+        unread.job.id()
+    );
+    Err(Box::new(Refusal {
+        fault: Fault::new(FaultCode::InvalidArguments, message)
+            .field("forget")
+            .hint("read the group with job; then forget it")
+            .call("job", json!({"id": group.id})),
+        job: Some(view.clone()),
+        meta: meta.clone(),
+    }))
+}
+
+fn kept_by_codex(thread: Option<&str>) -> String {
+    match thread {
+        Some(thread) => {
+            format!("codex itself still keeps thread {thread}; `codex delete {thread}` removes it")
+        }
+        None => "codex keeps nothing of it".to_owned(),
+    }
+}
+
+/// Deletes a job's record, and lets go of what was kept for it.
+async fn delete(service: &Service, store: &Store, job: &Job) -> Result<(), Fault> {
+    seam::point("cancel.forgetting");
+    store.delete(job.id())?;
+    delegate::start::release(service, store, &job.spec).await;
+    Ok(())
 }
 
 /// Says what became of a job that was to be ended.

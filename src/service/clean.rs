@@ -1,1 +1,274 @@
 //! Clears away what is idle, kept or empty. A dry run unless told otherwise.
+//!
+//! Nothing is deleted that is not kept or empty: what a killed run left in a worktree is read and kept under a ref of ours
+//! before the worktree goes. The user's repositories are not touched.
+
+use std::fs;
+
+use crate::domain::envelope::Envelope;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobId;
+use crate::git::{self, Git, Vault};
+use crate::run::reap::reap;
+use crate::service::call::Call;
+use crate::service::context::Service;
+use crate::service::deliver::object;
+use crate::service::git_fault::git_fault;
+use crate::service::reply::{Outcome, Reply};
+use crate::service::worktrees::{
+    Holding, Holdings, TreeState, base_ref, is_unreachable, kept_ref, result_ref,
+};
+use crate::state::groups;
+use crate::state::record::Expects;
+use crate::state::store::Store;
+use crate::state::trees;
+use crate::sys::clock::Stopwatch;
+
+/// The name of this use case in envelopes.
+const NAME: &str = "clean";
+
+/// Whether anything is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is told what would be.
+    Look,
+    /// It is.
+    Remove,
+}
+
+/// Cleans and wraps what came of it.
+pub async fn call(service: &Service, mode: Mode, call: &Call) -> Envelope {
+    let watch = Stopwatch::start();
+    let outcome = run(service, mode).await;
+    service.wrap(NAME, outcome, call, watch)
+}
+
+/// Tells what is there: `status topic=worktrees`.
+pub async fn worktrees(service: &Service) -> Outcome {
+    let (store, git) = (service.store()?, git(service)?);
+    let (holdings, store) = blocking(move || Ok((Holdings::look(&store, &git)?, store))).await?;
+    let trees = holdings
+        .repositories
+        .iter()
+        .map(|holding| holding.trees.len())
+        .sum::<usize>();
+    Ok(Reply {
+        summary: format!(
+            "{} worktrees of {} repositories, {} bytes in all.",
+            trees,
+            holdings.repositories.len(),
+            bytes(&holdings)
+        ),
+        body: object(holdings.told(&store)),
+        next_steps: vec!["`crosscheck clean` in a terminal says what can go".to_owned()],
+        ..Reply::default()
+    })
+}
+
+async fn run(service: &Service, mode: Mode) -> Outcome {
+    let (store, git) = (service.store()?, git(service)?);
+    let look = {
+        let (store, git) = (store.clone(), git.clone());
+        move || Holdings::look(&store, &git)
+    };
+    let holdings = blocking(look).await?;
+    if mode == Mode::Look {
+        return Ok(planned(&store, &holdings));
+    }
+    // A killed run's result is collected by whoever looks at it first; that also ends what still runs of it.
+    let uncollected = holdings
+        .repositories
+        .iter()
+        .flat_map(|holding| &holding.trees)
+        .filter(|tree| tree.state == TreeState::Uncollected)
+        .filter_map(|tree| tree.view.job.clone());
+    for job in uncollected.filter(|job| store.has(job)) {
+        if let Err(error) = reap(&store.directory(&job)).await {
+            tracing::warn!(%job, %error, "what a job left cannot be collected");
+        }
+    }
+    blocking(move || Ok(removed(&store, &git, &holdings)))
+        .await
+        .map_err(Into::into)
+}
+
+/// A dry run: what would go.
+fn planned(store: &Store, holdings: &Holdings) -> Reply {
+    let trees = holdings
+        .repositories
+        .iter()
+        .flat_map(|holding| &holding.trees)
+        .filter(|tree| tree.state != TreeState::Held)
+        .count();
+    let landings = holdings
+        .repositories
+        .iter()
+        .flat_map(|holding| &holding.landings)
+        .filter(|landing| is_unreachable(store, landing))
+        .count();
+    let groups = holdings.empty_groups(store).count();
+    let nothing = trees + landings + groups == 0;
+    let mut body = object(holdings.told(store));
+    body.insert("removed".to_owned(), false.into());
+    Reply {
+        summary: if nothing {
+            "There is nothing to clear away.".to_owned()
+        } else {
+            format!(
+                "{trees} worktrees, {landings} landings and {groups} groups can go. Nothing was removed yet."
+            )
+        },
+        body,
+        next_steps: if nothing {
+            Vec::new()
+        } else {
+            vec!["`crosscheck clean --yes` removes them".to_owned()]
+        },
+        ..Reply::default()
+    }
+}
+
+/// What was removed, and what could not be.
+#[derive(Debug, Default)]
+struct Done {
+    trees: usize,
+    landings: usize,
+    groups: usize,
+    bytes: u64,
+    warnings: Vec<String>,
+}
+
+/// Removes what can go. What cannot be removed is told and hinders nothing else.
+fn removed(store: &Store, git: &Git, holdings: &Holdings) -> Reply {
+    let mut done = Done::default();
+    for holding in &holdings.repositories {
+        done.trees_of(store, git, holding);
+        for landing in holding
+            .landings
+            .iter()
+            .filter(|landing| is_unreachable(store, landing))
+        {
+            match fs::remove_dir_all(&landing.folder) {
+                Ok(()) => done.landings += 1,
+                Err(error) => done.warn(&landing.folder, &error),
+            }
+        }
+    }
+    for group in holdings.empty_groups(store) {
+        match groups::delete(store, &group.id) {
+            Ok(()) => done.groups += 1,
+            Err(error) => done.warnings.push(format!("group {} stays: {error}", group.id)),
+        }
+    }
+    let left = Holdings::look(store, git).unwrap_or_default();
+    let mut body = object(left.told(store));
+    body.insert("removed".to_owned(), true.into());
+    body.insert("freed_bytes".to_owned(), done.bytes.into());
+    Reply {
+        summary: format!(
+            "Removed {} worktrees ({} bytes), {} landings and {} groups.",
+            done.trees, done.bytes, done.landings, done.groups
+        ),
+        body,
+        warnings: done.warnings,
+        ..Reply::default()
+    }
+}
+
+impl Done {
+    fn warn(&mut self, place: &std::path::Path, why: &dyn std::fmt::Display) {
+        self.warnings.push(format!("`{}` stays: {why}", place.display()));
+    }
+
+    fn trees_of(&mut self, store: &Store, git: &Git, holding: &Holding) {
+        let idle = || holding.trees.iter().filter(|tree| tree.state != TreeState::Held);
+        if idle().next().is_none() {
+            return;
+        }
+        let vault = match holding.folder.vault(git) {
+            Ok(vault) => vault,
+            Err(error) => return self.warn(holding.folder.path(), &error),
+        };
+        for tree in idle() {
+            if let (TreeState::Uncollected, Some(job)) = (tree.state, &tree.view.job) {
+                match keep(store, &vault, holding, job) {
+                    Ok(Some(note)) => self.warnings.push(note),
+                    Ok(None) => {}
+                    Err(fault) => {
+                        self.warn(&tree.view.folder, &fault.message);
+                        continue;
+                    }
+                }
+            }
+            match trees::remove(&holding.folder, &vault, &tree.view.folder) {
+                Ok(true) => {
+                    self.trees += 1;
+                    self.bytes += tree.view.bytes;
+                }
+                // Somebody took it since.
+                Ok(false) => {}
+                Err(error) => self.warn(&tree.view.folder, &error),
+            }
+        }
+    }
+}
+
+/// Makes sure that what a killed run left in its worktree is kept under a ref. Returns what to tell about it.
+fn keep(store: &Store, vault: &Vault, holding: &Holding, job: &JobId) -> Result<Option<String>, Fault> {
+    let fault = |error| git_fault(&error);
+    if vault.read_ref(&result_ref(job)).map_err(fault)?.is_some() {
+        return Ok(None);
+    }
+    let Some(held) = trees::left_by(&holding.folder, job) else {
+        return Ok(None);
+    };
+    let Some(base) = vault.read_ref(&base_ref(job)).map_err(fault)? else {
+        let message = format!("what job {job} started from is not known, so it cannot be kept");
+        return Err(Fault::new(FaultCode::StateUnavailable, message));
+    };
+    let spec = store.directory(job).read_spec().ok();
+    // Links that we made ourselves are no work of the peer's.
+    let without: Vec<Vec<u8>> = match spec.map(|spec| spec.expects) {
+        Some(Expects::Delegate { delegation }) => delegation
+            .reuse
+            .iter()
+            .map(|path| path.clone().into_bytes())
+            .collect(),
+        _ => Vec::new(),
+    };
+    let collected = vault.collect(&held.path(), &base, &without).map_err(fault)?;
+    if collected.tree == vault.tree_of(&base).map_err(fault)? {
+        return Ok(None);
+    }
+    let commit = vault
+        .commit(&collected.tree, &[&base], &format!("left by job {job}"))
+        .map_err(fault)?;
+    vault.keep_change(&base, &commit).map_err(fault)?;
+    vault.set_ref(&kept_ref(job), &commit).map_err(fault)?;
+    Ok(Some(format!(
+        "what the killed job {job} left is kept as {} in `{}`",
+        kept_ref(job),
+        vault.directory().display()
+    )))
+}
+
+fn bytes(holdings: &Holdings) -> u64 {
+    holdings.repositories.iter().map(|holding| holding.bytes).sum()
+}
+
+fn git(service: &Service) -> Result<Git, Fault> {
+    let variables = service.environment().iter();
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Git::locate(git::Environment::new(variables)).map_err(|error| git_fault(&error))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(Fault::new(
+            FaultCode::Internal,
+            "the look at the disk stopped unexpectedly",
+        ))
+    })
+}

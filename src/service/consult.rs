@@ -1,17 +1,16 @@
 //! A question for the peer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobKind;
-use crate::domain::limits;
 use crate::domain::request::{ConsultRequest, Wait};
 use crate::domain::tier::{Tier, Tools};
 use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
-use crate::redact::files::is_secret_path;
-use crate::redact::{Redacted, RedactedFile, redact_counted, redact_file, redact_text};
+use crate::redact::{redact_counted, redact_text};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::context_files::read_files;
 use crate::service::guidance;
 use crate::service::opening::Opening;
 use crate::service::plan::{Plan, checked_size, egress, label};
@@ -21,7 +20,6 @@ use crate::service::submit::{Ready, submit};
 use crate::service::workspace::Workspace;
 use crate::state::record::{EgressFile, Expects};
 use crate::state::store::Store;
-use crate::sys::files;
 
 /// Asks the peer.
 pub async fn run(service: &Service, request: &ConsultRequest, call: &Call) -> Outcome {
@@ -54,6 +52,7 @@ pub async fn prepare<'a>(
         arguments: retry_arguments(request),
         config,
         store,
+        start: None,
     })
 }
 
@@ -162,122 +161,4 @@ pub fn new_fence() -> Result<Fence, Fault> {
     let random =
         getrandom::u64().map_err(|error| internal(format!("no random numbers from the system: {error}")))?;
     Fence::new(&format!("{random:016x}")).map_err(|error| internal(error.to_string()))
-}
-
-struct ContextFile {
-    path: String,
-    part: FilePart,
-    withheld: bool,
-    masked: u32,
-}
-
-fn read_files(paths: &[PathBuf], root: &Path) -> Result<Vec<ContextFile>, Fault> {
-    paths
-        .iter()
-        .enumerate()
-        .map(|(index, path)| read_file(index, path, root))
-        .collect()
-}
-
-/// Reads one file inside the workspace. Links are resolved first, so none leads out.
-fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Fault> {
-    let field = format!("files[{index}]");
-    let named = redact_text(&crate::diff::text::shown_path(
-        path.as_os_str().as_encoded_bytes(),
-    ));
-    let wrong = |code, message: &str| {
-        let name = named.as_str();
-        Fault::new(code, format!("`{field}` ({name}) {message}")).field(field.clone())
-    };
-    let unreadable = |message: &str| {
-        wrong(FaultCode::InvalidArguments, message)
-            .hint("name text files inside the workspace, relative to it")
-    };
-    let real = root
-        .join(path)
-        .canonicalize()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => unreadable("does not exist"),
-            kind => unreadable(&format!("cannot be opened: {kind}")),
-        })?;
-    if real.is_dir() {
-        return Err(unreadable("is a folder"));
-    }
-    let inside = real
-        .strip_prefix(root)
-        .map_err(|_| wrong(FaultCode::PathOutsideWorkspace, "is outside the workspace"))?;
-    let shown = crate::diff::text::shown_path(inside.as_os_str().as_encoded_bytes());
-    let listed = |text: &'static str, withheld| ContextFile {
-        part: FilePart {
-            path: redact_text(&shown),
-            text: Redacted::literal(text),
-        },
-        path: shown.clone(),
-        withheld,
-        masked: 0,
-    };
-    if is_secret_path(inside.as_os_str().as_encoded_bytes()) {
-        return Ok(listed("[withheld: this file is a secret by its name]", true));
-    }
-    let bytes =
-        files::read_bounded(&real, limits::CONTEXT_FILE_BYTES).map_err(|error| match error.kind() {
-            std::io::ErrorKind::FileTooLarge => Fault {
-                field: Some(field.clone()),
-                ..Fault::new(
-                    FaultCode::InputTooLarge,
-                    format!("`{field}` is larger than {} bytes", limits::CONTEXT_FILE_BYTES),
-                )
-                .hint("name a smaller file, or paste the part that matters as context")
-            },
-            kind => wrong(FaultCode::InvalidArguments, &format!("cannot be read: {kind}")),
-        })?;
-    if crate::diff::added::looks_binary(&bytes) {
-        return Err(wrong(FaultCode::InvalidArguments, "is not a text file"));
-    }
-    match redact_file(
-        inside.as_os_str().as_encoded_bytes(),
-        &String::from_utf8_lossy(&bytes),
-    ) {
-        RedactedFile::Withheld => Ok(listed("[withheld: this file holds a private key]", true)),
-        RedactedFile::Shown(shown_text) => {
-            let part = FilePart {
-                path: redact_text(&shown),
-                text: shown_text.text,
-            };
-            Ok(ContextFile {
-                path: shown,
-                part,
-                withheld: false,
-                masked: shown_text.count,
-            })
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_outside_or_secret_is_never_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap();
-        let inner = root.join("w");
-        std::fs::create_dir(&inner).unwrap();
-        std::fs::write(root.join("outside"), "canary").unwrap();
-        std::fs::write(inner.join("a.txt"), "hello").unwrap();
-        std::fs::write(inner.join(".env"), "canary").unwrap();
-        std::os::unix::fs::symlink(root.join("outside"), inner.join("link")).unwrap();
-        let code = |path: &str| {
-            read_file(0, Path::new(path), &inner)
-                .map_err(|fault| fault.code)
-                .err()
-        };
-        assert_eq!(code("a.txt"), None);
-        assert_eq!(code("../outside"), Some(FaultCode::PathOutsideWorkspace));
-        assert_eq!(code("link"), Some(FaultCode::PathOutsideWorkspace));
-        assert_eq!(code("absent"), Some(FaultCode::InvalidArguments));
-        let env = read_file(0, Path::new(".env"), &inner).unwrap();
-        assert!(env.withheld && !env.part.text.as_str().contains("canary"));
-    }
 }

@@ -1,17 +1,141 @@
 //! A task for the peer that comes back as a diff.
 
+pub mod plan;
+pub mod preview;
+pub mod start;
+pub(crate) mod wanted;
+
+use std::sync::Arc;
+
+use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::request::DelegateRequest;
+use crate::domain::request::{DelegateRequest, Wait};
+use crate::domain::tier::Tools;
+use crate::git::Keep;
+use crate::run::probe::Probe;
+use crate::run::sandbox_fix::{Machine, unavailable};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::delegate::plan::{Asked, plans};
+use crate::service::delegate::start::{Start, Wish};
+use crate::service::opening::Opening;
+use crate::service::preflight::{Preflight, preflight};
 use crate::service::reply::Outcome;
+use crate::service::resume::Continued;
+use crate::service::submit::{Ready, submit};
+use crate::service::{group, plan::Plan};
+use crate::state::store::Store;
 
-/// Delegates.
-pub async fn run(_service: &Service, _request: &DelegateRequest, _call: &Call) -> Outcome {
-    Err(Fault::new(FaultCode::Internal, "not built").into())
+pub use preview::preview;
+
+/// A delegate that was decided: one plan for each job it would make, by task and attempt.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the peer starts from.
+    pub start: Arc<Start>,
+    /// The plans, at least one.
+    pub plans: Vec<Plan>,
+    /// The peer.
+    pub preflight: Preflight,
+    /// The job to go on from.
+    pub continued: Option<Continued>,
+    /// The configuration it was decided under.
+    pub config: Config,
+    /// Where jobs are kept.
+    pub store: Store,
 }
 
-/// Previews a delegate.
-pub async fn preview(_service: &Service, _request: &DelegateRequest, _call: &Call) -> Outcome {
-    Err(Fault::new(FaultCode::Internal, "not built").into())
+/// Delegates.
+pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> Outcome {
+    let prepared = prepare(service, request, call, Keep::Objects).await?;
+    let arguments = retry_arguments(request);
+    let mut members: Vec<Ready<'_>> = prepared
+        .plans
+        .into_iter()
+        .map(|plan| Ready {
+            plan,
+            preflight: prepared.preflight.clone(),
+            continued: prepared.continued.clone(),
+            common: &request.common,
+            arguments: arguments.clone(),
+            config: prepared.config.clone(),
+            store: prepared.store.clone(),
+            start: Some(prepared.start.clone()),
+        })
+        .collect();
+    match members.pop() {
+        Some(only) if members.is_empty() && !request.is_group() => submit(service, only, call).await,
+        Some(last) => {
+            members.push(last);
+            group::submit(service, members, request, call).await
+        }
+        None => Err(Fault::new(FaultCode::Internal, "there is no task").into()),
+    }
+}
+
+/// What a caller's retry would repeat. The files are no part of it: a host that repeats a call means the job that it has
+/// started, also when somebody has edited meanwhile.
+fn retry_arguments(request: &DelegateRequest) -> String {
+    let mut same = request.clone();
+    same.common.wait = Wait::HostDefault;
+    format!("{same:?}")
+}
+
+/// Decides the whole delegate without starting it.
+pub async fn prepare(
+    service: &Service,
+    request: &DelegateRequest,
+    call: &Call,
+    keep: Keep,
+) -> Result<Prepared, Fault> {
+    let Opening {
+        config,
+        store,
+        workspace,
+        continued,
+    } = Opening::of(service, &request.common, call).await?;
+    let directory = workspace.readable()?.to_owned();
+    let earlier = match &continued {
+        None => None,
+        Some(continued) => Some(continued.delegate.as_deref().ok_or_else(|| {
+            Fault::argument("resume", "`resume` is not the id of a delegate job").hint(
+                "delegate goes on from the result of a delegate job only; for another thread, call consult",
+            )
+        })?),
+    };
+    let isolation = request.common.options.isolation.unwrap_or_default();
+    let wish = Wish::of(request, &directory, earlier, keep);
+    // Reading the files and asking the peer wait for different things.
+    let (start, preflight) = tokio::join!(
+        start::take(service, &store, wish),
+        preflight(service, &config, &store, &directory, isolation)
+    );
+    let (start, preflight) = (start?, preflight?);
+    let probe = Probe {
+        program: &preflight.program,
+        config: &config,
+        environment: service.environment(),
+        store: &store,
+    };
+    // Without its sandbox codex could write anywhere, so it does not edit at all.
+    let sandbox = probe.write_sandbox().await;
+    if sandbox.tools == Tools::None {
+        return Err(unavailable(&sandbox, Machine::look()));
+    }
+    let plans = plans(&Asked {
+        request,
+        config: &config,
+        workspace: &workspace,
+        directory: &directory,
+        start: &start,
+        earlier,
+    })?;
+    Ok(Prepared {
+        start: Arc::new(start),
+        plans,
+        preflight,
+        continued,
+        config,
+        store,
+    })
 }

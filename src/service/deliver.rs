@@ -1,23 +1,25 @@
 //! Tells a job: as a handle while it runs, as its result when it is over. One place, so that a call, a later look and
 //! the terminal all say the same.
 
-use std::path::Path;
+mod consult;
+pub mod delegate;
+pub mod review;
+mod room;
+pub mod standing;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::coverage::CoverageStatus;
-use crate::domain::envelope::{ConsultAnswer, JobLimits, JobView, Meta, NextCall, ReviewAnswer, Usage};
+use crate::domain::envelope::{JobLimits, JobView, Meta, NextCall, Usage};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::time::{rfc3339, spoken};
-use crate::domain::verdict::ReviewStatus;
 use crate::peer::event::Event;
-use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
 use crate::run::span::so_far;
-use crate::service::reply::{Outcome, Refusal, Reply, fields};
+use crate::service::context::Service;
+use crate::service::deliver::delegate::Standing;
+use crate::service::reply::{Outcome, Refusal, Reply};
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::events::{self, Entry};
@@ -30,13 +32,6 @@ use crate::sys::{clock, seam};
 pub(super) const SLOT_LOOK_MS: u64 = 1500;
 /// What a job does that no slot is free for.
 pub(super) const NO_SLOT: &str = "waiting for a free slot";
-/// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
-const AROUND_BYTES: usize = 6 * 1024;
-/// Bytes of an answer that stay inline in any case; below this the lists beside it are cut.
-const SHORTEST_BYTES: usize = 8 * 1024;
-/// Bytes of one finding beyond which its texts are cut in an envelope that is too long.
-const FINDING_BYTES: usize = 4 * 1024;
-
 /// Whether anybody hears what is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
@@ -47,7 +42,7 @@ pub enum Listener {
 }
 
 /// Tells a job as it stands now.
-pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) -> Outcome {
+pub async fn job(service: &Service, store: &Store, directory: &JobDirectory, listener: Listener) -> Outcome {
     unless_gone(directory, reap(directory).await)?;
     let spec = directory.read_spec().map_err(Fault::from)?;
     let job = store.read(&spec.id).map_err(Fault::from)?;
@@ -63,7 +58,8 @@ pub async fn job(store: &Store, directory: &JobDirectory, listener: Listener) ->
                 job.directory.mark_fetched();
                 seam::point("deliver.marked");
             }
-            ended(&job, result)
+            let standing = delegate::standing(service, store, &job, &result).await;
+            ended(&job, result, standing)
         }
     }
 }
@@ -178,13 +174,13 @@ fn handle(job: &Job) -> Reply {
 }
 
 /// An ended job: its answer, or its fault with what is left of it.
-fn ended(job: &Job, result: ResultRecord) -> Outcome {
+fn ended(job: &Job, result: ResultRecord, standing: Standing) -> Outcome {
     let view = view(job, Some(&result));
     let meta = meta(&job.spec, Some(&result));
     match (&result.answer, &result.fault) {
         (Some(Answer::Consult(answer)), _) => Ok(Reply {
-            summary: consult_summary(job, &result),
-            body: consult_body(answer, &job.directory),
+            summary: consult::summary(job, &result),
+            body: consult::body(answer, &job.directory),
             next_steps: vec![format!(
                 "to ask more in the same thread, call consult with resume {}",
                 job.id()
@@ -194,14 +190,21 @@ fn ended(job: &Job, result: ResultRecord) -> Outcome {
             meta,
         }),
         (Some(Answer::Review(answer)), _) => Ok(Reply {
-            summary: review_summary(answer),
-            body: review_body(answer, &job.directory),
-            next_steps: review_steps(job, answer),
+            summary: review::summary(answer),
+            body: review::body(answer, &job.directory),
+            next_steps: review::steps(job, answer),
             warnings: result.warnings,
             job: Some(view),
             meta,
         }),
-        (Some(Answer::Delegate(_)), _) => Ok(Reply::default()),
+        (Some(Answer::Delegate(answer)), _) => Ok(Reply {
+            summary: delegate::summary(job, &result),
+            body: delegate::body(job, answer, &result, standing),
+            next_steps: delegate::steps(job, &result),
+            warnings: result.warnings,
+            job: Some(view),
+            meta,
+        }),
         (None, fault) => {
             let mut fault = fault
                 .clone()
@@ -241,6 +244,9 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
             hint
         };
     }
+    if let Some(kept) = delegate::kept(job, result) {
+        fault.repair.hint = format!("{}; {kept}", fault.repair.hint);
+    }
     if result.partial.is_some() {
         fault.repair.hint = format!(
             "{}; what it had said is in job {} with detail=full",
@@ -267,191 +273,10 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
     }
 }
 
-fn consult_summary(job: &Job, result: &ResultRecord) -> String {
-    format!(
-        "codex answered in {} ({}). Check its claims before you act on them.",
-        spoken(result.elapsed_ms),
-        job.spec.label
-    )
-}
-
-fn consult_body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String, Value> {
-    let mut body = fields(answer);
-    body.insert("findings".to_owned(), json!([]));
-    let room = limits::INLINE_BYTES - AROUND_BYTES;
-    if json_bytes(&body) > room {
-        // The code stands in the answer too: leaving out the second copy first loses nothing.
-        body.insert("code".to_owned(), json!([]));
-        let mut text = answer.answer.clone();
-        let mut bytes = room;
-        // How long a text is in JSON depends on what is in it, so it is tried.
-        while json_bytes(&body) > room && bytes > SHORTEST_BYTES {
-            truncate(&mut text, bytes);
-            body.insert("answer".to_owned(), text.clone().into());
-            bytes = bytes * 7 / 8;
-        }
-        shorten_lists(&mut body, room);
-        let file = directory.answer_path();
-        // A short answer with long lists has no file of its own.
-        let file = if file.exists() {
-            file
-        } else {
-            directory.result_path()
-        };
-        body.insert("truncated".to_owned(), truncated(answer.answer.len(), &file));
-    }
-    body
-}
-
-/// Cuts what is left when the main part was cut already and the rest is still too long: long texts first, then lists.
-fn shorten_lists(body: &mut Map<String, Value>, room: usize) {
-    for (bytes, items) in [(2000, 50), (500, 20), (200, 5)] {
-        if json_bytes(body) <= room {
-            return;
-        }
-        for name in [
-            "overview",
-            "questions",
-            "assumptions",
-            "report",
-            "coverage",
-            "findings",
-        ] {
-            if let Some(value) = body.get_mut(name) {
-                cut(value, bytes, items);
-            }
-        }
-    }
-}
-
-fn cut(value: &mut Value, bytes: usize, items: usize) {
-    match value {
-        Value::String(text) if text.len() > bytes => {
-            truncate(text, bytes);
-            text.push('…');
-        }
-        Value::Array(list) => {
-            list.truncate(items);
-            for item in list {
-                cut(item, bytes, items);
-            }
-        }
-        Value::Object(map) => map.values_mut().for_each(|item| cut(item, bytes, items)),
-        _ => {}
-    }
-}
-
-/// Says what a review examined first, then what it found.
-pub fn review_summary(answer: &ReviewAnswer) -> String {
-    let target = &answer.target;
-    let files = counted(target.files, "file");
-    let what = match target.scope.as_str() {
-        "snippet" => "Reviewed the snippet".to_owned(),
-        "working_tree" => format!("Reviewed the working tree ({files})"),
-        "staged" => format!("Reviewed the staged changes ({files})"),
-        scope => {
-            let ends: Vec<&str> = [&target.base_oid, &target.head_oid]
-                .iter()
-                .filter_map(|oid| oid.as_deref())
-                .collect();
-            let short: Vec<&str> = ends.iter().map(|oid| &oid[..oid.len().min(10)]).collect();
-            format!("Reviewed the {scope} {} ({files})", short.join(".."))
-        }
-    };
-    let coverage = &answer.coverage;
-    let part = match coverage.status {
-        CoverageStatus::Complete => String::new(),
-        CoverageStatus::Partial => {
-            format!(
-                ", only {} of {} hunks were shown to the reviewer",
-                coverage.hunks.sent, coverage.hunks.total
-            )
-        }
-        CoverageStatus::None => ", nothing of it could be shown to the reviewer".to_owned(),
-    };
-    if answer.review_status == ReviewStatus::NotRun {
-        return format!("{what}{part}: not run, nothing was examined and nothing was paid.");
-    }
-    let verdict = serde_json::to_value(answer.verdict).ok();
-    let verdict = verdict.as_ref().and_then(Value::as_str).unwrap_or_default();
-    let found = match answer.findings.len() {
-        0 => "no findings".to_owned(),
-        1 => "1 finding".to_owned(),
-        count => format!("{count} findings"),
-    };
-    format!("{what}{part}: {verdict}, {found}.")
-}
-
 /// Writes a number of things.
 pub fn counted(count: u32, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{plural}")
-}
-
-/// The fields of a review that fit an envelope.
-pub fn review_body(answer: &ReviewAnswer, directory: &JobDirectory) -> Map<String, Value> {
-    let mut body = fields(answer);
-    let room = limits::INLINE_BYTES - AROUND_BYTES;
-    let mut kept = answer.findings.len();
-    let mut shortened = false;
-    if json_bytes(&body) > room {
-        // One finding may be larger than an envelope; the worst must not be the one that is left out.
-        let longest = answer.findings.iter().map(finding_bytes).max().unwrap_or(0);
-        shortened = longest > FINDING_BYTES || answer.overview.len() > FINDING_BYTES;
-        for name in ["findings", "overview", "questions", "assumptions"] {
-            if let Some(value) = body.get_mut(name) {
-                cut(value, FINDING_BYTES / 4, limits::FINDINGS);
-            }
-        }
-    }
-    let findings = body.get("findings").and_then(Value::as_array).cloned();
-    let findings = findings.unwrap_or_default();
-    while json_bytes(&body) > room && kept > 1 {
-        // The worst come first, so the mildest are the ones left to the file.
-        kept = kept * 3 / 4;
-        body.insert("findings".to_owned(), json!(findings[..kept]));
-    }
-    if json_bytes(&body) > room {
-        shorten_lists(&mut body, room);
-        shortened = true;
-    }
-    if kept < answer.findings.len() {
-        body.insert("findings_more".to_owned(), (answer.findings.len() - kept).into());
-    }
-    if shortened || kept < answer.findings.len() {
-        body.insert(
-            "truncated".to_owned(),
-            truncated(answer.findings.len(), &directory.result_path()),
-        );
-    }
-    body
-}
-
-fn review_steps(job: &Job, answer: &ReviewAnswer) -> Vec<String> {
-    let mut steps = Vec::new();
-    if !answer.findings.is_empty() {
-        steps.push("verify each finding in the code before you change anything".to_owned());
-    }
-    if answer.coverage.status == CoverageStatus::Partial {
-        steps.push("look at coverage.omitted: those parts were not reviewed".to_owned());
-    }
-    steps.push(format!(
-        "after the changes, call review with resume {} to look again in the same thread",
-        job.id()
-    ));
-    steps
-}
-
-fn finding_bytes(finding: &Finding) -> usize {
-    serde_json::to_vec(finding).map_or(0, |bytes| bytes.len())
-}
-
-fn truncated(whole: usize, file: &Path) -> Value {
-    json!({"whole": whole, "file": file.display().to_string()})
-}
-
-fn json_bytes(body: &Map<String, Value>) -> usize {
-    serde_json::to_vec(body).map_or(0, |bytes| bytes.len())
 }
 
 /// What an active job does, and the tokens it has used so far.
@@ -490,34 +315,5 @@ pub fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_answer_is_shown_in_part_however_long_it_is() {
-        let check = |line: &str, bytes: usize| {
-            let answer = ConsultAnswer {
-                answer: line.repeat(bytes / line.len()),
-                ..ConsultAnswer::default()
-            };
-            let directory = JobDirectory::at(Path::new("/nonexistent/jobs/one"));
-            let body = consult_body(&answer, &directory);
-            let shown = body["answer"].as_str().map_or(0, str::len);
-            assert!(
-                json_bytes(&body) < limits::INLINE_BYTES,
-                "{bytes} bytes stay in bounds"
-            );
-            assert!(
-                shown > limits::INLINE_BYTES / 8,
-                "{bytes} bytes are shown in part, not {shown}"
-            );
-        };
-        check("a line of words\n", 60_000);
-        check("a line of words\n", 5_000_000);
-        check("\"\u{1}\n", 200_000);
     }
 }

@@ -1,19 +1,23 @@
 //! What a paid call would do, for free: the same plan, shown instead of run.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::domain::envelope::{JobLimits, Meta};
-use crate::domain::request::{ConsultRequest, ReviewRequest};
+use crate::domain::request::{Common, ConsultRequest, ReviewRequest};
 use crate::domain::time::spoken;
-use crate::peer::codex::invocation::Exec;
+use crate::peer::codex::invocation::{Access, Exec};
 use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::consult as consults;
 use crate::service::context::Service;
 use crate::service::deliver::{counted, object};
+use crate::service::plan::Plan;
+use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Reply};
+use crate::service::resume::Continued;
 use crate::service::review::{self as reviews, Prepared};
 use crate::service::submit::Ready;
 use crate::state::record::Expects;
@@ -40,7 +44,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         ..
     } = ready;
     let tool = plan.kind.as_str();
-    let allowance = Allowance::of(&common.options, &ready.config);
+    let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let timeout_ms = clock::millis(allowance.timeout);
     let mut body = object(json!({
         "would_call": tool,
@@ -95,45 +99,80 @@ fn show(ready: &Ready<'_>) -> Reply {
             "call {tool} with the same arguments to run it; that costs tokens of the user's account"
         )],
         warnings,
-        meta: Meta {
-            workspace: Some(plan.workspace.root.display().to_string()),
-            workspace_source: Some(plan.workspace.source),
-            repo_root: plan.repo_root.as_ref().map(|root| root.display().to_string()),
-            isolation: Some(common.options.isolation.unwrap_or_default().as_str()),
-            peer_version: Some(preflight.program.version.to_string()),
-            tier: Some(plan.tier),
-            sandbox: Some(plan.tier.sandbox()),
-            tools: Some(preflight.tools),
-            model: common.model.as_ref().map(|model| model.as_str().to_owned()),
-            effort: common.effort.as_ref().map(|effort| effort.as_str().to_owned()),
-            thread: ready
-                .continued
-                .as_ref()
-                .map(|continued| continued.thread.as_str().to_owned()),
-            ..Meta::default()
-        },
+        meta: meta(plan, preflight, ready.continued.as_ref(), common),
         ..Reply::default()
     }
 }
 
-/// The command line that would be sent; paths inside the job's directory are named, since there is none yet.
+/// What is known of a run before it is one.
+pub(super) fn meta(
+    plan: &Plan,
+    preflight: &Preflight,
+    continued: Option<&Continued>,
+    common: &Common,
+) -> Meta {
+    Meta {
+        workspace: Some(plan.workspace.root.display().to_string()),
+        workspace_source: Some(plan.workspace.source),
+        repo_root: plan.repo_root.as_ref().map(|root| root.display().to_string()),
+        isolation: Some(common.options.isolation.unwrap_or_default().as_str()),
+        peer_version: Some(preflight.program.version.to_string()),
+        tier: Some(plan.tier),
+        sandbox: Some(plan.tier.sandbox()),
+        tools: Some(preflight.tools),
+        model: common.model.as_ref().map(|model| model.as_str().to_owned()),
+        effort: common.effort.as_ref().map(|effort| effort.as_str().to_owned()),
+        thread: continued.map(|continued| continued.thread.as_str().to_owned()),
+        ..Meta::default()
+    }
+}
+
 fn arguments(ready: &Ready<'_>) -> Vec<Value> {
-    let Ready {
-        plan,
-        preflight,
-        common,
-        ..
-    } = ready;
-    let exec = Exec {
-        sandbox: plan.tier.sandbox(),
+    let plan = &ready.plan;
+    let place = Workplace {
+        access: Access::Read,
         directory: plan.directory.clone(),
-        resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
+        project: plan.repo_root.clone().unwrap_or_else(|| plan.directory.clone()),
+    };
+    command(
+        plan,
+        &ready.preflight,
+        ready.continued.as_ref(),
+        ready.common,
+        place,
+    )
+}
+
+/// Where a run would work, and what its commands may reach.
+pub(super) struct Workplace {
+    pub(super) access: Access,
+    pub(super) directory: PathBuf,
+    /// The repository around it.
+    pub(super) project: PathBuf,
+}
+
+/// The command line that would be sent; paths inside the job's directory are named, since there is none yet.
+pub(super) fn command(
+    plan: &Plan,
+    preflight: &Preflight,
+    continued: Option<&Continued>,
+    common: &Common,
+    place: Workplace,
+) -> Vec<Value> {
+    let last_message = match place.access {
+        Access::Read => "JOB/tmp/last-message",
+        Access::Write { .. } => "JOB/last-message",
+    };
+    let exec = Exec {
+        access: place.access,
+        directory: place.directory,
+        resume: continued.map(|continued| continued.thread.clone()),
         model: common.model.clone(),
         effort: common.effort.clone(),
         schema: plan.schema.as_ref().map(|_| "JOB/schema.json".into()),
-        last_message: "JOB/tmp/last-message".into(),
+        last_message: last_message.into(),
         isolation: common.options.isolation.unwrap_or_default(),
-        project: plan.repo_root.clone().unwrap_or_else(|| plan.directory.clone()),
+        project: place.project,
         servers: preflight.servers.clone(),
         tools: preflight.tools,
         web_search: common.options.web_search,

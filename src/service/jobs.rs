@@ -18,13 +18,16 @@ use crate::run::reap::reap;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver::{self, Listener, object};
+use crate::service::group::tell::{meta, tell, view};
+use crate::service::group::{self, Found, Run};
 use crate::service::reply::{Outcome, Reply, fields};
-use crate::service::submit::wait_for_job;
+use crate::service::waiting::wait_for_jobs;
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
 use crate::state::events::{self, Entry};
+use crate::state::groups::{self, Group};
 use crate::state::quarantine;
-use crate::state::record::ResultRecord;
+use crate::state::record::{Expects, ResultRecord};
 use crate::state::store::Store;
 use crate::sys::files;
 
@@ -61,11 +64,22 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
             workspace,
         } => {
             let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
-            let job = find(&store, name, &workspace)?;
-            if job.state.is_active() && !wait.is_zero() {
-                wait_for_job(&job.directory, *wait, false, call).await?;
+            match group::find(&store, name, &workspace)? {
+                Found::Job(job) => {
+                    if job.state.is_active() && !wait.is_zero() {
+                        let directories = std::slice::from_ref(&job.directory);
+                        wait_for_jobs(directories, *wait, false, call).await?;
+                    }
+                    show(service, &store, *job, *tail, *detail).await
+                }
+                Found::Group(group) => {
+                    if !wait.is_zero() {
+                        let directories = group::directories(&store, &group);
+                        wait_for_jobs(&directories, *wait, false, call).await?;
+                    }
+                    show_group(service, &store, &group, *detail).await
+                }
             }
-            show(&store, job, *tail, *detail).await
         }
         JobRequest::List {
             filter,
@@ -89,17 +103,67 @@ pub fn find(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Job,
     })
 }
 
-async fn show(store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
+async fn show(service: &Service, store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
     match detail {
-        Detail::Summary => summary(store, &job, tail).await,
+        Detail::Summary => summary(service, store, &job, tail).await,
         Detail::Full => full(store, &job, tail).await,
         Detail::Diff => diff(&job),
         Detail::Log => Ok(log(&job, tail)),
     }
 }
 
-async fn summary(store: &Store, job: &Job, tail: usize) -> Outcome {
-    let mut outcome = deliver::job(store, &job.directory, Listener::Present).await;
+/// Shows a group. It has neither a diff nor a log of its own.
+async fn show_group(service: &Service, store: &Store, group: &Group, detail: Detail) -> Outcome {
+    let field = match detail {
+        Detail::Summary => return tell(service, store, group, Listener::Present).await,
+        Detail::Full => return Ok(whole_group(store, group).await),
+        Detail::Diff => "diff",
+        Detail::Log => "log",
+    };
+    let jobs: Vec<&str> = group.members.iter().map(|member| member.job.as_str()).collect();
+    let message = format!("a group has no {field} of its own; its runs have one each");
+    Err(Fault::argument("detail", message)
+        .hint(format!("ask for one of its runs: {}", jobs.join(", ")))
+        .call("job", json!({"id": jobs.first(), "detail": field}))
+        .into())
+}
+
+/// Everything that is known of a group's runs, as far as it fits: also what failed ones left.
+async fn whole_group(store: &Store, group: &Group) -> Reply {
+    let runs = group::runs(store, group).await;
+    let rows = runs.iter().map(|run| {
+        let mut row = match &run.job {
+            Some(job) => row(job, run.result.as_ref()),
+            None => object(json!({"id": run.place.job, "state": "gone"})),
+        };
+        row.insert("task".to_owned(), run.place.task.clone().into());
+        row.insert("attempt".to_owned(), run.place.attempt.into());
+        if let Some(result) = &run.result {
+            row.insert("result".to_owned(), result_view(result));
+        }
+        Value::Object(row)
+    });
+    let (rows, more) = fitting(rows, limits::INLINE_BYTES - AROUND_BYTES);
+    let mut body = object(json!({"runs": rows}));
+    if more > 0 {
+        body.insert("runs_more".to_owned(), more.into());
+    }
+    Reply {
+        summary: format!(
+            "Everything that is kept of the {} runs of group {}.",
+            runs.len(),
+            group.id
+        ),
+        job: Some(view(group, &runs)),
+        body,
+        next_steps: vec!["call job with the id of a run and detail full for all of it".to_owned()],
+        meta: meta(&runs),
+        ..Reply::default()
+    }
+}
+
+async fn summary(service: &Service, store: &Store, job: &Job, tail: usize) -> Outcome {
+    let mut outcome = deliver::job(service, store, &job.directory, Listener::Present).await;
     if let Ok(reply) = &mut outcome
         && reply.job.as_ref().is_some_and(|view| view.state.is_active())
     {
@@ -195,13 +259,68 @@ pub fn fit(body: &mut Map<String, Value>, order: &[(&str, Option<&str>)]) -> Vec
     left_out
 }
 
-/// The change as the reviewer saw it.
+/// The change that a review looked at, or the one that a delegate made.
 fn diff(job: &Job) -> Outcome {
+    match &job.spec.expects {
+        Expects::Delegate { .. } => patch(job),
+        Expects::Consult { .. } | Expects::Review { .. } => change(job),
+    }
+}
+
+/// What a delegate changed, for people: secrets masked, and no more than an answer holds.
+fn patch(job: &Job) -> Outcome {
+    let result = job.directory.read_result().map_err(Fault::from)?;
+    let Some(work) = result.as_ref().and_then(|result| result.work.as_ref()) else {
+        let (code, message) = if result.is_some() {
+            (FaultCode::InvalidArguments, "the job left nothing in the files")
+        } else {
+            (
+                FaultCode::JobNotFinished,
+                "the job's result is read when it is over",
+            )
+        };
+        return Err(Fault::new(code, message)
+            .field("detail")
+            .call("job", json!({"id": job.id(), "wait_s": 600}))
+            .into());
+    };
+    let path = job.directory.patch_path();
+    let mut text = deliver::delegate::patch_head(&path, 4 * TEXT_BYTES as u64).unwrap_or_default();
+    let is_cut = work.diff_bytes > TEXT_BYTES as u64;
+    if text.len() > TEXT_BYTES {
+        truncate(&mut text, TEXT_BYTES);
+    }
+    let mut body = object(json!({
+        "diff": text,
+        "diff_bytes": work.diff_bytes,
+        "diff_sha256": work.diff_sha256,
+        "diffstat": work.diffstat,
+    }));
+    if is_cut {
+        body.insert(
+            "truncated".to_owned(),
+            json!({"whole": work.diff_bytes, "file": path.display().to_string()}),
+        );
+    }
+    Ok(Reply {
+        summary: format!(
+            "What delegate job {} changed: {}; secrets are masked here and nowhere else.",
+            job.id(),
+            deliver::delegate::change(work)
+        ),
+        body,
+        meta: deliver::meta(&job.spec, None),
+        ..Reply::default()
+    })
+}
+
+/// The change as the reviewer saw it.
+fn change(job: &Job) -> Outcome {
     let path = job.directory.change_path();
     let bytes = files::read_bounded(&path, CHANGE_BYTES).map_err(|_| {
         Fault::new(
             FaultCode::InvalidArguments,
-            "the job has no change: only reviews have one",
+            "the job has no change: only reviews and delegates have one",
         )
         .field("detail")
     })?;
@@ -286,6 +405,9 @@ fn list_row(job: &Job) -> Value {
 pub fn row(job: &Job, result: Option<&ResultRecord>) -> Map<String, Value> {
     let mut row = fields(&deliver::view(job, result));
     row.insert("created_at".to_owned(), rfc3339(job.spec.created_ms).into());
+    if let Some(group) = group::group_of(job) {
+        row.insert("group".to_owned(), json!(group));
+    }
     row.insert("fetched".to_owned(), job.directory.fetched_path().exists().into());
     if let Some(fault) = result.and_then(|result| result.fault.as_ref()) {
         row.insert("code".to_owned(), fault.code.as_str().into());
@@ -304,6 +426,36 @@ fn not_listed(damaged: &[JobId]) -> String {
     )
 }
 
+/// Lists the jobs, each group before the first of its own that is listed.
+async fn with_groups(store: &Store, jobs: &[Job]) -> Vec<Value> {
+    let (mut rows, mut told) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let group = group::group_of(job).filter(|id| !told.contains(*id));
+        if let Some(id) = group
+            && let Ok(Some(group)) = groups::read(store, id)
+        {
+            told.push(id.clone());
+            rows.push(Value::Object(group_row(store, &group).await));
+        }
+        rows.push(list_row(job));
+    }
+    rows
+}
+
+/// Tells a group in a few fields.
+async fn group_row(store: &Store, group: &Group) -> Map<String, Value> {
+    let runs = group::runs(store, group).await;
+    let mut row = fields(&view(group, &runs));
+    row.insert("created_at".to_owned(), rfc3339(group.id.created_ms()).into());
+    row.insert("runs".to_owned(), runs.len().into());
+    let is_read = |run: &Run| {
+        let job = run.job.as_ref();
+        job.is_none_or(|job| job.directory.fetched_path().exists())
+    };
+    row.insert("fetched".to_owned(), runs.iter().all(is_read).into());
+    row
+}
+
 async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Workspace) -> Outcome {
     // A lost job gets its result as soon as somebody looks.
     let (jobs, damaged) = store
@@ -317,7 +469,8 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
         }
     }
     warnings.truncate(WARNINGS);
-    let (rows, more) = fitting(jobs.iter().map(list_row), limits::INLINE_BYTES - AROUND_BYTES);
+    let rows = with_groups(store, &jobs).await;
+    let (rows, more) = fitting(rows.into_iter(), limits::INLINE_BYTES - AROUND_BYTES);
     if more > 0 {
         warnings.push(format!(
             "{more} older jobs do not fit this answer; narrow it with state"
@@ -332,7 +485,7 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
     warnings.extend(quarantine::notice(store, Some(workspace.hash())));
     let next_steps = match jobs.first() {
         Some(newest) => vec![format!("call job with id {} to see the newest", newest.id())],
-        None => vec!["call consult or review to start one".to_owned()],
+        None => vec!["call consult, review or delegate to start one".to_owned()],
     };
     Ok(Reply {
         summary: format!("{} jobs of this workspace, {active} of them active.", jobs.len()),

@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::request::Common;
-use crate::service::allowance::Allowance;
+use crate::domain::request::{Common, Options};
+use crate::service::allowance::{Allowance, budget_tokens};
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::recursion;
@@ -29,7 +29,7 @@ impl Opening {
     pub async fn of(service: &Service, common: &Common, call: &Call) -> Result<Self, Fault> {
         let config = service.config()?;
         let store = service.store()?;
-        check_allowed(common.options.web_search, &config)?;
+        check_allowed(&common.options, &config)?;
         Allowance::check(&common.options, &config)?;
         recursion::check(service.environment(), &config, &store, call)?;
         let workspace = Workspace::resolve(service, common.workspace.as_deref(), &config)?;
@@ -39,7 +39,7 @@ impl Opening {
             }
             None => None,
         };
-        if Allowance::of(&common.options, &config).budget_tokens.is_some()
+        if budget_tokens(&common.options, &config).is_some()
             && continued
                 .as_ref()
                 .is_some_and(|thread| thread.usage_before.is_none())
@@ -58,11 +58,18 @@ impl Opening {
 }
 
 /// Refuses what only the user's configuration can grant.
-fn check_allowed(web_search: bool, config: &Config) -> Result<(), Fault> {
-    if web_search && !config.allow_web_search.value {
-        let message =
-            "`options.web_search` needs `web_search = true` under [allow] of the user's configuration";
-        return Err(Fault::new(FaultCode::PolicyDenied, message).field("options.web_search"));
+fn check_allowed(options: &Options, config: &Config) -> Result<(), Fault> {
+    let granted = [
+        ("web_search", options.web_search, config.allow_web_search.value),
+        ("network", options.network, config.allow_network.value),
+        ("in_place", options.in_place, config.allow_in_place.value),
+    ];
+    for (name, wanted, allowed) in granted {
+        if wanted && !allowed {
+            let message =
+                format!("`options.{name}` needs `{name} = true` under [allow] of the user's configuration");
+            return Err(Fault::new(FaultCode::PolicyDenied, message).field(format!("options.{name}")));
+        }
     }
     Ok(())
 }

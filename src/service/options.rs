@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::config::is_inside;
+use crate::domain::delegation::CHECK_BYTES;
 use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::{Options, Untracked};
@@ -26,66 +28,126 @@ pub struct OptionRow {
     pub default: &'static str,
     /// What it does, in one sentence.
     pub meaning: &'static str,
+    /// The tools that take it.
+    pub tools: &'static [&'static str],
 }
 
 /// The kind of a knob that is on or off.
 pub const SWITCH: &str = "true or false";
+/// How the kind of a knob that holds several texts begins.
+pub const LIST: &str = "list";
+
+/// A knob of every paid call.
+const ALL: &[&str] = &["consult", "review", "delegate"];
+/// A knob of calls that edit.
+const DELEGATE: &[&str] = &["delegate"];
 
 /// Every knob there is, in the order in which people look for them. Any other key is refused.
 pub const TABLE: &[OptionRow] = &[
     OptionRow {
         name: "timeout_s",
         kind: "integer, 10 to 14400",
-        default: "1800",
+        default: "1800; of a delegate 3600",
         meaning: "Deadline of the run in seconds of awake time; waiting for a free slot does not count.",
+        tools: ALL,
     },
     OptionRow {
         name: "budget_tokens",
         kind: "integer, 1000 to 100000000",
         default: "none",
         meaning: "Tokens of the run, input (cached ones too) and output; it is ended once it has used more. Not with ephemeral.",
+        tools: ALL,
     },
     OptionRow {
         name: "isolation",
         kind: "clean, ignore_config or ignore_rules",
         default: "clean",
         meaning: "How much of the user's own configuration of the peer takes part.",
+        tools: ALL,
     },
     OptionRow {
         name: "web_search",
         kind: SWITCH,
         default: "false",
         meaning: "Lets the model search the web; the user's configuration must allow it.",
+        tools: ALL,
     },
     OptionRow {
         name: "ephemeral",
         kind: SWITCH,
         default: "false",
         meaning: "Keeps no thread at the peer, so the run can be neither resumed nor repaired.",
+        tools: ALL,
     },
     OptionRow {
         name: "untracked",
         kind: "include or exclude",
         default: "include",
         meaning: "Whether a review of the working tree reads files that git does not track.",
+        tools: &["review"],
     },
     OptionRow {
         name: "language",
         kind: "text, 1 to 64 characters",
         default: "the prompt's own",
         meaning: "The language of the answer, or the programming language of write_code.",
+        tools: ALL,
     },
     OptionRow {
         name: "instructions",
         kind: "text, 1 to 4096 bytes",
         default: "none",
         meaning: "More instructions for the peer, after ours.",
+        tools: ALL,
     },
     OptionRow {
         name: "idempotency_key",
         kind: "text, 1 to 200 characters",
         default: "none",
         meaning: "The same key with the same arguments returns the same job instead of a second one.",
+        tools: ALL,
+    },
+    OptionRow {
+        name: "setup",
+        kind: "text, 1 to 500 bytes",
+        default: "none",
+        meaning: "A line for `sh -c` that prepares a delegate's worktree in codex's sandbox before codex starts.",
+        tools: DELEGATE,
+    },
+    OptionRow {
+        name: "reuse",
+        kind: "list of at most 10 relative paths",
+        default: "[delegate] reuse",
+        meaning: "Ignored folders of the workspace that the worktree gets links to, readable only.",
+        tools: DELEGATE,
+    },
+    OptionRow {
+        name: "max_files",
+        kind: "integer, 1 to 10000",
+        default: "none",
+        meaning: "Files that may change at most; more are told as out of scope.",
+        tools: DELEGATE,
+    },
+    OptionRow {
+        name: "allow_commands",
+        kind: "list of at most 50 texts",
+        default: "any",
+        meaning: "Beginnings of commands that codex should keep to; others that it ran are told.",
+        tools: DELEGATE,
+    },
+    OptionRow {
+        name: "network",
+        kind: SWITCH,
+        default: "false",
+        meaning: "Lets the commands of a delegate use the network; the user's configuration must allow it.",
+        tools: DELEGATE,
+    },
+    OptionRow {
+        name: "in_place",
+        kind: SWITCH,
+        default: "false",
+        meaning: "Lets a delegate edit the user's own files; the user's configuration must allow it.",
+        tools: DELEGATE,
     },
 ];
 
@@ -95,6 +157,16 @@ pub const LANGUAGE_CHARS: usize = 64;
 pub const INSTRUCTIONS_BYTES: usize = 4096;
 /// Characters of `options.idempotency_key`: room for any id in use, and short enough to store.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 200;
+/// Bytes of `options.setup`: a line, as long as a check.
+pub const SETUP_BYTES: usize = CHECK_BYTES;
+/// Folders of `options.reuse`.
+pub const REUSE_MAX: usize = 10;
+/// Most that `options.max_files` can be: a change that nobody reads needs no bound.
+pub const MAX_FILES_MAX: u64 = 10_000;
+/// Entries of `options.allow_commands`.
+pub const COMMANDS_MAX: usize = 50;
+/// Characters of one entry of `options.allow_commands`: a command's beginning, not a script.
+pub const COMMAND_CHARS: usize = 100;
 
 const ISOLATIONS: [Isolation; Isolation::NAMES.len()] =
     [Isolation::Clean, Isolation::IgnoreConfig, Isolation::IgnoreRules];
@@ -105,18 +177,34 @@ pub(crate) fn parse(tool: &str, options: Map<String, Value>) -> Result<Options, 
     let mut read = Options::default();
     for (name, value) in options {
         let Some(row) = TABLE.iter().find(|row| row.name == name) else {
+            let known = TABLE.iter().filter(|row| row.tools.contains(&tool));
             return Err(choice::unknown(
                 tool,
                 "options.",
                 &name,
-                TABLE.iter().map(|row| row.name),
+                known.map(|row| row.name),
             ));
         };
+        if !row.tools.contains(&tool) {
+            return Err(misplaced(tool, row));
+        }
         if !value.is_null() {
             set(&mut read, row, value)?;
         }
     }
     Ok(read)
+}
+
+/// Refuses a knob that would change nothing: whoever sets it believes that it does.
+fn misplaced(tool: &str, row: &OptionRow) -> Fault {
+    let field = format!("options.{}", row.name);
+    let known = TABLE.iter().filter(|row| row.tools.contains(&tool));
+    Fault::argument(field.clone(), format!("`{field}` means nothing to {tool}"))
+        .allowing(known.map(|row| row.name))
+        .hint(format!(
+            "leave it out; it is a knob of {}",
+            row.tools.join(" and ")
+        ))
 }
 
 fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault> {
@@ -157,6 +245,37 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             let length = text.chars().count();
             options.idempotency_key = Some(short(&field, row, text, length, IDEMPOTENCY_KEY_CHARS)?);
         }
+        "setup" => {
+            let text: String = typed(&field, row, value)?;
+            let length = if text.contains('\0') {
+                usize::MAX
+            } else {
+                text.len()
+            };
+            options.setup = Some(short(&field, row, text, length, SETUP_BYTES)?);
+        }
+        "reuse" => {
+            let paths: Vec<String> = typed(&field, row, value)?;
+            if paths.len() > REUSE_MAX || !paths.iter().all(|path| is_inside(path)) {
+                return Err(wrong(&field, row));
+            }
+            options.reuse = Some(paths);
+        }
+        "max_files" => {
+            let files: Whole = typed(&field, row, value)?;
+            let files = files.within(&field, 1..=MAX_FILES_MAX)?;
+            options.max_files = u32::try_from(files).ok();
+        }
+        "allow_commands" => {
+            let texts: Vec<String> = typed(&field, row, value)?;
+            let fits = |text: &String| !text.trim().is_empty() && text.chars().count() <= COMMAND_CHARS;
+            if texts.len() > COMMANDS_MAX || !texts.iter().all(fits) {
+                return Err(wrong(&field, row));
+            }
+            options.allow_commands = texts;
+        }
+        "network" => options.network = typed(&field, row, value)?,
+        "in_place" => options.in_place = typed(&field, row, value)?,
         // `every_knob_of_the_table_can_be_set` keeps the table and these arms equal.
         _ => {
             return Err(Fault::argument(

@@ -1,12 +1,15 @@
 //! What a call continues.
 
+use crate::domain::delegation::{Delegation, Work};
 use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::WorkspaceHash;
+use crate::domain::job::{JobId, WorkspaceHash};
 use crate::domain::request::{Resume, ThreadId};
 use crate::run::reap::reap;
 use crate::run::usage;
+use crate::state::directory::Job;
+use crate::state::record::Expects;
 use crate::state::store::Store;
 
 /// A thread to continue.
@@ -16,6 +19,34 @@ pub struct Continued {
     pub thread: ThreadId,
     /// Its tokens so far, where anybody knows them.
     pub usage_before: Option<Usage>,
+    /// The delegate job whose thread it is, if it is one's.
+    pub delegate: Option<Box<Earlier>>,
+}
+
+/// A delegate job that another one goes on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The job.
+    pub job: JobId,
+    /// What it was asked to do.
+    pub delegation: Delegation,
+    /// The commit with what it left; the one that it started from when it left nothing.
+    pub commit: String,
+}
+
+impl Earlier {
+    fn of(job: &Job, work: Option<&Work>) -> Option<Box<Self>> {
+        let Expects::Delegate { delegation } = &job.spec.expects else {
+            return None;
+        };
+        let start = delegation.baseline.start.as_ref();
+        let began = start.unwrap_or(&delegation.baseline.commit);
+        Some(Box::new(Self {
+            job: job.id().clone(),
+            delegation: (**delegation).clone(),
+            commit: work.map_or_else(|| began.clone(), |work| work.commit.clone()),
+        }))
+    }
 }
 
 /// Finds the thread that a resume means.
@@ -29,6 +60,7 @@ pub async fn find(
         Resume::Thread(thread) => Ok(Continued {
             usage_before: usage::thread_total(environment, thread.as_str()),
             thread: thread.clone(),
+            delegate: None,
         }),
         Resume::Job(name) => {
             let job = store
@@ -53,9 +85,15 @@ pub async fn find(
                     )
                     .hint("repeat the call without resume")
                 })?;
+            let work = result.as_ref().and_then(|result| result.work.as_ref());
+            let delegate = Earlier::of(&job, work);
             let recorded = result.and_then(|result| result.thread_usage);
             let usage_before = usage::thread_total(environment, thread.as_str()).or(recorded);
-            Ok(Continued { thread, usage_before })
+            Ok(Continued {
+                thread,
+                usage_before,
+                delegate,
+            })
         }
     }
 }

@@ -94,6 +94,7 @@ pub async fn prepare<'a>(
         arguments,
         config,
         store,
+        start: None,
     })))
 }
 
@@ -288,8 +289,8 @@ fn not_run(input: ReviewInput, workspace: &Workspace) -> Reply {
         assumptions: Vec::new(),
     };
     Reply {
-        summary: deliver::review_summary(&answer),
-        body: deliver::review_body(&answer, &JobDirectory::at("/")),
+        summary: deliver::review::summary(&answer),
+        body: deliver::review::body(&answer, &JobDirectory::at("/")),
         next_steps: vec![
             "look at coverage.omitted to see why; nothing of this change was reviewed".to_owned(),
         ],

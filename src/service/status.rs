@@ -17,6 +17,7 @@ use crate::peer::codex::version::{self, Support};
 use crate::run::probe::Probe;
 use crate::run::program::Program;
 use crate::service::asked::Asked;
+use crate::service::clean;
 use crate::service::context::{PEER, Service};
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
@@ -44,6 +45,7 @@ pub async fn run(service: &Service, request: &StatusRequest) -> Outcome {
         Topic::Options => Ok(knobs()),
         Topic::Overview => overview(service, request.workspace.as_deref()).await,
         Topic::Policy => policy(service, request.workspace.as_deref()),
+        Topic::Worktrees => clean::worktrees(service).await,
         Topic::Quota => quota(service).await,
         Topic::Models => models::run(service, ASK_WAIT).await,
     }
@@ -411,7 +413,7 @@ fn knobs() -> Reply {
     let rows: Vec<Value> = options::TABLE
         .iter()
         .map(
-            |row| json!({"name": row.name, "type": row.kind, "default": row.default, "meaning": row.meaning}),
+            |row| json!({"name": row.name, "type": row.kind, "default": row.default, "meaning": row.meaning, "tools": row.tools}),
         )
         .collect();
     Reply {

@@ -1,40 +1,35 @@
 //! Starts a paid run as a job and waits for it as long as the call allows.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::config::Config;
-use crate::domain::environment::Environment;
+use crate::domain::delegation::Member;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobState};
 use crate::domain::limits;
 use crate::domain::request::{Common, Wait};
 use crate::run::start::start_worker;
-use crate::run::wait::{Follower, Waited};
 use crate::service::allowance::Allowance;
-use crate::service::call::{Call, CancelReason};
+use crate::service::call::Call;
 use crate::service::context::Service;
-use crate::service::deliver::{self, Listener};
-use crate::service::host_wait::wait_of;
+use crate::service::delegate::start::Start;
+use crate::service::deliver;
 use crate::service::plan::Plan;
 use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Refusal};
 use crate::service::resume::Continued;
+use crate::service::waiting::wait_as_allowed;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
+use crate::state::groups;
 use crate::state::keys::LockedKey;
 use crate::state::locking;
-use crate::state::record::{PeerSpec, Spec, VERSION};
+use crate::state::record::{Expects, PeerSpec, Spec, VERSION};
 use crate::state::store::{NewJob, Store};
-use crate::sys::lock::SharedLock;
+use crate::sys::lock::HeldLock;
 use crate::sys::{clock, seam};
-
-/// A host that is being closed says first that the person cancelled, and is gone this much later at the latest.
-/// Seen with Claude Code 2.1.197: 10 to 40 ms.
-const CLOSING_GRACE: Duration = Duration::from_secs(1);
-/// How long a call waits for the end of a job that it cancelled.
-const CANCEL_WAIT: Duration = Duration::from_secs(10);
 
 /// A plan with everything that is needed to start it.
 #[derive(Debug)]
@@ -53,65 +48,166 @@ pub struct Ready<'a> {
     pub config: Config,
     /// Where its job is kept.
     pub store: Store,
+    /// What a delegate starts from.
+    pub start: Option<Arc<Start>>,
 }
 
 /// Starts the job, or finds the one that an earlier identical call started, and waits.
 pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome {
-    let (config, store) = (&ready.config, &ready.store);
+    let store = &ready.store;
     let wait = ready.common.wait;
     seam::point("submit.begun");
     locking::check(store).map_err(Fault::from)?;
-    let keys = keys(&ready, call);
+    let locked = match claim(&ready, call)? {
+        Claim::Taken(directory) => {
+            return wait_and_deliver(service, store, directory, false, wait, call).await;
+        }
+        Claim::Free(locked) => locked,
+    };
+    seam::point("submit.keys_locked");
+    let id = new_job_id(&ready)?;
+    check_queue(store, 1)?;
+    seam::point("submit.queue_checked");
+    let (directory, lock) = create(&ready, &id, None, call).await?;
+    if let Err(error) = store_keys(locked, &id) {
+        // A job that a retry would not find would be paid for twice.
+        take_back(&ready, &id);
+        return Err(error.into());
+    }
+    seam::point("submit.keys_stored");
+    start(service, &ready, &id, &directory, lock)?;
+    let outcome = wait_and_deliver(service, store, directory, true, wait, call).await;
+    outcome.map_err(|refusal| naming(&id, refusal))
+}
+
+async fn wait_and_deliver(
+    service: &Service,
+    store: &Store,
+    directory: JobDirectory,
+    started_here: bool,
+    wait: Wait,
+    call: &Call,
+) -> Outcome {
+    let directories = [directory];
+    let listener = wait_as_allowed(service, &directories, started_here, wait, call).await?;
+    let [directory] = directories;
+    deliver::job(service, store, &directory, listener).await
+}
+
+/// Whether a call's keys stand for a job already.
+pub(super) enum Claim {
+    /// They do; for a group it is the first of its jobs.
+    Taken(JobDirectory),
+    /// They do not, and nobody else can use them while these locks are held.
+    Free(Vec<LockedKey>),
+}
+
+/// Takes the keys of a call, or finds the job that an earlier identical call started.
+pub(super) fn claim(ready: &Ready<'_>, call: &Call) -> Result<Claim, Fault> {
+    let store = &ready.store;
     let mut locked = Vec::new();
-    for key in keys {
+    for key in keys(ready, call) {
         match LockedKey::take(store, &key.text, ready.arguments.as_bytes()) {
             Ok(held) => match held.job().map(|id| store.directory(id)) {
                 // A job that was lost before the peer was started cost nothing: the same call may start it anew.
-                Some(directory) if !was_never_started(&directory) => {
-                    // Let go before waiting: whoever comes with the same key must not wait for the lock meanwhile.
-                    drop((held, locked));
-                    return wait_and_deliver(service, store, &directory, false, wait, call).await;
+                // The locks are let go before anybody waits: whoever comes with the same key must not wait for them.
+                Some(directory) if !was_never_started(store, &directory) => {
+                    return Ok(Claim::Taken(directory));
                 }
                 _ => locked.push(held),
             },
             // A host that uses one id for two calls means two calls; a caller who uses one key for two is mistaken.
             Err(StateError::KeyConflict) if !key.explicit => {}
-            Err(error) => return Err(Fault::from(error).into()),
+            Err(error) => return Err(error.into()),
         }
     }
-    seam::point("submit.keys_locked");
-    let id = new_job_id(&ready)?;
-    check_queue(store)?;
-    seam::point("submit.queue_checked");
-    let spec = spec(&ready, &id, call);
+    Ok(Claim::Free(locked))
+}
+
+/// Lets the keys stand for a job.
+pub(super) fn store_keys(locked: Vec<LockedKey>, id: &JobId) -> Result<(), Fault> {
+    let stored = locked.into_iter().try_for_each(|key| key.store(id));
+    stored.map_err(Fault::from)
+}
+
+/// Makes the job's record, locked and not yet started.
+pub(super) async fn create(
+    ready: &Ready<'_>,
+    id: &JobId,
+    member: Option<Member>,
+    call: &Call,
+) -> Result<(JobDirectory, HeldLock), Fault> {
+    root(ready, id).await?;
+    let mut spec = spec(ready, id, call);
+    if let Expects::Delegate { delegation } = &mut spec.expects {
+        delegation.member = member;
+    }
     let new = NewJob {
         spec: &spec,
         prompt: ready.plan.prompt.as_str(),
         schema: ready.plan.schema.as_ref(),
         change: ready.plan.change.as_ref(),
     };
-    let (directory, lock) = store.create(&new).map_err(Fault::from)?;
-    let stored = locked.into_iter().try_for_each(|key| key.store(&id));
-    if let Err(error) = stored {
-        // A job that a retry would not find would be paid for twice.
-        let _ = store.delete(&id);
-        return Err(Fault::from(error).into());
-    }
-    seam::point("submit.keys_stored");
-    if let Err(fault) = start_worker(service.program(), service.environment(), config, &directory, lock) {
-        // Nothing ran and nothing was paid; a record of it would only look like a lost job.
-        let _ = store.delete(&id);
-        return Err(fault.into());
+    ready.store.create(&new).map_err(|error| {
+        unroot(ready, id);
+        Fault::from(error)
+    })
+}
+
+/// Starts a job's worker. When that fails nothing ran and nothing was paid, and a record would only look like a lost job.
+pub(super) fn start(
+    service: &Service,
+    ready: &Ready<'_>,
+    id: &JobId,
+    directory: &JobDirectory,
+    lock: HeldLock,
+) -> Result<(), Fault> {
+    let started = start_worker(
+        service.program(),
+        service.environment(),
+        &ready.config,
+        directory,
+        lock,
+    );
+    if let Err(fault) = started {
+        take_back(ready, id);
+        return Err(fault);
     }
     tracing::info!(job = %id, "job started");
     seam::point("submit.started");
-    let outcome = wait_and_deliver(service, store, &directory, true, wait, call).await;
-    outcome.map_err(|refusal| naming(&id, refusal))
+    Ok(())
+}
+
+/// Keeps what a delegate starts from as long as its record is kept.
+async fn root(ready: &Ready<'_>, id: &JobId) -> Result<(), Fault> {
+    let Some(start) = ready.start.clone() else {
+        return Ok(());
+    };
+    let id = id.clone();
+    let rooted = tokio::task::spawn_blocking(move || start.root(&id)).await;
+    rooted.unwrap_or_else(|_| {
+        Err(Fault::new(
+            FaultCode::Internal,
+            "keeping the snapshot stopped unexpectedly",
+        ))
+    })
+}
+
+fn unroot(ready: &Ready<'_>, id: &JobId) {
+    if let Some(start) = &ready.start {
+        start.unroot(id);
+    }
+}
+
+/// Deletes the record of a job that was not started.
+pub(super) fn take_back(ready: &Ready<'_>, id: &JobId) {
+    let _ = ready.store.delete(id);
+    unroot(ready, id);
 }
 
 /// Lets a failure to look at a job that was just started name it: the job goes on, and whoever repeated the call instead
 /// of looking again would pay twice.
-fn naming(id: &JobId, mut refusal: Box<Refusal>) -> Box<Refusal> {
+pub(super) fn naming(id: &JobId, mut refusal: Box<Refusal>) -> Box<Refusal> {
     if refusal.job.is_none() {
         let fault = &mut refusal.fault;
         fault.message = format!("job {id} was started and cannot be looked at: {}", fault.message);
@@ -125,10 +221,24 @@ fn naming(id: &JobId, mut refusal: Box<Refusal>) -> Box<Refusal> {
     refusal
 }
 
-/// Tells whether a job's worker died before anything could have been paid.
-fn was_never_started(directory: &JobDirectory) -> bool {
-    let lost = directory.state().is_ok_and(|state| state == JobState::Lost);
-    lost && !directory.was_started()
+/// Tells whether a job's worker died before anything could have been paid; of a group, whether all of them did.
+fn was_never_started(store: &Store, directory: &JobDirectory) -> bool {
+    let is_unstarted = |directory: &JobDirectory| {
+        let lost = directory.state().is_ok_and(|state| state == JobState::Lost);
+        lost && !directory.was_started()
+    };
+    let member = directory.read_spec().ok().and_then(|spec| match spec.expects {
+        Expects::Delegate { delegation } => delegation.member,
+        Expects::Consult { .. } | Expects::Review { .. } => None,
+    });
+    let group = member.and_then(|member| groups::read(store, &member.group).ok().flatten());
+    match group {
+        Some(group) => group
+            .members
+            .iter()
+            .all(|member| is_unstarted(&store.directory(&member.job))),
+        None => is_unstarted(directory),
+    }
 }
 
 struct Key {
@@ -154,7 +264,7 @@ fn keys(ready: &Ready<'_>, call: &Call) -> Vec<Key> {
     explicit.into_iter().chain(host).collect()
 }
 
-fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
+pub(super) fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
     let random = getrandom::u64().map_err(|error| {
         Fault::new(
             FaultCode::Internal,
@@ -164,9 +274,9 @@ fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
     Ok(JobId::new(clock::now_ms(), ready.plan.workspace.hash(), random))
 }
 
-fn check_queue(store: &Store) -> Result<(), Fault> {
+pub(super) fn check_queue(store: &Store, new: usize) -> Result<(), Fault> {
     let active = store.list_active(limits::QUEUE_MAX + 1)?.len();
-    if active > limits::QUEUE_MAX {
+    if active + new > limits::QUEUE_MAX + 1 {
         return Err(StateError::QueueFull { waiting: active }.into());
     }
     Ok(())
@@ -174,7 +284,7 @@ fn check_queue(store: &Store) -> Result<(), Fault> {
 
 fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let (plan, common) = (&ready.plan, ready.common);
-    let allowance = Allowance::of(&common.options, &ready.config);
+    let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
     if ready
@@ -225,91 +335,4 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         warnings,
         egress: plan.egress.clone(),
     }
-}
-
-async fn wait_and_deliver(
-    service: &Service,
-    store: &Store,
-    directory: &JobDirectory,
-    started_here: bool,
-    wait: Wait,
-    call: &Call,
-) -> Outcome {
-    let time = wait_of(wait, call.host.as_deref(), tool_timeout(service.environment()));
-    seam::point("wait.begun");
-    wait_for_job(directory, time, started_here, call).await?;
-    seam::point("wait.ended");
-    let gone = call.cancelled.is_cancelled() || call.closing.is_cancelled();
-    let listener = if gone { Listener::Gone } else { Listener::Present };
-    deliver::job(store, directory, listener).await
-}
-
-fn tool_timeout(environment: &Environment) -> Option<u64> {
-    environment.text("MCP_TOOL_TIMEOUT")?.parse().ok()
-}
-
-/// Waits for a job within a call: tells progress, and obeys the host's cancel and its closing.
-pub async fn wait_for_job(
-    directory: &JobDirectory,
-    time: Duration,
-    started_here: bool,
-    call: &Call,
-) -> Result<Waited, Fault> {
-    // Held while this call waits, so that another one can see that it is not alone.
-    let waiting = SharedLock::take(&directory.waiting_path());
-    let mut follower = Follower::new(directory);
-    let progress = call.progress.clone();
-    let mut phase = String::from(JobState::Queued.as_str());
-    let mut heartbeat = tokio::time::interval(limits::PROGRESS_EVERY);
-    heartbeat.tick().await;
-    let begun = tokio::time::Instant::now();
-    let deadline = begun + time;
-    // Nothing happens in the folder of a job that waits for a slot, so that is looked for once.
-    let slot_look = begun + Duration::from_millis(deliver::SLOT_LOOK_MS);
-    let mut looked = false;
-    let reason = loop {
-        let mut told = |new: &str| {
-            new.clone_into(&mut phase);
-            if let Some(progress) = &progress {
-                progress.send(new);
-            }
-        };
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        tokio::select! {
-            waited = follower.wait(left, &mut told) => return Ok(waited?),
-            reason = call.cancelled.wait() => break reason,
-            () = call.closing.cancelled() => return Ok(Waited::TimeUp),
-            () = tokio::time::sleep_until(slot_look), if !looked => {
-                looked = true;
-                if matches!(directory.state(), Ok(JobState::Queued)) {
-                    told(deliver::NO_SLOT);
-                }
-                continue;
-            }
-            _ = heartbeat.tick() => {}
-        }
-        if let Some(progress) = &progress {
-            progress.send(format!(
-                "{phase} ({} so far)",
-                crate::domain::time::spoken(clock::millis(begun.elapsed()))
-            ));
-        }
-    };
-    // The wait ends; the job goes on, unless the person who started it with this very call gave it up.
-    if reason == CancelReason::Other || !started_here {
-        return Ok(Waited::TimeUp);
-    }
-    // A second Ctrl-C leaves at once. The wish of the first one is on disk by then, or the run would go on unseen.
-    if reason == CancelReason::User {
-        tokio::select! {
-            () = call.closing.cancelled() => return Ok(Waited::TimeUp),
-            () = tokio::time::sleep(CLOSING_GRACE) => {}
-        }
-    }
-    drop(waiting);
-    if SharedLock::others_hold(&directory.waiting_path()) {
-        return Ok(Waited::TimeUp);
-    }
-    directory.request_cancel()?;
-    Ok(follower.wait(CANCEL_WAIT, &mut |_| {}).await?)
 }

@@ -82,6 +82,11 @@ impl JobDirectory {
         self.0.join("fetched")
     }
 
+    /// Made when somebody gave up what a delegate did; holds when that was, in milliseconds since 1970.
+    pub fn discarded_path(&self) -> PathBuf {
+        self.0.join("discarded")
+    }
+
     /// Locked, shared, by every call that waits for the job.
     pub fn waiting_path(&self) -> PathBuf {
         self.0.join("waiting")
@@ -90,6 +95,21 @@ impl JobDirectory {
     /// The answer as text, of an answer that is too long for an envelope.
     pub fn answer_path(&self) -> PathBuf {
         self.0.join("answer.md")
+    }
+
+    /// The patch of a delegate's result, whole and as it is: nothing in it is masked.
+    pub fn patch_path(&self) -> PathBuf {
+        self.0.join("result.patch")
+    }
+
+    /// What whoever collects a delegate's result has to know, written before its worktree is taken.
+    pub fn worktree_path(&self) -> PathBuf {
+        self.0.join("worktree.json")
+    }
+
+    /// Where codex writes the last message of a run whose commands may write into the temporary folder.
+    pub fn last_message_path(&self) -> PathBuf {
+        self.0.join("last-message")
     }
 
     /// The event log.

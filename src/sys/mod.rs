@@ -1,6 +1,7 @@
 //! Ring 2: the machine. Processes, files, locks, clocks and signals, and nothing of what they are used for.
 
 pub mod clock;
+pub mod confined;
 pub mod files;
 pub mod lock;
 pub mod log_file;

@@ -2,8 +2,10 @@
 
 use crate::setup::{Setup, branch, commit, revision, with_a_commit};
 use crosscheck::domain::scope::Scope;
+use crosscheck::git::{Keep, Renames, Snapshot, SnapshotOf, Vault};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 /// Programs that a repository can name. Each leaves a file of its name when it runs.
 struct Poison<'a> {
@@ -42,12 +44,17 @@ impl Poison<'_> {
 
     /// Poisons a repository that has commits and changes.
     fn spread(&self) {
+        self.spread_in(&self.setup.top(), &self.setup.top().join(".git"));
+    }
+
+    /// Poisons the repository of a folder, whose git directory may be elsewhere.
+    fn spread_in(&self, top: &Path, git_directory: &Path) {
         let setup = self.setup;
         let config = |key: &str, value: &str| {
-            setup.run(&["config", "--local", key, value]);
+            setup.run_in(top, &["config", "--local", key, value]);
         };
         let hooks = setup.folder().join("hooks");
-        std::fs::create_dir(&hooks).unwrap();
+        std::fs::create_dir_all(&hooks).unwrap();
         for hook in [
             "post-index-change",
             "reference-transaction",
@@ -56,7 +63,7 @@ impl Poison<'_> {
             "fsmonitor-watchman",
         ] {
             let program = self.program(&format!("hook-{hook}"));
-            for folder in [&hooks, &setup.top().join(".git/hooks")] {
+            for folder in [&hooks, &git_directory.join("hooks")] {
                 std::fs::create_dir_all(folder).unwrap();
                 std::fs::copy(&program, folder.join(hook)).unwrap();
             }
@@ -126,8 +133,9 @@ impl Poison<'_> {
         config("diff.submodule", "log");
         config("status.submoduleSummary", "true");
         let attributes = "*.d diff=d filter=d merge=d\n*.ab diff=a=b filter=a=b merge=a=b\n*.p filter=p\n";
-        std::fs::write(setup.top().join(".git/info/attributes"), attributes).unwrap();
-        std::fs::write(setup.top().join(".gitattributes"), attributes).unwrap();
+        std::fs::create_dir_all(git_directory.join("info")).unwrap();
+        std::fs::write(git_directory.join("info/attributes"), attributes).unwrap();
+        std::fs::write(top.join(".gitattributes"), attributes).unwrap();
     }
 }
 
@@ -258,5 +266,90 @@ fn a_poisoned_repository_runs_nothing() {
             setup.try_run_in(&setup.top(), &["cat-file", "-p", oid]);
             assert!(poison.left().contains("promisor"), "the control did not fetch");
         }
+    });
+}
+
+/// Uses everything of a vault that reads or writes a repository's content.
+fn use_vault(setup: &Setup) -> Snapshot {
+    let vault = Vault::open(&setup.repository(), &setup.folder().join("vault")).unwrap();
+    let take = |of: &SnapshotOf, keep| {
+        vault
+            .snapshot(&setup.repository(), of, keep, &setup.scratch())
+            .unwrap()
+    };
+    take(&SnapshotOf::WorkingTree, Keep::Nothing);
+    let taken = take(&SnapshotOf::WorkingTree, Keep::Objects);
+    let head = taken.head.clone().unwrap();
+    let committed = take(&SnapshotOf::Commit(head.clone()), Keep::Objects);
+    let (from, to) = (committed.commit.unwrap(), taken.commit.clone().unwrap());
+    vault.set_ref("refs/jobs/a/base", &from).unwrap();
+    vault.set_ref("refs/jobs/a/base", &to).unwrap();
+    let changes = vault.changes(&from, &to, Renames::Found).unwrap();
+    assert!(!changes.is_empty());
+    let paths = [changes[0].path.clone()];
+    assert!(!vault.patch(&from, &to, &paths).unwrap().is_empty());
+    assert!(!vault.patch(&from, &to, &[]).unwrap().is_empty());
+    vault.keep_change(&from, &to).unwrap();
+    let oids: Vec<_> = changes
+        .iter()
+        .filter_map(|change| change.new.as_ref())
+        .map(|entry| &entry.oid)
+        .collect();
+    vault.blobs(&oids).unwrap();
+    vault.paths(&to).unwrap();
+    vault.delete_refs("refs/jobs").unwrap();
+    taken
+}
+
+#[test]
+fn a_snapshot_of_a_poisoned_repository_runs_nothing() {
+    with_a_commit(|setup| {
+        let poison = Poison { setup };
+        poison.clear();
+        make_changes(setup);
+        poison.spread();
+        let taken = use_vault(setup);
+        assert_eq!(poison.left(), BTreeSet::new());
+        let told = &taken.uncommitted;
+        for name in ["a.d", "b.ab", "c.p", "new.d"] {
+            assert!(told.iter().any(|path| path == name.as_bytes()), "{name}");
+        }
+        // The user's own git is the control.
+        setup.try_run_in(&setup.top(), &["add", "-A"]);
+        assert!(poison.left().contains("fsmonitor"), "{:?}", poison.left());
+    });
+}
+
+#[test]
+fn a_snapshot_runs_nothing_in_a_poisoned_submodule() {
+    with_a_commit(|setup| {
+        let poison = Poison { setup };
+        poison.clear();
+        let top = setup.top();
+        for (name, inner) in [("module", "module"), ("nested", "nested")] {
+            let folder = top.join(inner);
+            setup.run(&["init", "-q", inner]);
+            setup.write(format!("{inner}/in.d"), "1\n");
+            setup.run_in(&folder, &["add", "-A"]);
+            setup.run_in(&folder, &["commit", "-q", "-m", "in"]);
+            if name == "module" {
+                setup.run(&["submodule", "add", "-q", "./module", "module"]);
+                setup.run(&["commit", "-q", "-m", "module"]);
+            }
+            // Edited within a poisoned repository, at another commit than the outer one has.
+            setup.write(format!("{inner}/in.d"), "2\n");
+            setup.run_in(&folder, &["commit", "-q", "-a", "-m", "more"]);
+            setup.write(format!("{inner}/in.d"), "3\n");
+            poison.spread_in(&folder, &folder.join(".git"));
+        }
+        setup.write("f", "changed\n");
+        poison.clear();
+        let taken = use_vault(setup);
+        assert_eq!(poison.left(), BTreeSet::new());
+        assert_eq!(taken.left_out, [b"module".to_vec(), b"nested".to_vec()]);
+        assert_eq!(taken.uncommitted, [b"f".to_vec()]);
+        // The user's own git is the control.
+        setup.try_run_in(&top, &["status"]);
+        assert!(poison.left().contains("fsmonitor"), "{:?}", poison.left());
     });
 }

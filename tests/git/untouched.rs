@@ -2,6 +2,7 @@
 
 use crate::setup::{branch, commit, revision, with_a_commit};
 use crosscheck::domain::scope::Scope;
+use crosscheck::git::{Keep, Oid, SnapshotOf, Vault};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -39,6 +40,13 @@ fn nothing_changes_in_the_repository() {
             .unwrap();
         let linked = setup.folder().join("linked");
         setup.run(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+        // Nor must a snapshot, of a file whose bytes are not those of its object.
+        setup.run(&["config", "core.autocrlf", "input"]);
+        setup.write("crlf", "1\r\n");
+        setup.run(&["add", "crlf"]);
+        setup.run(&["commit", "-q", "-m", "third", "crlf"]);
+        setup.write("stashed", "s\n");
+        setup.run(&["stash", "-q", "-u", "--", "stashed"]);
         let status = |setup: &crate::setup::Setup| {
             setup.run(&["--no-optional-locks", "status", "--porcelain=v2", "--branch"])
         };
@@ -66,6 +74,27 @@ fn nothing_changes_in_the_repository() {
             snapshot(&setup.top(), &mut after);
             assert!(before == after, "{}", scope.as_str());
             assert_eq!(before_status, status(setup), "{}", scope.as_str());
+        }
+        let head = Oid::parse(&setup.oid("HEAD")).unwrap();
+        for (of, keep) in [
+            (SnapshotOf::WorkingTree, Keep::Nothing),
+            (SnapshotOf::WorkingTree, Keep::Objects),
+            (SnapshotOf::Commit(head.clone()), Keep::Objects),
+        ] {
+            let vault = Vault::open(&setup.repository(), &setup.folder().join("vault")).unwrap();
+            let taken = vault
+                .snapshot(&setup.repository(), &of, keep, &setup.scratch())
+                .unwrap();
+            assert_ne!(taken.tree, vault.tree_of(&head).unwrap());
+            if let Some(commit) = &taken.commit {
+                vault.set_ref("refs/jobs/a/base", commit).unwrap();
+                vault.keep_change(&head, commit).unwrap();
+                vault.patch(&head, commit, &[b"crlf".to_vec()]).unwrap();
+            }
+            let mut after = BTreeMap::new();
+            snapshot(&setup.top(), &mut after);
+            assert!(before == after, "{of:?} {keep:?}");
+            assert_eq!(before_status, status(setup), "{of:?} {keep:?}");
         }
     });
 }

@@ -2,14 +2,16 @@
 
 use clap::{Args, Subcommand};
 
+use crate::cli::commands::apply::TargetFlags;
 use crate::cli::commands::consult::ConsultFlags;
+use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::SubjectFlags;
 use crate::cli::input::Input;
 use crate::domain::fault::Fault;
-use crate::domain::request::DryRunRequest;
+use crate::domain::request::{ApplyAction, DryRunRequest};
 
-/// Show what a consult or review would send and run, without doing it (free)
+/// Show what a consult, review or delegate would send and run, without doing it (free)
 ///
 /// Takes exactly the flags of the command it previews. Nothing is sent and no job is made.
 #[derive(Debug, Args)]
@@ -25,9 +27,15 @@ pub(crate) enum Previewed {
     /// What `crosscheck consult` would send and run (free)
     #[command(about = "Show what `crosscheck consult` would send and run (free)", long_about = None)]
     Consult(ConsultFlags),
+    /// What `crosscheck delegate` would send and run (free)
+    #[command(about = "Show what `crosscheck delegate` would send and run (free)", long_about = None)]
+    Delegate(DelegateFlags),
     /// What `crosscheck review` would send and run (free)
     #[command(about = "Show what `crosscheck review` would send and run (free)", long_about = None)]
     Review(SubjectFlags),
+    /// What `crosscheck apply --land` would put into your files (free)
+    #[command(about = "Show what `crosscheck apply --land` would put into your files (free)", long_about = None)]
+    Apply(TargetFlags),
 }
 
 impl DryRunFlags {
@@ -35,7 +43,9 @@ impl DryRunFlags {
     pub(crate) fn output(&self) -> OutputFlags {
         match &self.command {
             Previewed::Consult(flags) => flags.paid.output,
+            Previewed::Delegate(flags) => flags.paid.output,
             Previewed::Review(flags) => flags.paid.output,
+            Previewed::Apply(flags) => flags.output,
         }
     }
 
@@ -43,7 +53,9 @@ impl DryRunFlags {
     pub(crate) fn request(self, input: &mut Input<'_>) -> Result<DryRunRequest, Fault> {
         match self.command {
             Previewed::Consult(flags) => flags.request(input).map(DryRunRequest::Consult),
+            Previewed::Delegate(flags) => flags.request(input).map(DryRunRequest::Delegate),
             Previewed::Review(flags) => flags.request(input).map(DryRunRequest::Review),
+            Previewed::Apply(flags) => Ok(DryRunRequest::Apply(flags.request(ApplyAction::Preview, input))),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! One file per command: its flags, and the request they become.
 
+pub(super) mod apply;
 pub(super) mod cancel;
+pub(super) mod clean;
 pub(super) mod consult;
 pub(super) mod contract;
+pub(super) mod delegate;
 pub(super) mod demo;
 pub(super) mod doors;
 pub(super) mod dry_run;
@@ -12,6 +15,7 @@ pub(super) mod output;
 pub(super) mod paid;
 pub(super) mod review;
 pub(super) mod status;
+pub(super) mod undo;
 pub(super) mod watch;
 
 #[cfg(test)]

@@ -85,13 +85,14 @@ fn knobs(words: Vec<String>) -> Result<Map<String, Value>, Fault> {
             return Err(Fault::argument("options", "an `--option` holds no `=`")
                 .hint("write it as --option KEY=VALUE, such as --option timeout_s=600"));
         };
-        let is_switch = options::TABLE
-            .iter()
-            .any(|row| row.name == key && row.kind == options::SWITCH);
+        let row = options::TABLE.iter().find(|row| row.name == key);
+        let is_switch = row.is_some_and(|row| row.kind == options::SWITCH);
+        let is_list = row.is_some_and(|row| row.kind.starts_with(options::LIST));
         // Only a switch is not written as text: `language=true` is a language that nobody speaks, but text.
         let value = match value {
             "true" if is_switch => Value::Bool(true),
             "false" if is_switch => Value::Bool(false),
+            text if is_list => text.split(',').map(str::trim).collect(),
             text => Value::String(text.to_owned()),
         };
         if knobs.insert(key.to_owned(), value).is_some() {

@@ -44,6 +44,8 @@ pub(crate) enum TopicFlag {
     Options,
     /// The settings in force and where each comes from
     Policy,
+    /// Our worktrees, what landed, and the room it takes
+    Worktrees,
     /// The error codes with their exit codes
     Errors,
 }
@@ -58,6 +60,7 @@ impl StatusFlags {
                 TopicFlag::Quota => Topic::Quota,
                 TopicFlag::Options => Topic::Options,
                 TopicFlag::Policy => Topic::Policy,
+                TopicFlag::Worktrees => Topic::Worktrees,
                 TopicFlag::Errors => Topic::Errors,
             },
             workspace: input.folder(self.workspace),

@@ -50,6 +50,7 @@ fn words(event: &Event) -> (&'static str, String, Style) {
         Event::Searched { query } => plain("searched", query),
         Event::Message { text } => plain("said", text),
         Event::Retrying { reason } => ("retrying", reason.clone(), Style::Yellow),
+        Event::Stage { what } => ("now", what.clone(), Style::Dim),
         Event::Suspended { slept_ms } => (
             "asleep",
             format!("the machine, for {}", spoken(*slept_ms)),

@@ -3,8 +3,11 @@
 //! Everything that is printed passes [`page::Page`], which spells out control characters: a model's words or a file's name
 //! must not move the cursor, change colours or hide text.
 
+mod apply;
+mod clean;
 mod consult;
 mod contract;
+mod delegate;
 mod dry_run;
 pub(super) mod event;
 mod fault;
@@ -67,6 +70,14 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
             status::render(success, stdout);
             status::steps(success)
         }
+        "apply" | "dry_run" if body.contains_key("action") => {
+            apply::render(success, stdout);
+            apply::steps(success)
+        }
+        "clean" => {
+            clean::render(success, stdout);
+            success.next_steps.clone()
+        }
         "dry_run" => {
             dry_run::render(success, stdout);
             dry_run::steps(success)
@@ -97,7 +108,15 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
             }
             None => anything(success, stdout),
         },
-        "job" | "consult" | "review" => {
+        "job" | "delegate" if body.contains_key("changed") => {
+            delegate::render(success, stdout, stderr);
+            delegate::steps(success)
+        }
+        "job" | "delegate" if body.contains_key("tasks") => {
+            delegate::group(success, stdout);
+            delegate::steps_of_group(success)
+        }
+        "job" | "consult" | "review" | "delegate" => {
             job::render(success, stdout);
             job::steps(success)
         }

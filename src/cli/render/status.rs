@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::cli::render::clean;
 use crate::cli::render::job::text;
 use crate::cli::render::page::{Page, Style, counted};
 use crate::cli::render::table::{facts, table};
@@ -28,6 +29,8 @@ pub(super) fn render(success: &Success, page: &mut Page) {
     } else if body.contains_key("options") {
         let rows = rows("options", &["name", "type", "default", "meaning"]);
         table(page, &["KEY", "VALUE", "DEFAULT", "MEANING"], &rows);
+    } else if body.contains_key("repositories") {
+        clean::repositories(body, page);
     } else if body.contains_key("settings") {
         facts(page, &[("file", text(body, "file").map(str::to_owned))]);
         page.blank();

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::domain::job::JobName;
 
+/// Files that one call may name; more are meant by naming none.
+pub const APPLY_FILES: usize = 1000;
+
 /// What to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApplyAction {
@@ -30,6 +33,31 @@ pub enum ApplyAction {
 impl ApplyAction {
     /// The names callers may write.
     pub const NAMES: [&'static str; 5] = ["preview", "land", "branch", "discard", "undo"];
+
+    /// Returns the action of this name, without what only its own arguments say.
+    pub fn named(name: &str) -> Option<Self> {
+        let actions = [
+            Self::Preview,
+            Self::Land {
+                token: None,
+                accept_failed_checks: false,
+            },
+            Self::Branch { name: None },
+            Self::Discard,
+            Self::Undo,
+        ];
+        actions.into_iter().find(|action| action.as_str() == name)
+    }
+
+    /// Tells whether an argument beside the job and the workspace means something to it.
+    pub fn takes(&self, argument: &str) -> bool {
+        match self {
+            // A preview is of what `land` would do, and is made with the same arguments.
+            Self::Preview | Self::Land { .. } => argument != "branch",
+            Self::Branch { .. } => matches!(argument, "branch" | "files"),
+            Self::Discard | Self::Undo => false,
+        }
+    }
 
     /// Returns the name used in envelopes.
     pub fn as_str(&self) -> &'static str {

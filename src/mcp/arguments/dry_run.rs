@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::domain::fault::Fault;
 use crate::domain::request::DryRunRequest;
-use crate::mcp::arguments::{choice, consult, decode, review};
+use crate::mcp::arguments::{apply, choice, consult, decode, delegate, review};
 
 /// The tools that have a preview.
-const PREVIEWED: [&str; 2] = ["consult", "review"];
+const PREVIEWED: [&str; 4] = ["consult", "review", "delegate", "apply"];
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +28,12 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<DryRunRequest, Faul
             .map(DryRunRequest::Consult)
             .map_err(inner),
         "review" => review::parse(arguments).map(DryRunRequest::Review).map_err(inner),
+        "delegate" => delegate::parse(arguments)
+            .map(DryRunRequest::Delegate)
+            .map_err(inner),
+        "apply" => apply::parse_preview(arguments)
+            .map(DryRunRequest::Apply)
+            .map_err(inner),
         _ => Err(choice::not_one_of("tool", &tool, &PREVIEWED)),
     }
 }

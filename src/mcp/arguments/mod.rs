@@ -4,10 +4,12 @@
 //! strictly, with three mercies that models need: a `null` is an absent argument, and a whole number may be written as
 //! `1.0` or `"1"`. No fault repeats a value, because a value may be a secret.
 
+mod apply;
 mod cancel;
 mod common;
 mod consult;
 mod decode;
+mod delegate;
 mod dry_run;
 mod job;
 mod review;
@@ -21,7 +23,9 @@ use crate::service::call::Request;
 use crate::service::{choice, options, whole};
 
 /// The tools, sorted, which is also the order in which they are listed.
-pub const TOOLS: [&str; 6] = ["cancel", "consult", "dry_run", "job", "review", "status"];
+pub const TOOLS: [&str; 8] = [
+    "apply", "cancel", "consult", "delegate", "dry_run", "job", "review", "status",
+];
 
 /// Parses the arguments of a tool.
 ///
@@ -30,8 +34,10 @@ pub const TOOLS: [&str; 6] = ["cancel", "consult", "dry_run", "job", "review", "
 pub fn parse(tool: &str, arguments: Option<Map<String, Value>>) -> Result<Request, Fault> {
     let arguments = arguments.unwrap_or_default();
     match tool {
+        "apply" => apply::parse(arguments).map(Request::Apply),
         "cancel" => cancel::parse(arguments).map(Request::Cancel),
         "consult" => consult::parse(arguments).map(Request::Consult),
+        "delegate" => delegate::parse(arguments).map(Request::Delegate),
         "dry_run" => dry_run::parse(arguments).map(Request::DryRun),
         "job" => job::parse(arguments).map(Request::Job),
         "review" => review::parse(arguments).map(Request::Review),

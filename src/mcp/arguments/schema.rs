@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use crate::mcp::arguments::{TOOLS, cancel, consult, dry_run, job, review, status};
+use crate::mcp::arguments::{TOOLS, apply, cancel, consult, delegate, dry_run, job, review, status};
 
 /// Returns the schema of a tool's arguments; an empty one for a name that is no tool.
 pub(crate) fn of(tool: &str) -> &'static Map<String, Value> {
@@ -17,8 +17,10 @@ pub(crate) fn of(tool: &str) -> &'static Map<String, Value> {
     static SCHEMAS: OnceLock<[Map<String, Value>; TOOLS.len()]> = OnceLock::new();
     let schemas = SCHEMAS.get_or_init(|| {
         [
+            slim::<apply::ApplyArguments>(),
             slim::<cancel::CancelArguments>(),
             slim::<consult::ConsultArguments>(),
+            slim::<delegate::DelegateArguments>(),
             slim::<dry_run::DryRunArguments>(),
             slim::<job::JobArguments>(),
             slim::<review::ReviewArguments>(),

@@ -14,6 +14,7 @@ const TOPICS: [Topic; Topic::NAMES.len()] = [
     Topic::Quota,
     Topic::Options,
     Topic::Policy,
+    Topic::Worktrees,
     Topic::Errors,
 ];
 

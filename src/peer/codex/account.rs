@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::peer::codex::invocation::untrusted;
+use crate::peer::codex::pins::untrusted;
 
 /// Whether codex is logged in, as far as it can be told without a paid call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,86 +1,33 @@
-//! The command lines that are sent to codex, each flag with the guarantee that it holds up.
+//! The command line of a run that is paid, each flag with the guarantee that it holds up.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::domain::request::{Effort, ModelName, ThreadId};
-use crate::domain::tier::{Isolation, Sandbox, Tools};
+use crate::domain::tier::{Isolation, Tools};
+use crate::peer::codex::pins::{NO_WAIT, PINS, WAIT, untrusted};
+use crate::peer::codex::sandbox::WriteAccess;
 use crate::peer::codex::servers::{switch_off, toml_string};
 
-/// A setting that outranks the user's configuration, and what it guarantees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// `key=value` behind `-c`.
-    pub setting: &'static str,
-    /// The guarantee, for people.
-    pub guarantee: &'static str,
+/// What a run's commands may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read files.
+    Read,
+    /// Also write below the top of a tree of which the run's directory is a part.
+    Write {
+        /// The top of the tree.
+        top: PathBuf,
+        /// Whether they may use the network.
+        network: bool,
+    },
 }
-
-/// The pins of every run. Features are always set in this form: `--disable NAME` is an error on a version that does not
-/// know the name; this form is at most a warning there.
-pub const PINS: [Pin; 12] = [
-    Pin {
-        setting: "shell_environment_policy.inherit=core",
-        guarantee: "commands do not see keys in codex's environment",
-    },
-    Pin {
-        setting: "features.shell_snapshot=false",
-        guarantee: "the same: up to 0.157.1 a snapshot of the shell hands the whole environment to commands again",
-    },
-    Pin {
-        setting: NO_WAIT,
-        guarantee: "a run without network ends by itself",
-    },
-    Pin {
-        setting: "features.remote_plugin=false",
-        guarantee: "no plugin is fetched for a run",
-    },
-    Pin {
-        setting: "features.plugins=false",
-        guarantee: "the user's plugins take no part",
-    },
-    Pin {
-        setting: "features.apps=false",
-        guarantee: "connected apps take no part",
-    },
-    Pin {
-        setting: "features.hooks=false",
-        guarantee: "hooks, which run outside the sandbox, do not run",
-    },
-    Pin {
-        setting: "notify=[]",
-        guarantee: "the user's notification program does not run",
-    },
-    Pin {
-        setting: "features.sleep_tool=false",
-        guarantee: "the model does not pass paid time sleeping",
-    },
-    Pin {
-        setting: "project_doc_max_bytes=0",
-        guarantee: "the repository's instructions reach the model only fenced, as data",
-    },
-    Pin {
-        setting: "skills.include_instructions=false",
-        guarantee: "the repository's skills do not reach the model unfenced",
-    },
-    Pin {
-        setting: "analytics.enabled=false",
-        guarantee: "a run sends no usage statistics",
-    },
-];
-
-/// The pin that makes codex give up when nobody listens at the model's service, and the setting that makes it wait.
-///
-/// codex-cli 0.169.0 waits for ever then, trying after 3, 8 and 13 s and at last every 63 s; a stream that breaks while
-/// somebody listens is tried as often as ever. Versions without the feature give up after 25 s (seen with 0.140.0).
-const NO_WAIT: &str = "features.unbounded_connection_retries=false";
-const WAIT: &str = "features.unbounded_connection_retries=true";
 
 /// One call of `codex exec`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exec {
     /// What commands may do.
-    pub sandbox: Sandbox,
+    pub access: Access,
     /// Where codex works.
     pub directory: PathBuf,
     /// The thread to continue.
@@ -91,7 +38,8 @@ pub struct Exec {
     pub effort: Option<Effort>,
     /// A file with the JSON schema that the answer must fit.
     pub schema: Option<PathBuf>,
-    /// Where codex writes its last message.
+    /// Where codex writes its last message, outside its sandbox: commands that may write must not reach the place, or
+    /// they could put a link there.
     pub last_message: PathBuf,
     /// How much of the user's configuration takes part.
     pub isolation: Isolation,
@@ -115,7 +63,13 @@ impl Exec {
     pub fn arguments(&self) -> Vec<OsString> {
         let mut line = Line(vec!["exec".into()]);
         line.flag("--json");
-        line.pair("-s", sandbox_name(self.sandbox));
+        line.pair(
+            "-s",
+            match self.access {
+                Access::Read => "read-only",
+                Access::Write { .. } => "workspace-write",
+            },
+        );
         line.pair("-C", self.directory.clone());
         line.flag("--skip-git-repo-check");
         // A rule that allows a command runs it outside the sandbox, read-only or not (seen with codex-cli 0.134.0 and
@@ -124,6 +78,20 @@ impl Exec {
         line.pair("-c", untrusted(&self.project));
         for pin in PINS {
             line.pair("-c", pin.setting);
+        }
+        match &self.access {
+            Access::Read => {}
+            Access::Write { top, network } => {
+                let access = WriteAccess {
+                    top: top.clone(),
+                    directory: self.directory.clone(),
+                    network: *network,
+                };
+                access
+                    .settings()
+                    .into_iter()
+                    .for_each(|setting| line.pair("-c", setting));
+            }
         }
         line.pair(
             "-c",
@@ -180,34 +148,6 @@ impl Exec {
     }
 }
 
-/// Returns the override that takes the trust from a project for one run, so that the repository's own configuration
-/// does not take part: a trusted one may start servers and choose the model.
-///
-/// codex looks a project up by the canonical path of its git root (seen with 0.110.0 to 0.169.0;
-/// `a_trusted_repository_configures_nothing` pins it).
-pub fn untrusted(project: &Path) -> String {
-    format!(
-        "projects={{{}={{trust_level=\"untrusted\"}}}}",
-        toml_string(&project.to_string_lossy())
-    )
-}
-
-/// Returns the arguments of the free probe that tells whether the sandbox works: exit code 0 means that it does.
-///
-/// `codex doctor` does not notice a broken sandbox (seen with codex-cli 0.169.0).
-pub fn sandbox_probe() -> Vec<OsString> {
-    ["sandbox", "-c", "sandbox_mode=read-only", "--", "true"]
-        .map(OsString::from)
-        .to_vec()
-}
-
-fn sandbox_name(sandbox: Sandbox) -> &'static str {
-    match sandbox {
-        Sandbox::ReadOnly => "read-only",
-        Sandbox::WorkspaceWrite => "workspace-write",
-    }
-}
-
 struct Line(Vec<OsString>);
 
 impl Line {
@@ -227,7 +167,7 @@ mod tests {
 
     fn exec() -> Exec {
         Exec {
-            sandbox: Sandbox::ReadOnly,
+            access: Access::Read,
             directory: "/w".into(),
             resume: None,
             model: None,
@@ -278,6 +218,37 @@ mod tests {
         };
         assert!(!line(&ignoring).contains("mcp_servers"));
         assert!(line(&ignoring).contains("--ignore-user-config"));
+    }
+
+    #[test]
+    fn a_run_that_edits_writes_nowhere_else() {
+        let check = |directory: &str, roots: &str| {
+            let written = line(&Exec {
+                access: Access::Write {
+                    top: "/w".into(),
+                    network: false,
+                },
+                directory: directory.into(),
+                ..exec()
+            });
+            assert!(
+                written.starts_with(&format!("exec --json -s workspace-write -C {directory} ")),
+                "{written}"
+            );
+            for setting in [
+                "sandbox_workspace_write.network_access=false",
+                "sandbox_workspace_write.exclude_slash_tmp=true",
+                roots,
+            ] {
+                assert!(
+                    written.contains(&format!("-c {setting} ")),
+                    "{setting}: {written}"
+                );
+            }
+            assert!(!line(&exec()).contains("workspace"), "{}", line(&exec()));
+        };
+        check("/w", "sandbox_workspace_write.writable_roots=[]");
+        check("/w/sub", "sandbox_workspace_write.writable_roots=[\"/w\"]");
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub mod classify;
 pub mod events;
 pub mod invocation;
 pub mod locate;
+pub mod pins;
 pub mod rollout;
+pub mod sandbox;
 pub mod servers;
 pub mod version;

@@ -1,0 +1,430 @@
+//! What landing would do to the files as they are now, worked out without changing one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::diff::text::shown_path;
+use crate::domain::delegation::Diffstat;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::git::{Conflict, GitError, Keep, Merged, Oid, Renames, SnapshotOf, TreeChange, Vault};
+use crate::service::apply::selection::{Selected, Selection, Trees};
+use crate::service::apply::subject::{Opened, Subject};
+use crate::service::git_fault::git_fault;
+use crate::state::landing::{Node, Step, look};
+
+/// How a chosen file fits the present files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileState {
+    /// The present file is what the peer started from.
+    Clean,
+    /// The present file has other changes too, and both fit.
+    Merged,
+    /// They do not fit.
+    Conflict,
+    /// The present file is what the peer left already.
+    Already,
+    /// It takes no part.
+    Left,
+}
+
+impl FileState {
+    /// Returns the name in envelopes.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Merged => "merged",
+            Self::Conflict => "conflict",
+            Self::Already => "already",
+            Self::Left => "left_out",
+        }
+    }
+}
+
+/// How the chosen files fit, all together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// There is nothing to land.
+    Nothing,
+    /// All of it is in the files already.
+    Already,
+    /// It fits.
+    Clean,
+    /// It does not.
+    Conflicts,
+}
+
+/// Why nothing lands although it would fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Block {
+    /// Chosen files can never land.
+    Refused(Vec<String>),
+    /// Chosen files are outside of what the task may change.
+    Outside(Vec<String>),
+    /// More files are chosen than the task may change.
+    TooMany {
+        /// The limit.
+        limit: u32,
+        /// The chosen ones.
+        chosen: usize,
+    },
+    /// Chosen files deserve a look of their own and were not named.
+    NeedsNaming(Vec<String>),
+}
+
+/// What landing would do.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The changed files of the result.
+    pub(super) selection: Selection,
+    /// How each of them fits, in the same order.
+    pub(super) states: Vec<FileState>,
+    /// All together.
+    pub(super) fit: Fit,
+    /// Why it does not land although it would fit.
+    pub(super) blocks: Vec<Block>,
+    /// What does not fit.
+    pub(super) conflicts: Vec<Conflict>,
+    /// The size of what would land.
+    pub(super) diffstat: Diffstat,
+    /// What would be done, path by path.
+    pub(super) steps: Vec<Step>,
+    /// What the peer started from.
+    pub(super) base: Oid,
+    /// The result, narrowed to what may land.
+    pub(super) result: Oid,
+}
+
+impl Plan {
+    /// Works it out. Blocks; writes into our store and nowhere else.
+    pub(super) fn of(subject: &Subject, opened: &Opened, names: &[String]) -> Result<Self, Fault> {
+        let fault = |error: GitError| git_fault(&error);
+        let Opened {
+            repository,
+            vault,
+            scratch,
+        } = opened;
+        let work = subject.work().ok_or_else(|| subject.nothing())?;
+        let base = oid(&subject.delegation.baseline.tree)?;
+        let whole = oid(&work.tree)?;
+        let present = vault
+            .snapshot(repository, &SnapshotOf::WorkingTree, Keep::Objects, scratch)
+            .map_err(fault)?
+            .tree;
+        let top = repository.top_level();
+        let trees = Trees {
+            base: &base,
+            result: &whole,
+            present: &present,
+        };
+        let links = |path: &[u8]| links_on_the_way(top, path);
+        let selection = Selection::of(vault, &trees, &subject.delegation, names, links)?;
+        let landing = selection.landing_paths();
+        let result = if selection.is_whole() {
+            whole.clone()
+        } else if landing.is_empty() {
+            base.clone()
+        } else {
+            vault.pick(&base, &whole, &landing).map_err(fault)?
+        };
+        let wanted = vault.changes(&base, &result, Renames::Split).map_err(fault)?;
+        let moved = if present == base {
+            Vec::new()
+        } else {
+            vault.changes(&base, &present, Renames::Split).map_err(fault)?
+        };
+        let landed = Landed {
+            wanted: &wanted,
+            moved: &moved,
+        };
+        let (steps, conflicts) = match landed.tree(vault, &base, &present, &result)? {
+            Merged::Clean { tree } => steps(vault, top, &present, &tree)?,
+            Merged::Conflicts(conflicts) => (Vec::new(), conflicts),
+        };
+        let states = states(&selection, &landed, &conflicts);
+        let fit = if wanted.is_empty() {
+            Fit::Nothing
+        } else if !conflicts.is_empty() {
+            Fit::Conflicts
+        } else if steps.is_empty() {
+            Fit::Already
+        } else {
+            Fit::Clean
+        };
+        Ok(Self {
+            blocks: blocks(&selection, subject.delegation.max_files),
+            diffstat: diffstat(selection.files.iter().filter(|file| file.can_land())),
+            states,
+            fit,
+            conflicts,
+            steps: if fit == Fit::Clean { steps } else { Vec::new() },
+            base,
+            result,
+            selection,
+        })
+    }
+
+    /// Tells whether it can land as it is.
+    pub(super) fn can_land(&self) -> bool {
+        self.fit == Fit::Clean && self.blocks.is_empty()
+    }
+
+    /// Returns the chosen files that can land at all and need no word of their own, as the preview lists them.
+    pub(super) fn harmless(&self) -> Vec<&str> {
+        self.selection
+            .files
+            .iter()
+            .filter(|file| file.can_land() && file.shown.risk.is_none())
+            .map(|file| file.shown.path.as_str())
+            .collect()
+    }
+
+    /// Returns the chosen files that deserve a look of their own.
+    pub(super) fn risky(&self) -> Vec<&Selected> {
+        let files = self.selection.files.iter();
+        files
+            .filter(|file| file.can_land() && file.shown.risk.is_some())
+            .collect()
+    }
+
+    /// Counts the files that would land.
+    pub(super) fn landing(&self) -> usize {
+        self.selection.files.iter().filter(|file| file.can_land()).count()
+    }
+}
+
+/// Reads an object id of a record.
+pub(super) fn oid(text: &str) -> Result<Oid, Fault> {
+    Oid::parse(text).ok_or_else(|| {
+        Fault::new(
+            FaultCode::StateUnavailable,
+            "the job's record holds no valid object id",
+        )
+    })
+}
+
+/// What changed since the peer began: in its worktree, and in the user's files.
+struct Landed<'a> {
+    wanted: &'a [TreeChange],
+    moved: &'a [TreeChange],
+}
+
+impl Landed<'_> {
+    /// Makes the tree that landing leaves behind. Where nobody else touched a place, it is the peer's to the byte; only
+    /// where both did, git merges.
+    fn tree(&self, vault: &Vault, base: &Oid, present: &Oid, result: &Oid) -> Result<Merged, Fault> {
+        let fault = |error: GitError| git_fault(&error);
+        let clean = |tree: &Oid| Ok(Merged::Clean { tree: tree.clone() });
+        if self.moved.is_empty() {
+            return clean(result);
+        }
+        if self.wanted.is_empty() {
+            return clean(present);
+        }
+        if self.both_touched() {
+            return vault.merge(base, present, result).map_err(fault);
+        }
+        let paths: Vec<Vec<u8>> = self.wanted.iter().map(|change| change.path.clone()).collect();
+        let tree = vault.pick(present, result, &paths).map_err(fault)?;
+        Ok(Merged::Clean { tree })
+    }
+
+    /// Tells whether some place was changed on both sides: the same path, or one that is a folder of the other.
+    fn both_touched(&self) -> bool {
+        let places = |changes: &[TreeChange]| -> BTreeSet<Vec<u8>> {
+            changes.iter().map(|change| change.path.clone()).collect()
+        };
+        let (wanted, moved) = (places(self.wanted), places(self.moved));
+        let inside = |paths: &BTreeSet<Vec<u8>>, others: &BTreeSet<Vec<u8>>| {
+            paths.iter().any(|path| {
+                let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+                ends.map(|(at, _)| &path[..at])
+                    .chain([path.as_slice()])
+                    .any(|place| others.contains(place))
+            })
+        };
+        inside(&wanted, &moved) || inside(&moved, &wanted)
+    }
+
+    /// Says how each path of the result fits.
+    fn state_of(
+        &self,
+        path: &[u8],
+        wanted: &BTreeMap<&[u8], &TreeChange>,
+        moved: &BTreeMap<&[u8], &TreeChange>,
+    ) -> FileState {
+        match (wanted.get(path), moved.get(path)) {
+            (None, _) => FileState::Left,
+            (Some(_), None) => FileState::Clean,
+            (Some(wanted), Some(moved)) if wanted.new == moved.new => FileState::Already,
+            (Some(_), Some(_)) => FileState::Merged,
+        }
+    }
+}
+
+/// Compares what landing would change with what is really there, and reads what it would write.
+///
+/// A place that is not as the snapshot says is in the way: an ignored file, one that is changing just now, or one that a
+/// sparse checkout left out.
+fn steps(vault: &Vault, top: &Path, present: &Oid, tree: &Oid) -> Result<(Vec<Step>, Vec<Conflict>), Fault> {
+    let fault = |error: GitError| git_fault(&error);
+    let changes = vault.changes(present, tree, Renames::Split).map_err(fault)?;
+    let entries = || {
+        changes
+            .iter()
+            .flat_map(|change| [&change.old, &change.new])
+            .flatten()
+    };
+    let oids: Vec<&Oid> = entries().map(|entry| &entry.oid).collect();
+    let mut blobs = if oids.is_empty() {
+        Vec::new()
+    } else {
+        vault.blobs(&oids).map_err(fault)?
+    }
+    .into_iter();
+    let gone: BTreeSet<&[u8]> = changes
+        .iter()
+        .filter(|change| change.new.is_none())
+        .map(|change| change.path.as_slice())
+        .collect();
+    let (mut steps, mut conflicts) = (Vec::new(), Vec::new());
+    for change in &changes {
+        let mut next = |mode: u32| Some((mode, blobs.next()?));
+        let old = change.old.as_ref().and_then(|entry| next(entry.mode));
+        let after = change.new.as_ref().and_then(|entry| next(entry.mode));
+        let expected = old.map_or(Node::Absent, |(mode, bytes)| Node::of(mode, &bytes));
+        let found = look(top, &change.path).map_err(|error| unreadable(&change.path, &error))?;
+        let behind_gone = folders(&change.path).any(|folder| gone.contains(folder));
+        let before = match (&expected, found) {
+            // The file or link on the way is deleted by the same landing.
+            (Node::Absent, _) if behind_gone => Node::Absent,
+            // Whether the folder goes is decided where it lands.
+            (Node::Absent, Node::Folder) if holds(&changes, &change.path) => Node::Folder,
+            (expected, found) if *expected == found => found,
+            (expected, found) => {
+                conflicts.push(Conflict {
+                    path: change.path.clone(),
+                    reason: in_the_way(expected, &found).to_owned(),
+                    hunks: Vec::new(),
+                });
+                continue;
+            }
+        };
+        steps.push(Step {
+            path: change.path.clone(),
+            before,
+            after,
+        });
+    }
+    Ok((steps, conflicts))
+}
+
+/// Tells whether a change deletes something in this folder.
+fn holds(changes: &[TreeChange], folder: &[u8]) -> bool {
+    changes
+        .iter()
+        .any(|change| change.new.is_none() && folders(&change.path).any(|above| above == folder))
+}
+
+fn in_the_way(expected: &Node, found: &Node) -> &'static str {
+    match (expected, found) {
+        (Node::Absent, Node::Folder) => "a folder is in its place",
+        (Node::Absent, Node::Other) => "something that is neither a file nor a folder is in its place",
+        (Node::Absent, _) => "a file that git ignores is in its place",
+        (_, Node::Absent) => "it is not in the working tree, perhaps because of a sparse checkout",
+        _ => "it is changing just now",
+    }
+}
+
+fn unreadable(path: &[u8], error: &std::io::Error) -> Fault {
+    let message = format!("`{}` cannot be looked at: {error}", shown_path(path));
+    Fault::new(FaultCode::ApplyConflict, message).hint("make the file readable, or leave it out of files")
+}
+
+/// Returns the links on the way to a path, in the files as they are. Ignored ones are in no snapshot.
+fn links_on_the_way(top: &Path, path: &[u8]) -> Vec<Vec<u8>> {
+    folders(path)
+        .filter(|folder| {
+            let place = top.join(std::ffi::OsStr::from_bytes(folder));
+            fs::symlink_metadata(place).is_ok_and(|about| about.is_symlink())
+        })
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// Returns the folders on the way to a path, from the top down.
+fn folders(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    ends.map(|(at, _)| &path[..at])
+}
+
+fn states(selection: &Selection, landed: &Landed<'_>, conflicts: &[Conflict]) -> Vec<FileState> {
+    let by_path = |changes: &'_ [TreeChange]| -> BTreeMap<Vec<u8>, TreeChange> {
+        changes
+            .iter()
+            .map(|change| (change.path.clone(), change.clone()))
+            .collect()
+    };
+    let (wanted, moved) = (by_path(landed.wanted), by_path(landed.moved));
+    let wanted: BTreeMap<&[u8], &TreeChange> = wanted
+        .iter()
+        .map(|(path, change)| (path.as_slice(), change))
+        .collect();
+    let moved: BTreeMap<&[u8], &TreeChange> = moved
+        .iter()
+        .map(|(path, change)| (path.as_slice(), change))
+        .collect();
+    let in_conflict: BTreeSet<&[u8]> = conflicts
+        .iter()
+        .map(|conflict| conflict.path.as_slice())
+        .collect();
+    let state = |file: &Selected| {
+        if !file.can_land() {
+            FileState::Left
+        } else if file.paths().any(|path| in_conflict.contains(path)) {
+            FileState::Conflict
+        } else {
+            landed.state_of(&file.change.path, &wanted, &moved)
+        }
+    };
+    selection.files.iter().map(state).collect()
+}
+
+fn blocks(selection: &Selection, max_files: Option<u32>) -> Vec<Block> {
+    let chosen = || selection.files.iter().filter(|file| file.is_chosen);
+    let names = |files: Vec<&Selected>| -> Vec<String> {
+        files.into_iter().map(|file| file.shown.path.clone()).collect()
+    };
+    let refused = names(chosen().filter(|file| file.shown.refused.is_some()).collect());
+    let outside = names(chosen().filter(|file| file.is_outside).collect());
+    let risky = chosen().filter(|file| file.can_land() && file.shown.risk.is_some());
+    let unnamed = names(risky.filter(|_| !selection.is_named).collect());
+    let count = chosen().count();
+    let too_many = max_files.filter(|limit| count > usize::try_from(*limit).unwrap_or(usize::MAX));
+    let lists = [
+        (refused, Block::Refused as fn(Vec<String>) -> Block),
+        (outside, Block::Outside),
+        (unnamed, Block::NeedsNaming),
+    ];
+    lists
+        .into_iter()
+        .filter(|(files, _)| !files.is_empty())
+        .map(|(files, block)| block(files))
+        .chain(too_many.map(|limit| Block::TooMany { limit, chosen: count }))
+        .collect()
+}
+
+fn diffstat<'a>(files: impl Iterator<Item = &'a Selected>) -> Diffstat {
+    files.fold(Diffstat::default(), |mut size, file| {
+        size.files += 1;
+        match file.change.lines {
+            Some((added, removed)) => {
+                size.added += added;
+                size.removed += removed;
+            }
+            None => size.binary += 1,
+        }
+        size
+    })
+}

@@ -1,0 +1,139 @@
+//! The files that a caller names: inside the workspace, text, and shown without secrets.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::limits;
+use crate::prompt::FilePart;
+use crate::redact::files::is_secret_path;
+use crate::redact::{Redacted, RedactedFile, redact_file, redact_text};
+use crate::sys::files;
+
+/// One file, as much of it as may be shown.
+#[derive(Debug)]
+pub(super) struct ContextFile {
+    /// Its path, relative to the workspace.
+    pub(super) inside: PathBuf,
+    /// The same as it is shown.
+    pub(super) path: String,
+    /// What the prompt says of it.
+    pub(super) part: FilePart,
+    /// Whether its text is kept back as a secret.
+    pub(super) withheld: bool,
+    /// Values that were masked in it.
+    pub(super) masked: u32,
+}
+
+/// Reads the files in order; the first that cannot be sent is a fault that names it.
+pub(super) fn read_files(paths: &[PathBuf], root: &Path) -> Result<Vec<ContextFile>, Fault> {
+    paths
+        .iter()
+        .enumerate()
+        .map(|(index, path)| read_file(index, path, root))
+        .collect()
+}
+
+/// Reads one file inside the workspace. Links are resolved first, so none leads out.
+fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Fault> {
+    let field = format!("files[{index}]");
+    let named = redact_text(&crate::diff::text::shown_path(
+        path.as_os_str().as_encoded_bytes(),
+    ));
+    let wrong = |code, message: &str| {
+        let name = named.as_str();
+        Fault::new(code, format!("`{field}` ({name}) {message}")).field(field.clone())
+    };
+    let unreadable = |message: &str| {
+        wrong(FaultCode::InvalidArguments, message)
+            .hint("name text files inside the workspace, relative to it")
+    };
+    let real = root
+        .join(path)
+        .canonicalize()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => unreadable("does not exist"),
+            kind => unreadable(&format!("cannot be opened: {kind}")),
+        })?;
+    if real.is_dir() {
+        return Err(unreadable("is a folder"));
+    }
+    let inside = real
+        .strip_prefix(root)
+        .map_err(|_| wrong(FaultCode::PathOutsideWorkspace, "is outside the workspace"))?;
+    let shown = crate::diff::text::shown_path(inside.as_os_str().as_encoded_bytes());
+    let listed = |text: &'static str, withheld| ContextFile {
+        part: FilePart {
+            path: redact_text(&shown),
+            text: Redacted::literal(text),
+        },
+        inside: inside.to_owned(),
+        path: shown.clone(),
+        withheld,
+        masked: 0,
+    };
+    if is_secret_path(inside.as_os_str().as_encoded_bytes()) {
+        return Ok(listed("[withheld: this file is a secret by its name]", true));
+    }
+    let bytes =
+        files::read_bounded(&real, limits::CONTEXT_FILE_BYTES).map_err(|error| match error.kind() {
+            std::io::ErrorKind::FileTooLarge => Fault {
+                field: Some(field.clone()),
+                ..Fault::new(
+                    FaultCode::InputTooLarge,
+                    format!("`{field}` is larger than {} bytes", limits::CONTEXT_FILE_BYTES),
+                )
+                .hint("name a smaller file, or paste the part that matters as context")
+            },
+            kind => wrong(FaultCode::InvalidArguments, &format!("cannot be read: {kind}")),
+        })?;
+    if crate::diff::added::looks_binary(&bytes) {
+        return Err(wrong(FaultCode::InvalidArguments, "is not a text file"));
+    }
+    match redact_file(
+        inside.as_os_str().as_encoded_bytes(),
+        &String::from_utf8_lossy(&bytes),
+    ) {
+        RedactedFile::Withheld => Ok(listed("[withheld: this file holds a private key]", true)),
+        RedactedFile::Shown(shown_text) => {
+            let part = FilePart {
+                path: redact_text(&shown),
+                text: shown_text.text,
+            };
+            Ok(ContextFile {
+                inside: inside.to_owned(),
+                path: shown,
+                part,
+                withheld: false,
+                masked: shown_text.count,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_outside_or_secret_is_never_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let inner = root.join("w");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(root.join("outside"), "canary").unwrap();
+        std::fs::write(inner.join("a.txt"), "hello").unwrap();
+        std::fs::write(inner.join(".env"), "canary").unwrap();
+        std::os::unix::fs::symlink(root.join("outside"), inner.join("link")).unwrap();
+        let code = |path: &str| {
+            read_file(0, Path::new(path), &inner)
+                .map_err(|fault| fault.code)
+                .err()
+        };
+        assert_eq!(code("a.txt"), None);
+        assert_eq!(code("../outside"), Some(FaultCode::PathOutsideWorkspace));
+        assert_eq!(code("link"), Some(FaultCode::PathOutsideWorkspace));
+        assert_eq!(code("absent"), Some(FaultCode::InvalidArguments));
+        let env = read_file(0, Path::new(".env"), &inner).unwrap();
+        assert!(env.withheld && !env.part.text.as_str().contains("canary"));
+    }
+}

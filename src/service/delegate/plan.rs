@@ -1,0 +1,256 @@
+//! The plans of a delegate: one for each task and attempt, decided to the last byte.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::domain::delegation::{Delegation, Member, Place};
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::globs;
+use crate::domain::job::{JobId, JobKind};
+use crate::domain::request::{DelegateRequest, Task};
+use crate::domain::tier::Tier;
+use crate::prompt::{DelegateParts, Fence, FilePart, delegate as write_prompt, delegate_schema};
+use crate::redact::{Redacted, redact_counted, redact_text};
+use crate::service::consult::new_fence;
+use crate::service::context_files::{ContextFile, read_files};
+use crate::service::delegate::start::Start;
+use crate::service::guidance;
+use crate::service::plan::{Plan, checked_size, egress, label};
+use crate::service::resume::Earlier;
+use crate::service::workspace::Workspace;
+use crate::state::record::{EgressFile, Expects};
+
+/// What the plans are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The call.
+    pub request: &'a DelegateRequest,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// The folder of the call.
+    pub workspace: &'a Workspace,
+    /// The same, if it may be read.
+    pub directory: &'a Path,
+    /// What the peer starts from.
+    pub start: &'a Start,
+    /// The job to go on from.
+    pub earlier: Option<&'a Earlier>,
+}
+
+/// Makes the plans, by task and attempt. Attempts at one task get the same prompt.
+pub fn plans(asked: &Asked<'_>) -> Result<Vec<Plan>, Fault> {
+    let fence = new_fence()?;
+    let files = read_files(&asked.request.files, &asked.workspace.root)?;
+    let mut plans = Vec::new();
+    for task in &asked.request.tasks {
+        for _ in 0..asked.request.attempts {
+            plans.push(plan(asked, task, &files, &fence)?);
+        }
+    }
+    Ok(plans)
+}
+
+/// Names the place of each plan in its group, in the order of [`plans`].
+pub fn members(request: &DelegateRequest, group: &JobId) -> Vec<Member> {
+    let of_task = |task: &Task| {
+        let task = task.id.clone();
+        (1..=request.attempts).map(move |attempt| Member {
+            group: group.clone(),
+            task: task.clone(),
+            attempt,
+        })
+    };
+    request.tasks.iter().flat_map(of_task).collect()
+}
+
+fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) -> Result<Plan, Fault> {
+    let request = asked.request;
+    let options = &request.common.options;
+    let delegation = delegation(asked, task)?;
+    let text = redact_counted(&task.text);
+    let context = request.context.as_deref().map(redact_counted);
+    let top = asked.start.repository.top_level();
+    let (guide, guide_warnings) = guidance::read(Some(top), asked.directory);
+    let parts = Parts::of(asked, &delegation, files);
+    let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
+    let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
+    let prompt = write_prompt(
+        &DelegateParts {
+            task: &text.text,
+            guidance: guide.as_ref(),
+            context: context.as_ref().map(|context| &context.text),
+            files: &parts.named,
+            pasted: &parts.pasted,
+            allowed_paths: &parts.allowed_paths,
+            max_files: delegation.max_files,
+            checks: &parts.checks,
+            allow_commands: &parts.allow_commands,
+            network: delegation.network,
+            live: delegation.place == Place::Live,
+            continues: delegation.continues.is_some(),
+            language: language.as_ref(),
+            instructions: instructions.as_ref(),
+        },
+        fence,
+    );
+    checked_size(&prompt, asked.config)?;
+    let masks = text.count + context.as_ref().map_or(0, |context| context.count) + parts.masked;
+    let mut warnings = asked.start.warnings();
+    warnings.extend(guide_warnings);
+    warnings.extend(unmatched(asked, &delegation));
+    if masks > 0 {
+        warnings.push(format!(
+            "{masks} values that look like secrets were masked before anything was sent"
+        ));
+    }
+    if !parts.withheld.is_empty() {
+        warnings.push(format!("withheld as secret: {}", parts.withheld.join(", ")));
+    }
+    let what = label(text.text.as_str());
+    Ok(Plan {
+        kind: JobKind::Delegate,
+        tier: Tier::Propose,
+        label: if request.tasks.len() > 1 {
+            label(&format!("{}: {what}", task.id))
+        } else {
+            what
+        },
+        workspace: asked.workspace.clone(),
+        directory: asked.directory.to_owned(),
+        repo_root: Some(asked.start.repository.top_level().to_owned()),
+        schema: Some(delegate_schema()),
+        change: None,
+        expects: Expects::Delegate {
+            delegation: Box::new(delegation),
+        },
+        egress: egress(&prompt, parts.sent, parts.withheld, masks),
+        prompt,
+        warnings,
+    })
+}
+
+/// Decides what a job may do. One that goes on from another keeps to what that one was told, where the call says nothing.
+fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
+    let options = &asked.request.common.options;
+    let earlier = asked.earlier.map(|earlier| &earlier.delegation);
+    let prefix = &asked.start.prefix;
+    let or_earlier = |own: Vec<String>, of: fn(&Delegation) -> &Vec<String>| match earlier {
+        Some(earlier) if own.is_empty() => of(earlier).clone(),
+        _ => own,
+    };
+    let mut allowed_paths = Vec::new();
+    for glob in &task.allowed_paths {
+        allowed_paths.push(globs::below(prefix, glob).ok_or_else(not_text)?);
+    }
+    let allowed_paths = or_earlier(allowed_paths, |earlier| &earlier.allowed_paths);
+    // Each of them was checked alone; together they may be too large.
+    globs::Globs::new(&allowed_paths).map_err(|(at, error)| {
+        let field = format!("allowed_paths[{at}]");
+        Fault::argument(field.clone(), format!("`{field}` {error}"))
+    })?;
+    let reuse = match (&options.reuse, earlier) {
+        (Some(own), _) => own.clone(),
+        (None, Some(earlier)) => earlier.reuse.clone(),
+        (None, None) => asked.config.reuse.value.clone(),
+    };
+    Ok(Delegation {
+        baseline: asked.start.baseline.clone(),
+        place: if options.in_place {
+            Place::Live
+        } else {
+            Place::Worktree
+        },
+        allowed_paths,
+        checks: or_earlier(task.checks.clone(), |earlier| &earlier.checks),
+        setup: options
+            .setup
+            .clone()
+            .or_else(|| earlier.and_then(|earlier| earlier.setup.clone())),
+        reuse,
+        max_files: options
+            .max_files
+            .or_else(|| earlier.and_then(|earlier| earlier.max_files)),
+        allow_commands: or_earlier(options.allow_commands.clone(), |earlier| &earlier.allow_commands),
+        network: options.network,
+        member: None,
+        continues: asked.earlier.map(|earlier| earlier.job.clone()),
+    })
+}
+
+fn not_text() -> Fault {
+    Fault::new(
+        FaultCode::InvalidWorkspace,
+        "the way from the top of the repository to the workspace is no UTF-8, so no path in it can be named",
+    )
+    .field("workspace")
+    .hint("call from the top of the repository")
+}
+
+/// Names the globs that fit no file there is. They may be meant for new ones, so this is only said.
+fn unmatched(asked: &Asked<'_>, delegation: &Delegation) -> Option<String> {
+    let paths = asked.start.paths.as_ref()?;
+    let fits_none = |glob: &&String| {
+        globs::Globs::new(std::slice::from_ref(glob))
+            .is_ok_and(|globs| !paths.iter().any(|path| globs.fit(path)))
+    };
+    let none: Vec<&str> = delegation
+        .allowed_paths
+        .iter()
+        .filter(fits_none)
+        .map(String::as_str)
+        .collect();
+    (!none.is_empty()).then(|| {
+        format!(
+            "no file fits these allowed_paths yet, which is fine for new ones: {}",
+            none.join(", ")
+        )
+    })
+}
+
+/// The lists of a prompt, and what of the files leaves this machine with it.
+struct Parts {
+    named: Vec<Redacted<String>>,
+    pasted: Vec<FilePart>,
+    allowed_paths: Vec<Redacted<String>>,
+    checks: Vec<Redacted<String>>,
+    allow_commands: Vec<Redacted<String>>,
+    sent: Vec<EgressFile>,
+    withheld: Vec<String>,
+    masked: u32,
+}
+
+impl Parts {
+    /// A file that the peer has is named; one that its tree has not is pasted.
+    fn of(asked: &Asked<'_>, delegation: &Delegation, files: &[ContextFile]) -> Self {
+        let redacted = |texts: &[String]| texts.iter().map(|text| redact_text(text)).collect();
+        let mut parts = Self {
+            named: Vec::new(),
+            pasted: Vec::new(),
+            allowed_paths: redacted(&delegation.allowed_paths),
+            checks: redacted(&delegation.checks),
+            allow_commands: redacted(&delegation.allow_commands),
+            sent: Vec::new(),
+            withheld: Vec::new(),
+            masked: 0,
+        };
+        for file in files {
+            if asked.start.has(&file.inside) {
+                let path = asked.start.prefix.join(&file.inside);
+                let shown = crate::diff::text::shown_path(path.as_os_str().as_encoded_bytes());
+                parts.named.push(redact_text(&shown));
+                continue;
+            }
+            parts.pasted.push(file.part.clone());
+            if file.withheld {
+                parts.withheld.push(file.path.clone());
+            } else {
+                parts.masked += file.masked;
+                parts.sent.push(EgressFile {
+                    path: file.path.clone(),
+                    bytes: file.part.text.as_str().len(),
+                });
+            }
+        }
+        parts
+    }
+}

@@ -1,0 +1,261 @@
+//! What a delegate would do, for free: the same snapshot and the same plans, shown instead of run. Nothing is made.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::delegation::{Delegation, Place};
+use crate::domain::envelope::JobLimits;
+use crate::domain::job::JobKind;
+use crate::domain::request::DelegateRequest;
+use crate::domain::time::spoken;
+use crate::git::Keep;
+use crate::peer::codex::invocation::Access;
+use crate::service::allowance::Allowance;
+use crate::service::call::Call;
+use crate::service::context::Service;
+use crate::service::delegate::start::Start;
+use crate::service::delegate::{Prepared, prepare};
+use crate::service::deliver::{counted, object};
+use crate::service::dry_run::{Workplace, command, meta};
+use crate::service::plan::Plan;
+use crate::service::reply::{Outcome, Reply};
+use crate::state::record::Expects;
+use crate::state::trees;
+use crate::sys::clock;
+
+/// Previews a delegate.
+pub async fn preview(service: &Service, request: &DelegateRequest, call: &Call) -> Outcome {
+    let prepared = prepare(service, request, call, Keep::Nothing).await?;
+    let about = tokio::task::spawn_blocking({
+        let start = prepared.start.clone();
+        move || Room::of(&start)
+    });
+    let room = about.await.unwrap_or_default();
+    Ok(show(request, &prepared, &room))
+}
+
+/// What the worktrees take and what there is already.
+#[derive(Debug, Default)]
+struct Room {
+    tree_bytes: u64,
+    idle: usize,
+}
+
+impl Room {
+    fn of(start: &Start) -> Self {
+        let top = &start.baseline.top_level;
+        let paths = start.paths.iter().flatten();
+        let bytes = paths.filter_map(|path| {
+            let found = top.join(OsStr::from_bytes(path)).symlink_metadata().ok()?;
+            (!found.is_dir()).then_some(found.len())
+        });
+        let trees = trees::list(&start.folder).unwrap_or_default();
+        Self {
+            tree_bytes: bytes.fold(0, u64::saturating_add),
+            idle: trees.iter().filter(|tree| !tree.is_held).count(),
+        }
+    }
+}
+
+fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
+    let Prepared {
+        start,
+        plans,
+        preflight,
+        continued,
+        config,
+        ..
+    } = prepared;
+    let common = &request.common;
+    let allowance = Allowance::of(JobKind::Delegate, &common.options, config);
+    let timeout_ms = clock::millis(allowance.timeout);
+    let runs = plans.len();
+    let attempts = request.attempts as usize;
+    let tasks: Vec<Value> = request
+        .tasks
+        .iter()
+        .zip(plans.chunks(attempts.max(1)))
+        .filter_map(|(task, plans)| Some(task_view(&task.id, plans.len(), plans.first()?)))
+        .collect();
+    let bytes: usize = plans.iter().map(|plan| plan.egress.prompt_bytes).sum();
+    let is_live = common.options.in_place;
+    let made = runs.saturating_sub(room.idle);
+    let place = plans.first().and_then(|plan| match &plan.expects {
+        Expects::Delegate { delegation } => Some((plan, workplace(delegation))),
+        Expects::Consult { .. } | Expects::Review { .. } => None,
+    });
+    let directory = place
+        .as_ref()
+        .map(|(_, place)| place.directory.display().to_string());
+    // The same for every run: tasks differ in what is said, not in what is started.
+    let arguments = place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, place));
+    let body = object(json!({
+        "would_call": "delegate",
+        "baseline": start.shown(),
+        "tasks": tasks,
+        "runs": runs,
+        "at_once": config.concurrency.value.min(runs),
+        "would_run": {
+            "program": preflight.program.path.display().to_string(),
+            "version": preflight.program.version.to_string(),
+            "arguments": arguments,
+            "directory": directory,
+            "timeout_s": timeout_ms / 1000,
+            "servers_switched_off": preflight.servers,
+            "guidance": "AGENTS.md of the repository and of the folder is part of the prompt, as data",
+        },
+        "policy": {
+            "network": common.options.network,
+            "in_place": is_live,
+            "max_files": common.options.max_files,
+            "allow_commands": common.options.allow_commands,
+        },
+        "limits": JobLimits {
+            timeout_s: timeout_ms / 1000,
+            budget_tokens: allowance.budget_tokens,
+        },
+        "disk": {
+            "bytes_of_a_worktree": if is_live { 0 } else { room.tree_bytes },
+            "idle_worktrees": room.idle,
+            "new_worktrees_at_most": if is_live { 0 } else { made },
+        },
+        "creates": creates(runs, is_live),
+        "touches_workspace": is_live,
+    }));
+    let mut warnings: Vec<String> = Vec::new();
+    for warning in plans
+        .iter()
+        .flat_map(|plan| &plan.warnings)
+        .chain(&preflight.warnings)
+    {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    let each = if runs == 1 {
+        format!("{bytes} bytes")
+    } else {
+        format!("{bytes} bytes in {runs} runs")
+    };
+    Reply {
+        summary: format!(
+            "This delegate would send {each} to codex {}, starting from {}, and may take {} at most for each run. \
+             Nothing was sent and nothing was made.",
+            preflight.program.version,
+            started_from(start),
+            spoken(timeout_ms)
+        ),
+        body,
+        next_steps: vec![
+            "call delegate with the same arguments to run it; that costs tokens of the user's account"
+                .to_owned(),
+        ],
+        warnings,
+        meta: plans
+            .first()
+            .map(|plan| meta(plan, preflight, continued.as_ref(), common))
+            .unwrap_or_default(),
+        ..Reply::default()
+    }
+}
+
+/// Says what the peer starts from.
+fn started_from(start: &Start) -> String {
+    let baseline = &start.baseline;
+    let files = counted(u32::try_from(baseline.files).unwrap_or(u32::MAX), "file");
+    if baseline.start.is_some() {
+        return "the result of the job that it goes on from".to_owned();
+    }
+    match baseline.uncommitted {
+        0 => format!("{files} as they are committed"),
+        count => format!("{files} with {} uncommitted", count),
+    }
+}
+
+fn creates(runs: usize, is_live: bool) -> Vec<String> {
+    let mut made = vec![format!(
+        "{} in the state directory",
+        counted(u32::try_from(runs).unwrap_or(u32::MAX), "job record")
+    )];
+    made.push("a snapshot in our private store of the repository".to_owned());
+    if runs > 1 {
+        made.push("one record of the group".to_owned());
+    }
+    if !is_live {
+        made.push("worktrees in the state directory, kept idle for the next call".to_owned());
+    }
+    made
+}
+
+fn task_view(id: &str, attempts: usize, plan: &Plan) -> Value {
+    let mut view = object(json!({
+        "id": id,
+        "attempts": attempts,
+        "label": plan.label,
+        "would_send": {
+            "prompt_bytes": plan.egress.prompt_bytes,
+            "prompt_chars": plan.prompt.chars(),
+            "about_tokens": plan.prompt.chars() / 4,
+            "files": plan.egress.files,
+            "withheld": plan.egress.withheld,
+            "masked": plan.egress.masked,
+        },
+    }));
+    if let Expects::Delegate { delegation } = &plan.expects {
+        view.extend(asked_of(delegation));
+    }
+    Value::Object(view)
+}
+
+fn asked_of(delegation: &Delegation) -> Map<String, Value> {
+    let mut asked = object(json!({
+        "allowed_paths": delegation.allowed_paths,
+        "checks": delegation.checks,
+        "reuse": reused(delegation),
+    }));
+    if let Some(setup) = &delegation.setup {
+        asked.insert("setup".to_owned(), setup.clone().into());
+    }
+    if let Some(continues) = &delegation.continues {
+        asked.insert("continues".to_owned(), json!(continues));
+    }
+    asked
+}
+
+/// The folders to link that are there. Whether one leads back into the workspace is seen when it is linked.
+fn reused(delegation: &Delegation) -> Vec<String> {
+    let baseline = &delegation.baseline;
+    let mut found = Vec::new();
+    for name in &delegation.reuse {
+        for place in [PathBuf::from(name), baseline.prefix.join(name)] {
+            let folder = baseline.top_level.join(&place);
+            let is_folder = folder.symlink_metadata().is_ok_and(|found| found.is_dir());
+            let place = place.display().to_string();
+            if is_folder && delegation.place == Place::Worktree && !found.contains(&place) {
+                found.push(place);
+            }
+        }
+    }
+    found
+}
+
+/// Where the run would work; the worktree is named, since there is none yet.
+fn workplace(delegation: &Delegation) -> Workplace {
+    let baseline = &delegation.baseline;
+    let top = match delegation.place {
+        Place::Worktree => Path::new("WORKTREE"),
+        Place::Live => &baseline.top_level,
+    };
+    Workplace {
+        access: Access::Write {
+            top: top.to_owned(),
+            network: delegation.network,
+        },
+        // Joined with nothing a path would end in a slash.
+        directory: top.join(&baseline.prefix).components().collect(),
+        project: top.to_owned(),
+    }
+}

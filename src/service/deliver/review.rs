@@ -1,0 +1,115 @@
+//! The answer of a review.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::coverage::CoverageStatus;
+use crate::domain::envelope::ReviewAnswer;
+use crate::domain::finding::Finding;
+use crate::domain::limits;
+use crate::domain::verdict::ReviewStatus;
+use crate::service::deliver::counted;
+use crate::service::deliver::room::{ROOM, cut, json_bytes, shorten_lists, truncated};
+use crate::service::reply::fields;
+use crate::state::directory::{Job, JobDirectory};
+
+/// Bytes of one finding beyond which its texts are cut in an envelope that is too long.
+const FINDING_BYTES: usize = 4 * 1024;
+
+/// Says what a review examined first, then what it found.
+pub fn summary(answer: &ReviewAnswer) -> String {
+    let target = &answer.target;
+    let files = counted(target.files, "file");
+    let what = match target.scope.as_str() {
+        "snippet" => "Reviewed the snippet".to_owned(),
+        "working_tree" => format!("Reviewed the working tree ({files})"),
+        "staged" => format!("Reviewed the staged changes ({files})"),
+        scope => {
+            let ends: Vec<&str> = [&target.base_oid, &target.head_oid]
+                .iter()
+                .filter_map(|oid| oid.as_deref())
+                .collect();
+            let short: Vec<&str> = ends.iter().map(|oid| &oid[..oid.len().min(10)]).collect();
+            format!("Reviewed the {scope} {} ({files})", short.join(".."))
+        }
+    };
+    let coverage = &answer.coverage;
+    let part = match coverage.status {
+        CoverageStatus::Complete => String::new(),
+        CoverageStatus::Partial => {
+            format!(
+                ", only {} of {} hunks were shown to the reviewer",
+                coverage.hunks.sent, coverage.hunks.total
+            )
+        }
+        CoverageStatus::None => ", nothing of it could be shown to the reviewer".to_owned(),
+    };
+    if answer.review_status == ReviewStatus::NotRun {
+        return format!("{what}{part}: not run, nothing was examined and nothing was paid.");
+    }
+    let verdict = serde_json::to_value(answer.verdict).ok();
+    let verdict = verdict.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let found = match answer.findings.len() {
+        0 => "no findings".to_owned(),
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    format!("{what}{part}: {verdict}, {found}.")
+}
+
+/// The fields of a review that fit an envelope.
+pub fn body(answer: &ReviewAnswer, directory: &JobDirectory) -> Map<String, Value> {
+    let mut body = fields(answer);
+    let mut kept = answer.findings.len();
+    let mut shortened = false;
+    if json_bytes(&body) > ROOM {
+        // One finding may be larger than an envelope; the worst must not be the one that is left out.
+        let longest = answer.findings.iter().map(finding_bytes).max().unwrap_or(0);
+        shortened = longest > FINDING_BYTES || answer.overview.len() > FINDING_BYTES;
+        for name in ["findings", "overview", "questions", "assumptions"] {
+            if let Some(value) = body.get_mut(name) {
+                cut(value, FINDING_BYTES / 4, limits::FINDINGS);
+            }
+        }
+    }
+    let findings = body.get("findings").and_then(Value::as_array).cloned();
+    let findings = findings.unwrap_or_default();
+    while json_bytes(&body) > ROOM && kept > 1 {
+        // The worst come first, so the mildest are the ones left to the file.
+        kept = kept * 3 / 4;
+        body.insert("findings".to_owned(), json!(findings[..kept]));
+    }
+    if json_bytes(&body) > ROOM {
+        shorten_lists(&mut body, ROOM);
+        shortened = true;
+    }
+    if kept < answer.findings.len() {
+        body.insert("findings_more".to_owned(), (answer.findings.len() - kept).into());
+    }
+    if shortened || kept < answer.findings.len() {
+        body.insert(
+            "truncated".to_owned(),
+            truncated(answer.findings.len(), &directory.result_path()),
+        );
+    }
+    body
+}
+
+/// Says what to do with it.
+pub(super) fn steps(job: &Job, answer: &ReviewAnswer) -> Vec<String> {
+    let mut steps = Vec::new();
+    if !answer.findings.is_empty() {
+        steps.push("verify each finding in the code before you change anything".to_owned());
+    }
+    if answer.coverage.status == CoverageStatus::Partial {
+        steps.push("look at coverage.omitted: those parts were not reviewed".to_owned());
+    }
+    steps.push(format!(
+        "after the changes, call review with resume {} to look again in the same thread",
+        job.id()
+    ));
+    steps
+}
+
+fn finding_bytes(finding: &Finding) -> usize {
+    serde_json::to_vec(finding).map_or(0, |bytes| bytes.len())
+}
