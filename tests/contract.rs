@@ -199,6 +199,9 @@ fn a_lost_promise_is_named() {
     check(&["web_search="], "web_search");
     check(&["skills.include_instructions="], "skills");
     check(&["read-only"], "read_only, no_network, rules, resume_read_only");
+    check(&["sandbox_workspace_write.writable_roots="], "write_pins");
+    check(&["sandbox_workspace_write.exclude_slash_tmp="], "write_pins");
+    check(&["sandbox_workspace_write.network_access="], "write_no_network");
     check(&["analytics.enabled="], "no_other_address");
     check(&["--ephemeral"], "ephemeral");
     check(&["features.shell_tool="], "shell_off");
@@ -232,6 +235,9 @@ fn where_the_sandbox_does_not_work_its_checks_are_not_made() {
         "no_network",
         "environment",
         "rules",
+        "write",
+        "write_pins",
+        "write_no_network",
         "resume_read_only",
     ];
     let expected: Vec<&str> = sandbox.into_iter().chain(NEVER).collect();

@@ -36,9 +36,25 @@ pub struct Collected {
 #[derive(Debug)]
 struct Link {
     directory: PathBuf,
+    /// The worktree's `.git`.
+    git_file: PathBuf,
 }
 
 impl Link {
+    /// Finds it by the worktree's place, the same for every spelling of the folder around that.
+    fn of(git_directory: &Path, place: &Path) -> Self {
+        let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // The place itself may be a link of the peer's.
+        let whole = absolute(place.parent().unwrap_or(place)).join(place.file_name().unwrap_or_default());
+        let name = sha256_hex(whole.as_os_str().as_bytes());
+        Self {
+            directory: absolute(git_directory)
+                .join("worktrees")
+                .join(&name[..NAME_CHARS]),
+            git_file: whole.join(".git"),
+        }
+    }
+
     fn own_folder(&self) -> PathBuf {
         self.directory.join("own")
     }
@@ -70,6 +86,19 @@ impl Link {
         remove_tree(&index).map_err(GitError::file("delete", index))?;
         copy_index(&self.own_folder(), &self.directory)?;
         write(&self.directory.join("HEAD"), format!("{commit}\n").as_bytes())
+    }
+
+    /// Makes the worktree's `.git` name this, whatever is there now.
+    fn write_git_file(&self) -> Result<(), GitError> {
+        let path = &self.git_file;
+        let line = [b"gitdir: ", self.directory.as_os_str().as_bytes(), b"\n"].concat();
+        let is_file =
+            fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.len() == line.len() as u64);
+        if is_file && fs::read(path).is_ok_and(|found| found == line) {
+            return Ok(());
+        }
+        remove_tree(path).map_err(GitError::file("delete", path))?;
+        write(path, &line)
     }
 
     /// Returns the permissions of a file that was made when the worktree was, and with the same setting.
@@ -105,11 +134,11 @@ impl Vault {
         let own = link.own_folder();
         fs::create_dir_all(&own).map_err(GitError::file("create", own))?;
         write(&link.directory.join("commondir"), b"../..\n")?;
-        let git_file = [place.join(".git").as_os_str().as_bytes(), b"\n"].concat();
+        let git_file = [link.git_file.as_os_str().as_bytes(), b"\n"].concat();
         write(&link.directory.join("gitdir"), &git_file)?;
         self.read_tree(place, &link, commit)?;
         link.publish(commit)?;
-        write_git_file(place, &link)
+        link.write_git_file()
     }
 
     /// Makes an existing worktree equal to a commit, byte for byte and mode for mode: other files, ignored ones too, are
@@ -131,7 +160,7 @@ impl Vault {
         // of the clock as the index is compared by its bytes, because the index keeps its time.
         self.read_tree(place, &link, commit)?;
         link.publish(commit)?;
-        write_git_file(place, &link)
+        link.write_git_file()
     }
 
     /// Declares that a worktree, which is left as it is, stands for this commit from now on: the peer's git compares with
@@ -147,7 +176,7 @@ impl Vault {
             .args(["-q", "--ignore-submodules", "--refresh"])
             .run(&CHECKOUT)?;
         link.publish(commit)?;
-        write_git_file(place, &link)
+        link.write_git_file()
     }
 
     /// Reads what a worktree holds, through an index of ours: new files, deletions, modes, links, and what the peer
@@ -224,15 +253,11 @@ impl Vault {
 
     /// Forgets a worktree whose folder is gone or about to go.
     pub fn forget(&self, place: &Path) -> Result<(), GitError> {
-        let directory = self.link(place).directory;
-        remove_tree(&directory).map_err(GitError::file("delete", directory))
+        forget_worktree(self.directory(), place)
     }
 
     fn link(&self, place: &Path) -> Link {
-        let name = sha256_hex(place.as_os_str().as_bytes());
-        Link {
-            directory: self.directory().join("worktrees").join(&name[..NAME_CHARS]),
-        }
+        Link::of(self.directory(), place)
     }
 
     /// Writes the files of a commit that are not there yet, and the index for them.
@@ -335,17 +360,10 @@ impl Edits {
     }
 }
 
-/// Makes the worktree's `.git` name its part of the vault, whatever is there now.
-fn write_git_file(place: &Path, link: &Link) -> Result<(), GitError> {
-    let path = place.join(".git");
-    let line = [b"gitdir: ", link.directory.as_os_str().as_bytes(), b"\n"].concat();
-    let is_file =
-        fs::symlink_metadata(&path).is_ok_and(|about| about.is_file() && about.len() == line.len() as u64);
-    if is_file && fs::read(&path).is_ok_and(|found| found == line) {
-        return Ok(());
-    }
-    remove_tree(&path).map_err(GitError::file("delete", &path))?;
-    write(&path, &line)
+/// Forgets a worktree of the vault with this git directory. An absent one is no error.
+pub fn forget_worktree(git_directory: &Path, place: &Path) -> Result<(), GitError> {
+    let directory = Link::of(git_directory, place).directory;
+    remove_tree(&directory).map_err(GitError::file("delete", directory))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), GitError> {

@@ -68,7 +68,7 @@ mod clearing;
 pub use clearing::remove_tree;
 
 mod checkout;
-pub use checkout::Collected;
+pub use checkout::{Collected, forget_worktree};
 
 mod merge;
 pub use merge::{Conflict, Merged};

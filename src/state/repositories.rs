@@ -3,15 +3,24 @@
 //! `repos/<key>/{origin, git/, trees/, landings/, lock}`; the key is a hash of the git directory that all worktrees of the
 //! repository share, so every working tree of it finds the same.
 
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::fingerprint::sha256_hex;
 use crate::git::{Git, GitError, Repository, Vault};
 use crate::state::error::StateError;
 use crate::state::store::Store;
+use crate::sys::files;
 
 /// Characters of a key: 80 bits, so that two repositories never meet.
 const KEY_CHARS: usize = 20;
+/// The folder of them all.
+const FOLDER: &str = "repos";
+/// Bytes of a path.
+const ORIGIN_BYTES: u64 = 64 * 1024;
 
 /// The folder of one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,18 +30,47 @@ impl RepositoryFolder {
     /// Names the folder of the repository with this common git directory; makes nothing.
     pub fn of(store: &Store, common_directory: &Path) -> Self {
         let digest = sha256_hex(common_directory.as_os_str().as_encoded_bytes());
-        Self(store.root().join("repos").join(&digest[..KEY_CHARS]))
+        Self(store.root().join(FOLDER).join(&digest[..KEY_CHARS]))
     }
 
     /// Returns all there are.
     pub fn all(store: &Store) -> Result<Vec<Self>, StateError> {
-        let _ = store;
-        Ok(Vec::new())
+        let folder = store.root().join(FOLDER);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StateError::io("list", folder)(error)),
+        };
+        let is_key =
+            |name: &str| name.len() == KEY_CHARS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut all: Vec<Self> = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_str().is_some_and(is_key))
+            .map(|entry| Self(entry.path()))
+            .collect();
+        all.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok(all)
     }
 
     /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Where the vault is.
+    pub fn git_path(&self) -> PathBuf {
+        self.0.join("git")
+    }
+
+    /// Held by whoever packs or prunes the vault.
+    pub fn lock_path(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Returns the path of the repository, for people; it may be gone. Nothing when it was not written down.
+    pub fn origin(&self) -> Option<PathBuf> {
+        let bytes = files::read_bounded(&self.0.join("origin"), ORIGIN_BYTES).ok()?;
+        Some(PathBuf::from(OsString::from_vec(bytes)))
     }
 
     /// Where the worktrees are.
@@ -47,7 +85,16 @@ impl RepositoryFolder {
 
     /// Opens the vault, making folder and vault when they are absent. `origin` keeps the repository's path for people.
     pub fn open_vault(&self, repository: &Repository) -> Result<Vault, GitError> {
-        Vault::open(repository, &self.0)
+        let file =
+            |action: &'static str, path: PathBuf| move |source| GitError::File { action, path, source };
+        files::create_private_dir(&self.0).map_err(file("create", self.0.clone()))?;
+        let vault = Vault::open(repository, &self.0)?;
+        let top = repository.top_level();
+        if self.origin().as_deref() != Some(top) {
+            let path = self.0.join("origin");
+            files::write_atomic(&path, top.as_os_str().as_bytes()).map_err(file("write", path))?;
+        }
+        Ok(vault)
     }
 
     /// Opens a vault that is there.

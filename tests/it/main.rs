@@ -13,6 +13,7 @@ mod applies;
 mod bad_input;
 mod budgets;
 mod consults;
+mod delegates;
 mod ending;
 mod failures;
 mod hostile;

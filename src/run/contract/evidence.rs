@@ -80,6 +80,19 @@ pub(super) enum SandboxSeen {
     NotUnderstood(String),
 }
 
+/// What a command did in the sandbox that lets it write.
+#[derive(Debug)]
+pub(super) struct WriterSeen {
+    /// How it ended, in a line.
+    pub(super) ending: String,
+    /// What it printed.
+    pub(super) output: String,
+    /// Whether the file that it may write is there.
+    pub(super) wrote: bool,
+    /// The places where it wrote and must not.
+    pub(super) beyond: Vec<&'static str>,
+}
+
 /// Everything that was seen.
 #[derive(Debug)]
 pub(super) struct Evidence {
@@ -97,6 +110,8 @@ pub(super) struct Evidence {
     pub(super) resumed: Option<RunSeen>,
     /// The run without a shell that keeps no thread; absent when the first one failed.
     pub(super) bare: Option<RunSeen>,
+    /// The command that may write; absent where the sandbox does not work.
+    pub(super) writer: Option<WriterSeen>,
     /// The tokens of the first thread in codex's own record, after the first run.
     pub(super) recorded_usage: Option<Usage>,
     /// Whether codex kept a record of the bare run.

@@ -5,10 +5,10 @@ use crate::model;
 use crate::model::sse::ShellTool;
 use crate::peer::codex::account::Login;
 use crate::run::contract::check::{Check, CheckOutcome, Report};
-use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen};
+use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen, WriterSeen};
 use crate::run::contract::script::{ANSWER, FIRST, SOCKET_PATH, prompt, reached_line};
 use crate::run::contract::world::{
-    GUIDANCE_WORD, PROJECT_WORD, REMOTE_SERVER_PATH, SERVERS, SKILL_WORD, World,
+    GUIDANCE_WORD, PROJECT_WORD, REMOTE_SERVER_PATH, SERVERS, SKILL_WORD, WRITER, World,
 };
 
 /// The model that the runs name. A codex that does not know it any more takes it all the same.
@@ -28,6 +28,7 @@ pub(super) fn judge(seen: &Evidence) -> Report {
     judge.probes();
     judge.run();
     judge.commands();
+    judge.writer();
     judge.isolation();
     judge.thread();
     judge.variants();
@@ -228,7 +229,7 @@ impl Judge<'_> {
             |run| needs(run, "ran", || unwritten(seen, run)),
         );
         self.of_commands("no_network", "commands open no connection", |run| {
-            needs(run, "called", || uncalled(seen, run))
+            needs(run, "called", || uncalled(seen, run.run))
         });
         self.of_commands(
             "environment",
@@ -246,6 +247,46 @@ impl Judge<'_> {
             "a rule of the user's takes no command out of the sandbox",
             |run| needs(run, "ran", || unmarked(seen, &["rule-first"])),
         );
+    }
+
+    /// What a command of a run that edits can do.
+    fn writer(&mut self) {
+        let seen = self.seen;
+        self.of_writer(
+            "write",
+            "commands of a run that edits write in its tree",
+            |writer| held_if(writer.wrote, || writer.ending.clone()),
+        );
+        self.of_writer(
+            "write_pins",
+            "they write nowhere else: not into /tmp, not into `.git`, not where the user's configuration allows it",
+            |writer| {
+                held_if(writer.beyond.is_empty(), || {
+                    format!("a command wrote into {}", writer.beyond.join(", "))
+                })
+            },
+        );
+        self.of_writer(
+            "write_no_network",
+            "they open no connection, whatever the user's configuration says",
+            |writer| {
+                if writer.output.contains(&reached_line("called", WRITER)) {
+                    uncalled(seen, WRITER)
+                } else {
+                    not_checked("the command that tries it did not run")
+                }
+            },
+        );
+    }
+
+    fn of_writer(&mut self, name: &str, guarantee: &str, judge: impl FnOnce(&WriterSeen) -> CheckOutcome) {
+        let outcome = match (&self.seen.writer, self.without_commands()) {
+            (Some(writer), _) if writer.output.contains(&reached_line("ran", WRITER)) => judge(writer),
+            (Some(writer), _) => broken(&writer.ending),
+            (None, Some(outcome)) => outcome,
+            (None, None) => not_checked("it was not tried"),
+        };
+        self.add(name, guarantee, outcome);
     }
 
     /// What of the user's and the repository's configuration takes part.
@@ -347,7 +388,7 @@ impl Judge<'_> {
                     needs(run, "ran", || {
                         let outcomes = [
                             unwritten(seen, run),
-                            uncalled(seen, run),
+                            uncalled(seen, run.run),
                             unmarked(seen, &["rule-resumed"]),
                         ];
                         let worst = outcomes
@@ -443,8 +484,8 @@ fn unwritten(seen: &Evidence, run: &RunSeen) -> CheckOutcome {
     })
 }
 
-fn uncalled(seen: &Evidence, run: &RunSeen) -> CheckOutcome {
-    let path = format!("{SOCKET_PATH}{}", run.run);
+fn uncalled(seen: &Evidence, run: &str) -> CheckOutcome {
+    let path = format!("{SOCKET_PATH}{run}");
     held_if(seen.requests.iter().all(|request| request.path != path), || {
         "a command reached the model server".to_owned()
     })

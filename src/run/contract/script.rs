@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::model::sse::ShellTool;
 use crate::model::{Message, Reply, Script, Shell, Step, Turn, Usage};
-use crate::run::contract::world::{World, shell_quoted};
+use crate::run::contract::world::{WRITER, World, shell_quoted};
 
 /// What the model answers.
 pub(super) const ANSWER: &str = "{\"answer\":\"the contract holds\"}";
@@ -86,14 +86,37 @@ fn probe(world: &World, run: &str, address: &str) -> String {
         .iter()
         .map(|(_, file)| format!("echo x > {}", shell_quoted(file)))
         .collect();
+    format!(
+        "{}; env; {}; {}",
+        reached(&format!("ran-{run}")),
+        writes.join("; "),
+        call(run, address),
+    )
+}
+
+/// A command that may write: it does, and tries to write elsewhere and to call the model server at `127.0.0.1/port`.
+pub(super) fn writing(world: &World, address: &str) -> String {
+    let beyond = world.files_beyond().map(|(_, file)| file);
+    let writes: Vec<String> = std::iter::once(world.allowed_file())
+        .chain(beyond)
+        .map(|file| format!("echo x > {}", shell_quoted(&file)))
+        .collect();
+    format!(
+        "{}; {}; {}",
+        reached(&format!("ran-{WRITER}")),
+        writes.join("; "),
+        call(WRITER, address),
+    )
+}
+
+/// A command that calls the model server, and says so where there is a shell that can.
+fn call(run: &str, address: &str) -> String {
     let call = format!(
         "exec 3<>/dev/tcp/{address} && printf \"GET {SOCKET_PATH}{run} HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n\" >&3 && \
          read -t 2 -u 3 line"
     );
     format!(
-        "{}; env; {}; if command -v bash >/dev/null; then bash -c '{call}'; {}; fi",
-        reached(&format!("ran-{run}")),
-        writes.join("; "),
+        "if command -v bash >/dev/null; then bash -c '{call}'; {}; fi",
         reached(&format!("called-{run}")),
     )
 }

@@ -15,13 +15,13 @@ use crate::domain::tier::{Isolation, Tools};
 use crate::model::{ModelServer, RecordedRequest, Turn};
 use crate::peer::codex::events::parse_line;
 use crate::peer::codex::invocation::{Access, Exec};
-use crate::peer::codex::sandbox;
+use crate::peer::codex::sandbox::{self, WriteAccess};
 use crate::peer::transcript::Transcript;
 use crate::run::conclude::mask;
 use crate::run::contract::check::Report;
-use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen};
+use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen, WriterSeen};
 use crate::run::contract::judge::{EFFORT, MODEL, judge};
-use crate::run::contract::script::{BARE, ContractScript, FIRST, RESUMED, prompt};
+use crate::run::contract::script::{BARE, ContractScript, FIRST, RESUMED, prompt, writing};
 use crate::run::contract::world::{SERVERS, WORLD_PREFIX, World};
 use crate::run::probe::Probe;
 use crate::run::program::Program;
@@ -94,6 +94,7 @@ pub async fn check(
     let address = origin.trim_start_matches("http://").replace(':', "/");
     script.begin(&world, &address);
     let trial = Trial {
+        address: &address,
         program,
         config,
         environment: world.environment(environment, &origin),
@@ -120,6 +121,8 @@ fn key(program: &Program) -> String {
 }
 
 struct Trial<'a> {
+    /// The model server's, as `127.0.0.1/port`.
+    address: &'a str,
     program: &'a Program,
     config: &'a Config,
     /// The world's own.
@@ -170,6 +173,10 @@ impl Trial<'_> {
             resumed = Some(self.exec_run(RESUMED, &again).await);
             bare = Some(self.exec_run(BARE, &exec(BARE, Tools::None)).await);
         }
+        let writer = match sandbox {
+            SandboxSeen::Works => Some(self.writer().await),
+            SandboxSeen::BrokenHere(_) | SandboxSeen::NotUnderstood(_) => None,
+        };
         let bare_thread = bare.as_ref().and_then(|run| run.transcript.thread.clone());
         let bare_recorded =
             bare_thread.is_some_and(|thread| thread_total(&self.environment, &thread).is_some());
@@ -183,6 +190,7 @@ impl Trial<'_> {
             first,
             resumed,
             bare,
+            writer,
             recorded_usage,
             bare_recorded,
             marks: self.marks(),
@@ -212,6 +220,40 @@ impl Trial<'_> {
             }
             Ok(captured) => SandboxSeen::BrokenHere(line(&captured.stderr, Which::Last)),
             Err(error) => SandboxSeen::BrokenHere(said(&error.to_string())),
+        }
+    }
+
+    /// Tries a command that may write, in the form and with the pins that checks of a delegate have.
+    async fn writer(&self) -> WriterSeen {
+        let work = self.world.work();
+        let access = WriteAccess {
+            top: work.clone(),
+            directory: work.clone(),
+            network: false,
+        };
+        let arguments = access.shell(&writing(self.world, self.address));
+        let invocation = self
+            .program
+            .invocation(arguments, &work, self.config, &self.environment);
+        let deadline = self.left(limits::PROBE_TIMEOUT);
+        let (ending, output) = match run_captured(&invocation, b"", deadline, OUTPUT_BYTES).await {
+            Ok(captured) => {
+                let said = line(&captured.stderr, Which::Last);
+                let output = String::from_utf8_lossy(&captured.stdout).into_owned();
+                (format!("{:?}: {said}", captured.ended), output)
+            }
+            Err(error) => (said(&error.to_string()), String::new()),
+        };
+        let beyond = self.world.files_beyond();
+        WriterSeen {
+            ending,
+            output,
+            wrote: self.world.allowed_file().exists(),
+            beyond: beyond
+                .into_iter()
+                .filter(|(_, file)| file.exists())
+                .map(|(place, _)| place)
+                .collect(),
         }
     }
 

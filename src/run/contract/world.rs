@@ -28,6 +28,9 @@ pub(super) const PROJECT_SERVER: &str = "project";
 /// The path on the model server under which the configuration's remote MCP server would be called.
 pub(super) const REMOTE_SERVER_PATH: &str = "/cassowary-server";
 
+/// Names what is written by a command that may write.
+pub(super) const WRITER: &str = "writer";
+
 /// One world.
 #[derive(Debug)]
 pub(super) struct World {
@@ -66,6 +69,7 @@ impl World {
     pub(super) fn end(self) -> io::Result<()> {
         let _ = fs::remove_file(self.shared_temp_file("first"));
         let _ = fs::remove_file(self.shared_temp_file("resumed"));
+        let _ = fs::remove_file(self.shared_temp_file(WRITER));
         self.root.close()
     }
 
@@ -154,6 +158,21 @@ impl World {
         ]
     }
 
+    /// Returns the file that a command which may write makes in the workspace.
+    pub(super) fn allowed_file(&self) -> PathBuf {
+        self.work().join(format!("written-{WRITER}"))
+    }
+
+    /// Returns the files that a command which may write tries to write all the same, each with the name of its place.
+    pub(super) fn files_beyond(&self) -> [(&'static str, PathBuf); 3] {
+        let name = format!("written-{WRITER}");
+        [
+            ("a folder that the configuration adds", self.mark(&name)),
+            ("/tmp", self.shared_temp_file(WRITER)),
+            ("`.git`", self.work().join(".git").join(&name)),
+        ]
+    }
+
     fn write_configuration(&self, origin: &str) -> io::Result<()> {
         let touch = |name: &str| toml_string(&format!("touch {}", shell_quoted(&self.mark(name))));
         let server = |name: &str, mark: &str| {
@@ -168,11 +187,13 @@ impl World {
             "model = \"{CONFIGURED_MODEL}\"\nmodel_provider = \"contract\"\nmodel_reasoning_effort = \"low\"\n\
              web_search = \"live\"\nsandbox_mode = \"danger-full-access\"\nnotify = [\"sh\", \"-c\", {}]\n\n\
              [shell_environment_policy]\ninherit = \"all\"\n\n\
+             [sandbox_workspace_write]\nnetwork_access = true\nexclude_slash_tmp = false\nwritable_roots = [{}]\n\n\
              [model_providers.contract]\nname = \"contract\"\nbase_url = \"{origin}/v1\"\nwire_api = \"responses\"\n\
              env_key = \"CODEX_API_KEY\"\nrequest_max_retries = 0\nstream_max_retries = 0\n\n\
              [projects.{}]\ntrust_level = \"trusted\"\n\n{}{}\
              [mcp_servers.{}]\nurl = \"{origin}{REMOTE_SERVER_PATH}\"\n",
             touch("notify"),
+            toml_string(&self.marks().to_string_lossy()),
             toml_string(&self.work().to_string_lossy()),
             server(SERVERS[0], "server-plain"),
             server(SERVERS[1], "server-dotted"),

@@ -274,7 +274,7 @@ mod tests {
 
         fn linked(&self, names: &[&str]) -> (Vec<String>, String) {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            let linked = super::link(&self.top, Path::new("sub"), &self.tree, &names);
+            let linked = link(&self.top, Path::new("sub"), &self.tree, &names);
             let found = links_in(&self.top, Path::new("sub"), &self.tree, &names);
             assert_eq!(found, linked.links, "they are found again");
             let links = linked.links.into_iter();
