@@ -16,8 +16,8 @@ pub trait Backend: Send + Sync + 'static {
     /// `"codes":[...]`.
     ///
     /// They are put into the body of a success, where [`Backend::call`] then leaves them out. A large constant answer so
-    /// costs a copy instead of a tree of values for each call.
-    fn constant_fields(&self, request: &Request) -> Option<&str> {
+    /// costs one copy on its way to the host instead of a tree of values for each call.
+    fn constant_fields(&self, request: &Request) -> Option<&'static str> {
         let _ = request;
         None
     }

@@ -10,7 +10,11 @@ pub(super) const LINE_ENDS_BYTES: usize = 256;
 pub(super) const ID_BYTES: usize = 200;
 /// Errors written for one batch. Batches were in one protocol revision and no known host sends them.
 pub(super) const BATCH_ANSWERS: usize = 64;
-/// Messages between two threads. Enough to keep both busy; full means that the slower side holds the faster one back.
+/// Messages that one thread hands to another at once. What they were read from is one chunk of the input.
+pub(super) const BATCH_MESSAGES: usize = 64;
+/// Such batches between two threads: one is worked on while the next is read.
+pub(super) const QUEUE_BATCHES: usize = 2;
+/// Lines between two threads. Enough to keep both busy; full means that the slower side holds the faster one back.
 pub(super) const QUEUE_MESSAGES: usize = 64;
 /// Bytes collected for one write: what a pipe takes at once.
 pub(super) const WRITE_BYTES: usize = 64 * 1024;

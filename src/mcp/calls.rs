@@ -79,7 +79,7 @@ impl OpenCall {
              \"progress\":{number},\"message\":{message}}}}}"
         );
         // Under the lock, so that neither two lines nor the answer can overtake this one.
-        let _ = self.lines.try_send(Outgoing::Line(line.into_bytes()));
+        let _ = self.lines.try_send(Outgoing::Line(line.into_bytes().into()));
     }
 }
 

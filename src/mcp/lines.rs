@@ -74,6 +74,18 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// Tells whether the next line has been read already, so that [`Self::next`] returns it without waiting for input.
+    pub(super) fn has_next(&self) -> bool {
+        let mut rest = self.input.buffer();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            if !trim(&rest[..end]).is_empty() {
+                return true;
+            }
+            rest = &rest[end + 1..];
+        }
+        false
+    }
+
     /// Keeps the last bytes of what was read of a line that is too long.
     fn keep_tail(&mut self) {
         self.tail.clear();

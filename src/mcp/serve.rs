@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::backend::Backend;
 use crate::mcp::bounds::{CLOSING_GRACE, INPUT_ENDED_GRACE};
+use crate::mcp::reply::Constants;
 use crate::mcp::server::{Eras, Server};
 use crate::mcp::signals::Signal;
 use crate::mcp::transport;
@@ -41,8 +42,9 @@ pub async fn serve(
 ) -> ExitReason {
     let closing = CancellationToken::new();
     let stop = CancellationToken::new();
-    let (transport, ends) = transport::open(input, output, eras.versions());
-    let server = Server::new(backend, eras, closing.clone());
+    let constants = Constants::default();
+    let (transport, ends) = transport::open(input, output, eras.versions(), constants.clone());
+    let server = Server::new(backend, eras, closing.clone(), constants);
     let mut session = tokio::spawn(session(server, transport, stop.clone()));
     let reason = tokio::select! {
         // In this order: the session also ends when the input does, and then the input is the reason.

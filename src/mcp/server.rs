@@ -1,6 +1,7 @@
 //! What the server says to each request of the protocol.
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +22,7 @@ use crate::mcp::backend::Backend;
 use crate::mcp::bounds::{QUICK_CALLS, TOOL_NAME_CHARS, WAITING_CALLS};
 use crate::mcp::calls::OpenCall;
 use crate::mcp::isolate::{Panicked, isolate};
-use crate::mcp::reply::ReplyError;
+use crate::mcp::reply::{Constants, ReplyError};
 use crate::mcp::{approval, caller, reply, tools};
 use crate::service::call::{Call, Host};
 
@@ -76,6 +77,8 @@ impl Eras {
 /// Answers requests.
 pub(super) struct Server {
     backend: Arc<dyn Backend>,
+    /// Shared with the transport, which puts the pieces into their lines.
+    constants: Constants,
     eras: Eras,
     closing: CancellationToken,
     /// The host of a session that began with `initialize`; others name themselves in each request.
@@ -88,9 +91,15 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(backend: Arc<dyn Backend>, eras: Eras, closing: CancellationToken) -> Self {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        eras: Eras,
+        closing: CancellationToken,
+        constants: Constants,
+    ) -> Self {
         Self {
             backend,
+            constants,
             eras,
             closing,
             host: OnceLock::new(),
@@ -132,6 +141,28 @@ impl Server {
         Some(self.host.get_or_init(|| host).clone())
     }
 
+    /// Answers one `tools/call`.
+    async fn handle_call(
+        &self,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = tools::known(&params.name) else {
+            return Err(unknown_tool(&params.name));
+        };
+        let Some(open) = context.extensions.get::<Arc<OpenCall>>().cloned() else {
+            return Err(ErrorData::internal_error(
+                "the call did not come through the transport",
+                None,
+            ));
+        };
+        let call = self.call(&open, &context);
+        let result = self.answer(tool, params.arguments, &open, &call).await;
+        result
+            .map(CallToolResponse::Complete)
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))
+    }
+
     /// Runs one call to its result, whatever happens in it.
     async fn answer(
         &self,
@@ -142,27 +173,27 @@ impl Server {
     ) -> Result<CallToolResult, ReplyError> {
         let work = async {
             if let Err(fault) = self.admit(tool, open).await {
-                return reply::pack(&self.backend.refuse(tool, fault, call), None);
+                return reply::pack(&self.backend.refuse(tool, fault, call), None, &self.constants);
             }
             match arguments::parse(tool, arguments) {
                 Ok(request) => {
                     let constant = self.backend.constant_fields(&request);
                     let envelope = self.backend.call(request, call.clone()).await;
-                    reply::pack(&envelope, constant)
+                    reply::pack(&envelope, constant, &self.constants)
                 }
-                Err(fault) => reply::pack(&self.backend.refuse(tool, fault, call), None),
+                Err(fault) => reply::pack(&self.backend.refuse(tool, fault, call), None, &self.constants),
             }
         };
         let answered = isolate(work).await;
         let result = answered.unwrap_or_else(|Panicked| {
             tracing::error!(request_id = call.request_id, tool, "a call panicked");
-            reply::pack(&self.backend.internal(tool, call), None)
+            reply::pack(&self.backend.internal(tool, call), None, &self.constants)
         });
         result.or_else(|error| {
             tracing::error!(request_id = call.request_id, tool, %error, "a result cannot be sent");
             let fault = Fault::new(FaultCode::Internal, error.to_string())
                 .hint("ask for less: job with another detail, or a smaller tail or limit");
-            reply::pack(&self.backend.refuse(tool, fault, call), None)
+            reply::pack(&self.backend.refuse(tool, fault, call), None, &self.constants)
         })
     }
 
@@ -211,26 +242,13 @@ impl ServerHandler for Server {
         Ok(ListToolsResult::with_all_items(tools::list().to_vec()))
     }
 
-    async fn call_tool(
+    // On the heap as a whole: rmcp moves the future of a request several times before it runs.
+    fn call_tool(
         &self,
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let Some(tool) = tools::known(&params.name) else {
-            return Err(unknown_tool(&params.name));
-        };
-        let Some(open) = context.extensions.get::<Arc<OpenCall>>().cloned() else {
-            return Err(ErrorData::internal_error(
-                "the call did not come through the transport",
-                None,
-            ));
-        };
-        let call = self.call(&open, &context);
-        // On the heap: rmcp moves the whole future of a request several times before it runs.
-        let result = Box::pin(self.answer(tool, params.arguments, &open, &call)).await;
-        result
-            .map(CallToolResponse::Complete)
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))
+    ) -> impl Future<Output = Result<CallToolResponse, ErrorData>> + Send {
+        Box::pin(self.handle_call(params, context))
     }
 
     async fn on_custom_request(

@@ -23,7 +23,7 @@ impl Backend for Service {
         Self::refuse(self, tool, fault, call)
     }
 
-    fn constant_fields(&self, request: &Request) -> Option<&str> {
+    fn constant_fields(&self, request: &Request) -> Option<&'static str> {
         asks_for_errors(request).then(error_rows)
     }
 }

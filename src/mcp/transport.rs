@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::thread;
+use std::vec::IntoIter;
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, GetMeta, JsonRpcResponse,
@@ -13,11 +14,11 @@ use rmcp::transport::Transport;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::bounds::{OPEN_CALLS, QUEUE_MESSAGES};
+use crate::mcp::bounds::{BATCH_MESSAGES, OPEN_CALLS, QUEUE_BATCHES, QUEUE_MESSAGES};
 use crate::mcp::calls::OpenCalls;
 use crate::mcp::decode::{Decoded, decode};
 use crate::mcp::lines::Lines;
-use crate::mcp::reply;
+use crate::mcp::reply::{self, Constants};
 use crate::mcp::writer::{self, Outgoing};
 
 /// What the transport's owner keeps of it.
@@ -49,12 +50,18 @@ pub(super) enum SendError {
     NotJson(#[source] serde_json::Error),
 }
 
+/// Messages that were read at once, so that the thread which takes them is woken once.
+type Batch = Vec<ClientJsonRpcMessage>;
+
 /// The transport.
 pub(super) struct HostTransport {
-    messages: mpsc::Receiver<ClientJsonRpcMessage>,
+    batches: mpsc::Receiver<Batch>,
+    /// The rest of the batch that was received last.
+    batch: IntoIter<ClientJsonRpcMessage>,
     lines: mpsc::Sender<Outgoing>,
     calls: OpenCalls,
     room: Arc<Semaphore>,
+    constants: Constants,
     versions: &'static [ProtocolVersion],
     opened: bool,
 }
@@ -66,9 +73,10 @@ pub(super) fn open(
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
     versions: &'static [ProtocolVersion],
+    constants: Constants,
 ) -> (HostTransport, Ends) {
     let (lines, outgoing) = mpsc::channel(QUEUE_MESSAGES);
-    let (incoming, messages) = mpsc::channel(QUEUE_MESSAGES);
+    let (incoming, batches) = mpsc::channel(QUEUE_BATCHES);
     let (done, written) = oneshot::channel();
     let (input_ended, output_closed) = (CancellationToken::new(), CancellationToken::new());
     let refusals = lines.clone();
@@ -88,10 +96,12 @@ pub(super) fn open(
         let _ = done.send(());
     });
     let transport = HostTransport {
-        messages,
+        batches,
+        batch: Batch::new().into_iter(),
         lines: lines.clone(),
         calls: OpenCalls::default(),
         room: Arc::new(Semaphore::new(OPEN_CALLS)),
+        constants,
         versions,
         opened: false,
     };
@@ -105,12 +115,14 @@ pub(super) fn open(
 }
 
 /// Reads until the input ends or nobody takes the messages any more.
-fn read(
-    mut lines: Lines<impl Read>,
-    messages: &mpsc::Sender<ClientJsonRpcMessage>,
-    refusals: &mpsc::Sender<Outgoing>,
-) {
+fn read(mut lines: Lines<impl Read>, batches: &mpsc::Sender<Batch>, refusals: &mpsc::Sender<Outgoing>) {
+    let mut batch = Batch::new();
     loop {
+        // A message never waits for the next one to arrive.
+        let is_due = !batch.is_empty() && (batch.len() >= BATCH_MESSAGES || !lines.has_next());
+        if is_due && batches.blocking_send(std::mem::take(&mut batch)).is_err() {
+            return;
+        }
         let line = match lines.next() {
             Ok(Some(line)) => line,
             Ok(None) => return,
@@ -120,15 +132,11 @@ fn read(
             }
         };
         match decode(&line) {
-            Decoded::Message(message) => {
-                if messages.blocking_send(*message).is_err() {
-                    return;
-                }
-            }
+            Decoded::Message(message) => batch.push(*message),
             Decoded::Refused(answers) => {
                 tracing::warn!(answers = answers.len(), "a line of the host is no message");
                 for answer in answers {
-                    if refusals.blocking_send(Outgoing::Line(answer)).is_err() {
+                    if refusals.blocking_send(Outgoing::Line(answer.into())).is_err() {
                         return;
                     }
                 }
@@ -183,8 +191,8 @@ impl Transport<RoleServer> for HostTransport {
                 result: ServerResult::CallToolResult(result),
                 id,
                 ..
-            }) => reply::line(&id, result),
-            other => serde_json::to_vec(&other),
+            }) => reply::line(&id, result, &self.constants),
+            other => serde_json::to_vec(&other).map(reply::Line::from),
         };
         let lines = self.lines.clone();
         async move {
@@ -202,7 +210,10 @@ impl Transport<RoleServer> for HostTransport {
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
             let permit = self.room.clone().acquire_owned().await.ok()?;
-            let mut message = self.messages.recv().await?;
+            let Some(mut message) = self.batch.next() else {
+                self.batch = self.batches.recv().await?.into_iter();
+                continue;
+            };
             if !self.admits(&message) {
                 continue;
             }
