@@ -9,6 +9,7 @@
 mod support;
 mod world;
 
+mod applies;
 mod bad_input;
 mod budgets;
 mod consults;

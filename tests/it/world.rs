@@ -109,7 +109,14 @@ impl World {
     pub(crate) fn server_for(&self, name: &str, version: &str) -> Server {
         let mut command = self.home.command(PROGRAM);
         command.arg("serve");
-        Server::start(command, name, version)
+        Server::start(command, name, version, &json!({}))
+    }
+
+    /// Starts our server for a host that can show questions.
+    pub(crate) fn server_that_may_ask(&self) -> Server {
+        let mut command = self.home.command(PROGRAM);
+        command.arg("serve");
+        Server::start(command, "tester", "1.0.0", &json!({"elicitation": {}}))
     }
 
     /// Lists the job directories.
@@ -154,7 +161,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command, name: &str, version: &str) -> Self {
+    fn start(mut command: Command, name: &str, version: &str, capabilities: &Value) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -179,7 +186,7 @@ impl Server {
             pending: Vec::new(),
             next_id: 0,
         };
-        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {},
+        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
             "clientInfo": {"name": name, "version": version}});
         let id = server.request("initialize", &hello);
         server.answer(id);
@@ -216,16 +223,28 @@ impl Server {
 
     /// Waits for the answer to a request.
     pub(crate) fn answer(&mut self, id: u64) -> Value {
+        // What the server asks has ids of its own, which may be the same.
+        self.wait_for(&format!("answer to request {id}"), |message| {
+            message["id"] == id && message.get("method").is_none()
+        })
+    }
+
+    /// Waits for a question to the person, and returns it.
+    pub(crate) fn question(&mut self) -> Value {
+        self.wait_for("question", |message| message["method"] == "elicitation/create")
+    }
+
+    fn wait_for(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(at) = self.pending.iter().position(|message| message["id"] == id) {
+            if let Some(at) = self.pending.iter().position(&is_it) {
                 return self.pending.remove(at);
             }
             let message = self
                 .lines
                 .recv_timeout(end.saturating_duration_since(Instant::now()));
             self.pending
-                .push(message.unwrap_or_else(|error| panic!("no answer to request {id}: {error}")));
+                .push(message.unwrap_or_else(|error| panic!("no {what}: {error}")));
         }
     }
 

@@ -1,0 +1,756 @@
+//! What becomes of a delegate's result: previews, landings, branches, refusals, questions.
+//!
+//! The jobs are made as a worker leaves them, without a peer: a worktree of the vault that was edited and read back, and the
+//! records. So every kind of result can be had, also those that no honest peer makes.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crosscheck::domain::delegation::{
+    Baseline, CheckOutcome, Delegation, Diffstat, Place, ScopeReport, Work,
+};
+use crosscheck::domain::job::{JobId, WorkspaceHash};
+use crosscheck::git::{Environment, Git, Keep, Oid, Renames, SnapshotOf, Vault};
+use crosscheck::state::repositories::RepositoryFolder;
+use crosscheck::state::store::Store;
+use serde_json::{Value, json};
+
+use crate::support::run::{Finished, finish};
+use crate::support::scripts::Scripted;
+use crate::world::{PROGRAM, Server, World};
+
+/// A world with a repository of one commit.
+fn world() -> World {
+    let world = World::new(Scripted::well());
+    world.git(&["init", "-q"]);
+    world.write("a.txt", "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+    world.write("dir/b.bin", [0, 159, 146, 150, b'\r', b'\n']);
+    world.write("gone.txt", "goes\n");
+    world.write("tool.sh", "#!/bin/sh\r\n");
+    world.write(".gitignore", "ignored/\n");
+    world.git(&["add", "."]);
+    world.git(&["commit", "-qm", "one"]);
+    world
+}
+
+/// A job to be.
+struct Making<'a> {
+    world: &'a World,
+    vault: Vault,
+    folder: RepositoryFolder,
+    store: Store,
+    base: Oid,
+    base_tree: Oid,
+    head: Option<String>,
+    top: PathBuf,
+    common: PathBuf,
+}
+
+impl<'a> Making<'a> {
+    /// Takes the snapshot as a call of delegate does.
+    fn begin(world: &'a World) -> Self {
+        let variables = [
+            ("PATH", std::env::var_os("PATH").unwrap()),
+            ("HOME", world.home.home().into()),
+        ];
+        let git = Git::locate(Environment::new(
+            variables.map(|(name, value)| (name.into(), value)),
+        ))
+        .unwrap();
+        let repository = git.discover(&world.work()).unwrap();
+        let store = Store::at(world.home.state());
+        let folder = RepositoryFolder::of(&store, repository.common_directory());
+        let vault = folder.open_vault(&repository).unwrap();
+        let scratch = store.folder("scratch").unwrap();
+        let snapshot = vault
+            .snapshot(&repository, &SnapshotOf::WorkingTree, Keep::Objects, &scratch)
+            .unwrap();
+        Self {
+            world,
+            base: snapshot.commit.unwrap(),
+            base_tree: snapshot.tree,
+            head: snapshot.head.map(|head| head.as_str().to_owned()),
+            top: repository.top_level().to_owned(),
+            common: repository.common_directory().to_owned(),
+            vault,
+            folder,
+            store,
+        }
+    }
+
+    /// Edits a worktree as a peer does, and reads it back.
+    fn edited(&self, edit: impl FnOnce(&Path)) -> Oid {
+        let place = self.world.home.private().join(format!("peer-{}", number()));
+        self.vault.check_out(&place, &self.base).unwrap();
+        edit(&place);
+        let tree = self.vault.collect(&place, &self.base, &[]).unwrap().tree;
+        fs::remove_dir_all(&place).unwrap();
+        self.vault.forget(&place).unwrap();
+        tree
+    }
+
+    /// Runs git in the vault.
+    fn plumbing(&self, arguments: &[&str], input: &[u8]) -> String {
+        let mut command = self.world.home.command("git");
+        command
+            .arg("--git-dir")
+            .arg(self.vault.directory())
+            .args(arguments);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "git {arguments:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Makes a tree of the base with one more entry, whatever git thinks of its name.
+    fn with_entry(&self, mode: &str, name: &str, oid: &str) -> Oid {
+        let mut entries = Vec::new();
+        for line in self.plumbing(&["ls-tree", self.base_tree.as_str()], b"").lines() {
+            let (about, path) = line.split_once('\t').unwrap();
+            let mut words = about.split(' ');
+            let (mode, _, oid) = (words.next().unwrap(), words.next(), words.next().unwrap());
+            entries.push((
+                mode.trim_start_matches('0').to_owned(),
+                path.to_owned(),
+                oid.to_owned(),
+            ));
+        }
+        entries.push((mode.to_owned(), name.to_owned(), oid.to_owned()));
+        let key = |(mode, name, _): &(String, String, String)| {
+            if mode == "40000" {
+                format!("{name}/")
+            } else {
+                name.clone()
+            }
+        };
+        entries.sort_by_key(key);
+        let mut raw = Vec::new();
+        for (mode, name, oid) in &entries {
+            raw.extend(format!("{mode} {name}\0").as_bytes());
+            raw.extend(
+                (0..oid.len())
+                    .step_by(2)
+                    .map(|at| u8::from_str_radix(&oid[at..at + 2], 16).unwrap()),
+            );
+        }
+        let oid = self.plumbing(
+            &["hash-object", "-t", "tree", "-w", "--stdin", "--literally"],
+            &raw,
+        );
+        Oid::parse(&oid).unwrap()
+    }
+
+    fn blob(&self, bytes: &[u8]) -> String {
+        self.plumbing(&["hash-object", "-w", "--stdin"], bytes)
+    }
+
+    /// Writes the records of a job that left this tree.
+    fn end(&self, tree: &Oid, change: impl FnOnce(&mut Delegation, &mut Work)) -> String {
+        let id = JobId::new(
+            1_750_000_000_000 + number(),
+            WorkspaceHash::of(self.top.as_os_str().as_encoded_bytes()),
+            number(),
+        );
+        let commit = self.vault.commit(tree, &[&self.base], "result").unwrap();
+        let set = |name: &str, commit: &Oid| {
+            self.vault
+                .set_ref(&format!("refs/jobs/{id}/{name}"), commit)
+                .unwrap()
+        };
+        set("base", &self.base);
+        set("result", &commit);
+        self.vault.keep_change(&self.base, &commit).unwrap();
+        let mut delegation = Delegation {
+            baseline: Baseline {
+                top_level: self.top.clone(),
+                common_directory: self.common.clone(),
+                prefix: PathBuf::new(),
+                head: self.head.clone(),
+                commit: self.base.as_str().to_owned(),
+                tree: self.base_tree.as_str().to_owned(),
+                start: None,
+                uncommitted: 0,
+                files: 5,
+                left_out: Vec::new(),
+            },
+            place: Place::Worktree,
+            allowed_paths: Vec::new(),
+            checks: Vec::new(),
+            setup: None,
+            reuse: Vec::new(),
+            max_files: None,
+            allow_commands: Vec::new(),
+            network: false,
+            member: None,
+            continues: None,
+        };
+        let changes = self.vault.changes(&self.base_tree, tree, Renames::Found).unwrap();
+        let mut work = Work {
+            commit: commit.as_str().to_owned(),
+            tree: tree.as_str().to_owned(),
+            diffstat: Diffstat {
+                files: u32::try_from(changes.len()).unwrap(),
+                ..Diffstat::default()
+            },
+            scope: ScopeReport::default(),
+            ..Work::default()
+        };
+        change(&mut delegation, &mut work);
+        let directory = self.store.directory(&id);
+        fs::create_dir_all(directory.path()).unwrap();
+        let spec = json!({
+            "version": 2, "id": id, "kind": "delegate", "label": "make it better", "created_ms": id.created_ms(),
+            "workspace": self.top, "workspace_source": "cwd", "directory": self.top, "tier": "propose",
+            "isolation": "clean", "tools": "sandboxed", "web_search": false, "ephemeral": false,
+            "timeout_ms": 3_600_000, "expects": {"expects": "delegate", "delegation": delegation},
+            "peer": {"program": "/opt/codex", "version": "0.169.0", "servers": []}, "request_id": "r", "warnings": [],
+            "egress": {"prompt_bytes": 1, "prompt_sha256": "", "files": [], "withheld": [], "masked": 0}});
+        let result = json!({
+            "version": 2, "state": "succeeded", "ended_ms": id.created_ms() + 1, "elapsed_ms": 1,
+            "answer": {"kind": "delegate", "report": "done", "risks": [], "remaining": [], "questions": [],
+                "assumptions": []},
+            "work": work, "commands": [], "warnings": []});
+        let write = |path: PathBuf, value: &Value| fs::write(path, value.to_string()).unwrap();
+        write(directory.spec_path(), &spec);
+        write(directory.result_path(), &result);
+        fs::write(directory.prompt_path(), "p").unwrap();
+        fs::write(directory.lock_path(), "").unwrap();
+        id.to_string()
+    }
+}
+
+/// A number that no other job of this process has.
+fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Makes a job whose peer edited the files like this.
+fn job(world: &World, edit: impl FnOnce(&Path)) -> String {
+    let making = Making::begin(world);
+    let tree = making.edited(edit);
+    making.end(&tree, |_, _| {})
+}
+
+/// The edit of most tests: a change, a deletion, a new file, a mode, a link, a binary.
+fn all_kinds(place: &Path) {
+    let text = fs::read_to_string(place.join("a.txt")).unwrap();
+    fs::write(place.join("a.txt"), text.replace("two\n", "TWO\n")).unwrap();
+    fs::write(place.join("dir/b.bin"), [1, 0, 2, b'\r']).unwrap();
+    fs::remove_file(place.join("gone.txt")).unwrap();
+    fs::create_dir(place.join("new")).unwrap();
+    fs::write(place.join("new/with blank\n.txt"), "no newline at the end").unwrap();
+    fs::set_permissions(place.join("tool.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("a.txt", place.join("link")).unwrap();
+}
+
+fn preview(server: &mut Server, arguments: Value) -> Value {
+    server.ok("dry_run", &json!({"tool": "apply", "arguments": arguments}))
+}
+
+fn land(id: &str, token: &Value) -> Value {
+    json!({"id": id, "action": "land", "token": token})
+}
+
+/// Every file of the working tree with its bytes, and what git says of it: everything a landing could change.
+fn state_of(world: &World) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let (path, about) = (entry.path(), entry.metadata().unwrap());
+            if about.is_dir() {
+                walk(&path, found);
+            } else {
+                let bytes = match about.is_symlink() {
+                    true => fs::read_link(&path)
+                        .unwrap()
+                        .into_os_string()
+                        .into_encoded_bytes(),
+                    false => fs::read(&path).unwrap(),
+                };
+                found.push((path, format!("{:o} {bytes:?}", about.permissions().mode())));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&world.work(), &mut found);
+    found.sort();
+    found
+}
+
+fn cli(world: &World, arguments: &[&str]) -> Finished {
+    let mut command: Command = world.home.command(PROGRAM);
+    command.args(arguments).current_dir(world.work());
+    finish(command, "")
+}
+
+#[test]
+fn a_result_lands_to_the_byte_once_and_comes_out_again() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let mut server = world.server();
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(state_of(&world), before, "a preview changes nothing");
+    assert_eq!(shown["applies"], "clean", "{shown:#}");
+    assert_eq!(shown["can_land"], true);
+    assert_eq!(shown["diffstat"]["files"], 6);
+    assert_eq!(shown["command"], format!("crosscheck apply {id} --land"));
+    let names: Vec<&str> = shown["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "a.txt",
+            "dir/b.bin",
+            "gone.txt",
+            "link",
+            "new/with blank<U+000A>.txt",
+            "tool.sh"
+        ]
+    );
+    let again = preview(&mut server, json!({"id": id, "action": "preview"}));
+    assert_eq!(
+        again["token"], shown["token"],
+        "the same files make the same token"
+    );
+
+    let landed = server.ok("apply", &land(&id, &shown["token"]));
+    assert_eq!(landed["landed"], true, "{landed:#}");
+    let work = world.work();
+    assert_eq!(
+        fs::read_to_string(work.join("a.txt")).unwrap().lines().nth(1),
+        Some("TWO")
+    );
+    assert_eq!(fs::read(work.join("dir/b.bin")).unwrap(), [1, 0, 2, b'\r']);
+    assert!(!work.join("gone.txt").exists());
+    assert_eq!(
+        fs::read(work.join("new/with blank\n.txt")).unwrap(),
+        b"no newline at the end"
+    );
+    assert_eq!(
+        fs::metadata(work.join("tool.sh")).unwrap().permissions().mode() & 0o111,
+        0o111
+    );
+    assert_eq!(fs::read_link(work.join("link")).unwrap(), Path::new("a.txt"));
+    assert_eq!(
+        world.git(&["diff", "--cached", "--name-only"]),
+        "",
+        "the index was not touched"
+    );
+
+    let landed_files = state_of(&world);
+    let twice = server.ok("apply", &land(&id, &shown["token"]));
+    assert_eq!(twice["landed"], false);
+    assert!(
+        twice["summary"].as_str().unwrap().contains("already"),
+        "{twice:#}"
+    );
+    assert_eq!(state_of(&world), landed_files);
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!((&shown["applies"], shown.get("token")), (&json!("already"), None));
+
+    let undone = server.ok("apply", &json!({"id": id, "action": "undo"}));
+    assert_eq!(undone["undone"], true, "{undone:#}");
+    assert_eq!(state_of(&world), before);
+    assert_eq!(world.git(&["status", "--porcelain"]), "");
+    server.fault("apply", &json!({"id": id, "action": "undo"}), "invalid_arguments");
+    let shown = preview(&mut server, json!({"id": id}));
+    server.ok("apply", &land(&id, &shown["token"]));
+    assert_eq!(state_of(&world), landed_files, "what was undone may land again");
+}
+
+#[test]
+fn only_the_token_of_this_preview_lands_it() {
+    let world = world();
+    let (one, other) = (job(&world, all_kinds), job(&world, all_kinds));
+    let before = state_of(&world);
+    let mut server = world.server();
+    let token = preview(&mut server, json!({"id": one}))["token"].clone();
+    let part = preview(&mut server, json!({"id": one, "files": ["a.txt"]}))["token"].clone();
+    let of_other = preview(&mut server, json!({"id": other}))["token"].clone();
+    assert!(token != of_other && token != part);
+    let missing = server.fault(
+        "apply",
+        &json!({"id": one, "action": "land"}),
+        "invalid_arguments",
+    );
+    assert_eq!(missing["error"]["field"], "token");
+    assert_eq!(missing["error"]["repair"]["tool"], "dry_run");
+    for wrong in [&of_other, &part, &json!("0".repeat(64)), &json!("x")] {
+        server.fault("apply", &land(&one, wrong), "apply_token_stale");
+    }
+    assert_eq!(state_of(&world), before);
+    // Another file does not matter, one of the targets does.
+    world.write("beside.txt", "mine");
+    world.write("gone.txt", "goes\n");
+    assert_eq!(preview(&mut server, json!({"id": one}))["token"], token);
+    world.write("tool.sh", "#!/bin/sh\r\n# mine\r\n");
+    let before = state_of(&world);
+    let fault = server.call("apply", &land(&one, &token));
+    assert_eq!(fault["ok"], false, "{fault:#}");
+    assert_eq!(state_of(&world), before);
+}
+
+#[test]
+fn a_part_lands_and_an_unknown_name_is_answered_with_the_nearest() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let mut server = world.server();
+    let arguments = json!({"id": id, "files": ["a.txt", "new/with blank<U+000A>.txt"]});
+    let shown = preview(&mut server, arguments);
+    assert_eq!(shown["diffstat"]["files"], 2, "{shown:#}");
+    let mut call = land(&id, &shown["token"]);
+    call["files"] = json!(["a.txt", "new/with blank<U+000A>.txt"]);
+    server.ok("apply", &call);
+    assert!(world.work().join("gone.txt").exists());
+    assert_eq!(world.git(&["status", "--porcelain", "-z"]), " M a.txt\0?? new/\0");
+    let fault = server.fault(
+        "dry_run",
+        &json!({"tool": "apply", "arguments": {"id": id, "files": ["dir/b.bim"]}}),
+        "invalid_arguments",
+    );
+    assert_eq!(fault["error"]["field"], "files[0]");
+    assert_eq!(fault["error"]["allowed"][0], "dir/b.bin");
+}
+
+#[test]
+fn a_conflict_changes_nothing_and_names_its_lines() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let mut server = world.server();
+    let token = preview(&mut server, json!({"id": id}))["token"].clone();
+    world.write("a.txt", "one\nZWEI\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+    let before = state_of(&world);
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(
+        (&shown["applies"], shown.get("token")),
+        (&json!("conflicts"), None),
+        "{shown:#}"
+    );
+    assert_eq!(shown["conflicts"][0]["path"], "a.txt");
+    assert_eq!(shown["conflicts"][0]["hunks"][0]["line"], 2, "{shown:#}");
+    let fault = server.fault("apply", &land(&id, &token), "apply_conflict");
+    assert!(fault["error"]["message"].as_str().unwrap().contains("a.txt"));
+    assert_eq!(state_of(&world), before);
+}
+
+#[test]
+fn other_lines_of_the_same_file_are_merged() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    world.write("a.txt", "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nNINE\n");
+    let mut server = world.server();
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(shown["applies"], "clean", "{shown:#}");
+    assert_eq!(shown["files"][0]["state"], "merged");
+    server.ok("apply", &land(&id, &shown["token"]));
+    let text = fs::read_to_string(world.work().join("a.txt")).unwrap();
+    assert_eq!(text, "one\nTWO\nthree\nfour\nfive\nsix\nseven\neight\nNINE\n");
+}
+
+#[test]
+fn an_ignored_file_in_the_way_is_not_overwritten() {
+    let world = world();
+    let making = Making::begin(&world);
+    let sub = making.plumbing(
+        &["mktree"],
+        format!("100644 blob {}\tx\n", making.blob(b"theirs")).as_bytes(),
+    );
+    let id = making.end(&making.with_entry("40000", "ignored", &sub), |_, _| {});
+    world.write("ignored/x", "mine");
+    let mut server = world.server();
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(shown["applies"], "conflicts", "{shown:#}");
+    server.fault("apply", &land(&id, &json!("x")), "apply_conflict");
+    assert_eq!(fs::read(world.work().join("ignored/x")).unwrap(), b"mine");
+}
+
+#[test]
+fn what_must_never_land_is_refused_and_the_rest_can_be_named() {
+    let world = world();
+    let making = Making::begin(&world);
+    let blob = making.blob(b"[core]\n\tfsmonitor = touch /tmp/x\n");
+    let inner = making.plumbing(&["mktree"], format!("100644 blob {blob}\tconfig\n").as_bytes());
+    let outside = making.blob(b"../../etc/passwd");
+    let cases = [
+        (
+            making.with_entry("40000", ".git", &inner),
+            ".git/config",
+            "git_directory",
+        ),
+        (
+            making.with_entry("40000", "GIT~1", &inner),
+            "GIT~1/config",
+            "git_directory",
+        ),
+        (
+            making.with_entry("160000", "lib", making.base.as_str()),
+            "lib",
+            "gitlink",
+        ),
+        (
+            making.with_entry("120000", "out", &outside),
+            "out",
+            "symlink_outside",
+        ),
+        (making.with_entry("100644", "A.TXT", &blob), "A.TXT", "collision"),
+    ];
+    let mut server = world.server();
+    let before = state_of(&world);
+    for (tree, path, why) in cases {
+        let id = making.end(&tree, |_, _| {});
+        let shown = preview(&mut server, json!({"id": id}));
+        assert_eq!(shown.get("token"), None, "{shown:#}");
+        assert_eq!(shown["refused"], json!([path]));
+        assert_eq!(shown["files"][0]["refused"], why);
+        server.fault("apply", &land(&id, &json!("x")), "policy_denied");
+        let mut named = land(&id, &json!("x"));
+        named["files"] = json!([path]);
+        server.fault("apply", &named, "policy_denied");
+        assert_eq!(state_of(&world), before, "{why}");
+    }
+    let id = job(&world, |place| {
+        symlink("/etc/passwd", place.join("out")).unwrap();
+        fs::write(place.join("good.txt"), "g").unwrap();
+    });
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(shown["refused"], json!(["out"]));
+    assert!(
+        shown["next_steps"][0].as_str().unwrap().contains("good.txt"),
+        "{shown:#}"
+    );
+    let shown = preview(&mut server, json!({"id": id, "files": ["good.txt"]}));
+    let mut call = land(&id, &shown["token"]);
+    call["files"] = json!(["good.txt"]);
+    server.ok("apply", &call);
+    assert!(world.work().join("good.txt").exists() && !world.work().join("out").exists());
+}
+
+#[test]
+fn high_risk_files_land_only_by_their_names() {
+    let world = world();
+    let id = job(&world, |place| {
+        fs::create_dir_all(place.join(".github/workflows")).unwrap();
+        fs::write(place.join(".github/workflows/ci.yml"), "on: push\n").unwrap();
+        fs::write(place.join("good.txt"), "g").unwrap();
+    });
+    let mut server = world.server();
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(
+        shown["needs_naming"],
+        json!([".github/workflows/ci.yml"]),
+        "{shown:#}"
+    );
+    assert_eq!(
+        (shown.get("token"), &shown["files"][0]["risk"]),
+        (None, &json!("ci"))
+    );
+    let fault = server.fault("apply", &land(&id, &json!("x")), "invalid_arguments");
+    assert_eq!(fault["error"]["field"], "files");
+    let files = json!([".github/workflows/ci.yml", "good.txt"]);
+    let shown = preview(&mut server, json!({"id": id, "files": files}));
+    let mut call = land(&id, &shown["token"]);
+    call["files"] = files;
+    server.ok("apply", &call);
+    assert!(world.work().join(".github/workflows/ci.yml").exists());
+}
+
+#[test]
+fn files_outside_the_task_and_failed_checks_stand_in_the_way() {
+    let world = world();
+    let making = Making::begin(&world);
+    let tree = making.edited(all_kinds);
+    let id = making.end(&tree, |delegation, work| {
+        delegation.allowed_paths = vec!["*.txt".to_owned()];
+        work.checks = vec![CheckOutcome {
+            command: "cargo test".to_owned(),
+            exit_code: Some(101),
+            ms: 5,
+            tail: String::new(),
+        }];
+    });
+    let mut server = world.server();
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(shown.get("token"), None);
+    assert_eq!(shown["failed_checks"], json!(["cargo test"]));
+    assert_eq!(shown["outside_scope"].as_array().unwrap().len(), 4, "{shown:#}");
+    server.fault("apply", &land(&id, &json!("x")), "scope_violation");
+    let files = json!(["a.txt", "gone.txt"]);
+    let shown = preview(&mut server, json!({"id": id, "files": files}));
+    let mut call = land(&id, &shown["token"]);
+    call["files"] = files;
+    server.fault("apply", &call, "checks_failed");
+    assert!(world.work().join("gone.txt").exists());
+    call["accept_failed_checks"] = json!(true);
+    server.ok("apply", &call);
+    assert!(!world.work().join("gone.txt").exists());
+}
+
+#[test]
+fn a_job_without_edits_says_so_and_is_no_error() {
+    let world = world();
+    let id = job(&world, |_| {});
+    let mut server = world.server();
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(
+        (&shown["applies"], &shown["files"]),
+        (&json!("nothing"), &json!([]))
+    );
+    assert!(
+        shown["summary"].as_str().unwrap().contains("changed nothing"),
+        "{shown:#}"
+    );
+    server.fault("apply", &land(&id, &json!("x")), "invalid_arguments");
+    server.fault(
+        "apply",
+        &json!({"id": "01aaaa", "action": "preview"}),
+        "job_not_found",
+    );
+}
+
+#[test]
+fn a_person_is_asked_where_the_host_can_ask() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let mut server = world.server_that_may_ask();
+    let token = preview(&mut server, json!({"id": id}))["token"].clone();
+    for action in ["decline", "cancel", "accept"] {
+        let call = server.start_call("apply", &land(&id, &token));
+        let question = server.question();
+        let text = question["params"]["message"].as_str().unwrap();
+        assert!(text.contains(&id) && text.contains("6 files"), "{text}");
+        assert_eq!(state_of(&world), before, "nothing happens before the answer");
+        server.send(
+            &json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": action, "content": {}}}),
+        );
+        let envelope = server.envelope(call);
+        if action == "accept" {
+            assert_eq!(envelope["landed"], true, "{envelope:#}");
+        } else {
+            assert_eq!(envelope["error"]["code"], "apply_needs_approval", "{envelope:#}");
+            let hint = envelope["error"]["repair"]["hint"].as_str().unwrap();
+            assert!(hint.contains(&format!("crosscheck apply {id} --land")), "{hint}");
+            assert_eq!(state_of(&world), before);
+        }
+    }
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_configuration_may_insist() {
+    let world = world();
+    world.configure("[apply]\nconfirm = \"always\"\n");
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let mut server = world.server();
+    let token = preview(&mut server, json!({"id": id}))["token"].clone();
+    server.fault("apply", &land(&id, &token), "apply_needs_approval");
+    assert_eq!(state_of(&world), before);
+    let landed = cli(&world, &["apply", &id, "--land", "--yes"]);
+    assert!(landed.status.success(), "{landed:#?}");
+}
+
+#[test]
+fn the_terminal_shows_lands_and_undoes() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let shown = cli(&world, &["apply", "latest"]);
+    assert!(shown.status.success(), "{shown:#?}");
+    assert!(shown.stdout.contains("new/with blank<U+000A>.txt"), "{shown:#?}");
+    assert!(
+        shown.stderr.contains(&format!("`crosscheck apply {id} --land`")),
+        "{shown:#?}"
+    );
+    let refused = cli(&world, &["apply", "latest", "--land"]);
+    assert_eq!(refused.status.code(), Some(6), "{refused:#?}");
+    assert_eq!(state_of(&world), before);
+    let landed = cli(&world, &["apply", "latest", "--land", "--yes", "--file", "a.txt"]);
+    assert!(landed.status.success(), "{landed:#?}");
+    assert_eq!(world.git(&["status", "--porcelain"]), "M a.txt");
+    let undone = cli(&world, &["undo", "latest"]);
+    assert!(undone.status.success(), "{undone:#?}");
+    assert_eq!(state_of(&world), before);
+    let twice = cli(&world, &["undo", "latest"]);
+    assert_eq!(twice.status.code(), Some(2), "{twice:#?}");
+}
+
+#[test]
+fn a_branch_holds_the_result_and_the_files_stay() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let mut server = world.server();
+    let made = server.ok(
+        "apply",
+        &json!({"id": id, "action": "branch", "branch": "codex/better"}),
+    );
+    assert_eq!(made["branch"], "codex/better");
+    assert_eq!(
+        world.git(&["rev-parse", "codex/better"]),
+        made["commit"].as_str().unwrap()
+    );
+    assert_eq!(
+        world.git(&["rev-parse", "codex/better^"]),
+        world.git(&["rev-parse", "HEAD"])
+    );
+    assert_eq!(world.git(&["show", "codex/better:link"]), "a.txt");
+    assert_eq!(world.git(&["status", "--porcelain"]), "");
+    let files = |state: Vec<(PathBuf, String)>| -> Vec<_> {
+        let own = world.work().join(".git");
+        state
+            .into_iter()
+            .filter(|(path, _)| !path.starts_with(&own))
+            .collect()
+    };
+    assert_eq!(files(state_of(&world)), files(before));
+    let again = json!({"id": id, "action": "branch", "branch": "codex/better"});
+    assert_eq!(
+        server.fault("apply", &again, "invalid_arguments")["error"]["field"],
+        "branch"
+    );
+}
+
+#[test]
+fn what_is_discarded_is_kept() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let mut server = world.server();
+    let discarded = server.ok("apply", &json!({"id": id, "action": "discard"}));
+    assert_eq!(discarded["discarded"], true);
+    let twice = server.ok("apply", &json!({"id": id, "action": "discard"}));
+    assert!(twice["summary"].as_str().unwrap().contains("before"));
+    let shown = preview(&mut server, json!({"id": id}));
+    assert_eq!(shown["can_land"], true);
+    assert!(
+        shown["warnings"][0].as_str().unwrap().contains("discarded"),
+        "{shown:#}"
+    );
+}
+
+#[test]
+fn clean_tells_before_it_removes() {
+    let world = world();
+    job(&world, all_kinds);
+    let told = cli(&world, &["clean"]);
+    assert!(told.status.success(), "{told:#?}");
+    let done = cli(&world, &["clean", "--yes", "--json"]);
+    let envelope: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(envelope["removed"], true, "{envelope:#}");
+    let mut server = world.server();
+    let status = server.ok("status", &json!({"topic": "worktrees"}));
+    assert!(status["repositories"].is_array(), "{status:#}");
+}
