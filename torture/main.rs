@@ -29,6 +29,7 @@ mod keys;
 mod kill;
 mod kill_case;
 mod kill_judge;
+mod kill_landing;
 mod kill_random;
 mod ledger;
 mod leftovers;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, clock, damaged, disk, full, keys, kill, kill_random, mixed, queue};
+use crate::{clients, clock, damaged, disk, full, keys, kill, kill_landing, kill_random, mixed, queue};
 
 /// One part.
 pub struct Part {
@@ -29,6 +29,21 @@ pub const PARTS: &[Part] = &[
         name: "kill-real",
         what: "kills workers and a real codex (--codex PATH) at the core of those steps",
         run: kill::run_real,
+    },
+    Part {
+        name: "kill-delegates",
+        what: "the same at every step of a delegate's life; what its peer left is never lost",
+        run: kill::run_delegates,
+    },
+    Part {
+        name: "kill-landings",
+        what: "kills servers at every step of landing, undoing and taking back; the files are as before or as landed",
+        run: kill_landing::run,
+    },
+    Part {
+        name: "disk-landings",
+        what: "lets the n-th operation of a landing or an undo fail: all of it or nothing",
+        run: kill_landing::run_disk,
     },
     Part {
         name: "clients",
