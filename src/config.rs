@@ -434,7 +434,7 @@ mod tests {
             }
         );
         assert_eq!(config.prompt_bytes.origin, Origin::Default);
-        assert_eq!(config.rows().len(), 10);
+        assert_eq!(config.rows().len(), 14);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Ring 2: the only way to git.
 //!
 //! Git runs as a child with an explicit directory, a cleared environment, a deadline and bounded pipes, and it runs
-//! nothing that a repository names. Three commands see the repository's own configuration, because only they must:
-//! `rev-parse`, `for-each-ref` and `config --list`. Everything else runs under a private git directory of ours, which
-//! borrows the repository's objects, copies its index and holds a configuration written from an allow-list. So hooks,
+//! nothing that a repository names. Four commands see the repository's own configuration, because only they must:
+//! `rev-parse`, `for-each-ref`, `config --list`, and `update-ref` when a result becomes a branch. Everything else runs
+//! under a private git directory of ours, which borrows the repository's objects, copies its index and holds a configuration written from an allow-list. So hooks,
 //! filters, diff drivers, fsmonitor and remotes do not exist where the work is done.
 //!
 //! All functions block; an asynchronous caller puts them on a blocking thread.
@@ -74,6 +74,8 @@ mod merge_hunks;
 
 mod merge;
 pub use merge::{Conflict, Merged};
+
+mod normal;
 
 mod export;
 pub use export::{Export, ExportError};

@@ -6,7 +6,7 @@
 use crate::git::command::{CHECKOUT, Command};
 use crate::git::listed::{Listed, parse_listed};
 use crate::git::private::{BIG_FILE_BYTES, Private, alternates_line, explain, first_oid};
-use crate::git::vault::RAW_ATTRIBUTES;
+use crate::git::vault::{DURABLE, RAW_ATTRIBUTES};
 use crate::git::{Environment, GitError, Keep, ObjectFormat, Oid, Repository, Vault};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -43,7 +43,11 @@ impl<'a> RawIndex<'a> {
             repository.object_format().config_lines(),
             private.settings.to_config_raw(),
         );
-        write("config", config.as_bytes())?;
+        let durable = match keep {
+            Keep::Objects => DURABLE,
+            Keep::Nothing => "",
+        };
+        write("config", format!("{config}{durable}").as_bytes())?;
         write("HEAD", b"ref: refs/heads/none\n")?;
         write("info/attributes", RAW_ATTRIBUTES)?;
         let kept = vault.directory.join("objects");

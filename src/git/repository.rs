@@ -46,7 +46,7 @@ pub struct Repository {
     pub(super) common_directory: PathBuf,
     pub(super) object_format: ObjectFormat,
     pub(super) head: Head,
-    /// Environment of the three commands that see the repository's own configuration.
+    /// Environment of the few commands that see the repository's own configuration.
     own_environment: Environment,
 }
 
@@ -122,7 +122,7 @@ impl Git {
     }
 }
 
-/// Returns the environment of the three commands that see the repository's own configuration.
+/// Returns the environment of the few commands that see the repository's own configuration.
 fn own_environment(environment: &Environment) -> Environment {
     environment.with([
         ("GIT_CONFIG_COUNT", "2".into()),
@@ -218,7 +218,7 @@ impl Repository {
             .ok_or(GitError::InvalidRevision { role })
     }
 
-    /// Makes one of the three commands that see the repository's own configuration.
+    /// Makes one of the few commands that see the repository's own configuration.
     pub(super) fn own(&self, name: &'static str) -> Command<'_> {
         Command::new(self.git.program(), name, &self.top_level, &self.own_environment)
     }

@@ -233,10 +233,7 @@ fn retried(take: impl Fn() -> Result<Taken, GitError>) -> Result<Taken, GitError
     let mut tries = 1;
     loop {
         match take() {
-            Err(GitError::Failed {
-                command: "update-index",
-                ..
-            }) if tries < TRIES => tries += 1,
+            Err(GitError::Failed { .. }) if tries < TRIES => tries += 1,
             other => return other,
         }
     }

@@ -631,3 +631,46 @@ fn shallow_and_partial_clones_have_snapshots_and_fetch_nothing() {
         }
     });
 }
+
+#[test]
+fn files_that_come_and_go_meanwhile_spoil_nothing_else() {
+    with_a_commit(|setup| {
+        for at in 0..50 {
+            setup.write(format!("changed/{at}"), "changed\n");
+        }
+        let top = setup.top();
+        let vault = open(setup);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let (mut taken, mut failed) = (0, 0);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let (place, inner) = (top.join("churn"), top.join("churn/in"));
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    // Any of these steps may be the one that git meets.
+                    std::fs::create_dir(&place).unwrap();
+                    std::fs::write(&inner, "in\n").unwrap();
+                    std::fs::remove_dir_all(&place).unwrap();
+                    symlink("changed", &place).unwrap();
+                    std::fs::remove_file(&place).unwrap();
+                    std::fs::write(&place, "file\n").unwrap();
+                    std::fs::remove_file(&place).unwrap();
+                }
+            });
+            for _ in 0..15 {
+                match take_with(setup, &vault, &SnapshotOf::WorkingTree, Keep::Objects) {
+                    Ok(snapshot) => {
+                        let mut files = in_tree(setup, &vault, &snapshot.tree);
+                        files.retain(|path, _| !path.starts_with(b"churn"));
+                        assert_eq!(files.len(), 51);
+                        taken += 1;
+                    }
+                    // Only after it was tried several times.
+                    Err(GitError::Failed { .. }) => failed += 1,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(taken > failed, "{taken} taken, {failed} failed");
+    });
+}

@@ -1,7 +1,7 @@
 //! The git directory of ours that lasts.
 
-use crate::setup::{Setup, with_a_commit, with_each_git};
-use crosscheck::git::{Head, Oid, Vault};
+use crate::setup::{Setup, make_fifo, with_a_commit, with_each_git};
+use crosscheck::git::{GitError, Head, Oid, Vault};
 
 /// Opens the vault of the repository.
 pub(crate) fn open(setup: &Setup) -> Vault {
@@ -146,5 +146,26 @@ fn a_repository_with_longer_ids_has_a_vault() {
         let vault = open(setup);
         let tree = vault.tree_of(&head(setup)).unwrap();
         assert_eq!(vault.commit(&tree, &[], "x").unwrap().as_str().len(), 64);
+        // Made anew with shorter ids, it is another repository.
+        std::fs::remove_dir_all(setup.top().join(".git")).unwrap();
+        setup.run(&["init", "-q", "."]);
+        let refused = Vault::open(&setup.repository(), &setup.folder().join("vault"));
+        assert!(matches!(refused, Err(GitError::File { action: "use", .. })));
+    });
+}
+
+#[test]
+fn what_the_user_ignores_everywhere_is_copied_and_a_fifo_is_not_waited_for() {
+    with_a_commit(|setup| {
+        let ignored = setup.folder().join("ignored");
+        std::fs::write(&ignored, "*.tmp\n").unwrap();
+        setup.run(&["config", "core.excludesFile", ignored.to_str().unwrap()]);
+        let copy = |vault: &Vault| std::fs::read(vault.directory().join("info/user-excludes")).unwrap();
+        assert_eq!(copy(&open(setup)), b"*.tmp\n");
+        for path in [ignored, setup.top().join(".git/info/exclude")] {
+            std::fs::remove_file(&path).unwrap();
+            make_fifo(&path);
+        }
+        assert_eq!(copy(&open(setup)), b"");
     });
 }

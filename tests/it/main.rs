@@ -12,6 +12,7 @@ mod world;
 mod bad_input;
 mod budgets;
 mod consults;
+mod delegates;
 mod ending;
 mod failures;
 mod hostile;

@@ -9,6 +9,7 @@ use crate::cli::command::{Command, CommandLine, command};
 use crate::cli::commands::review::FailOn;
 use crate::cli::input::Input;
 use crate::cli::streams::Device;
+use crate::domain::delegation::Dirty;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobName, JobState};
 use crate::domain::limits;
@@ -401,4 +402,93 @@ fn what_clap_refuses_is_a_mistake_in_the_command() {
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line:?}");
     }
+}
+
+#[test]
+fn a_task_comes_as_words_as_a_file_or_as_several() {
+    let tasks = |line: &[&str]| match request_with(line, "from stdin", Device::Other) {
+        Ok(Request::Delegate(request)) => Ok(request
+            .tasks
+            .into_iter()
+            .map(|task| (task.id, task.text))
+            .collect::<Vec<_>>()),
+        Ok(other) => panic!("{other:?}"),
+        Err(fault) => Err(fault.field.unwrap_or_default()),
+    };
+    let one = |text: &str| Ok(vec![("task".to_owned(), text.to_owned())]);
+    assert_eq!(tasks(&["delegate", "Fix it"]), one("Fix it"));
+    assert_eq!(tasks(&["delegate"]), one("from stdin"));
+    assert_eq!(tasks(&["delegate", "-"]), one("from stdin"));
+    assert_eq!(
+        tasks(&["delegate", "--task", "a=x = y", "--task", "b=z"]),
+        Ok(vec![
+            ("a".to_owned(), "x = y".to_owned()),
+            ("b".to_owned(), "z".to_owned())
+        ])
+    );
+    assert_eq!(tasks(&["delegate", "--task", "none"]), Err("tasks".to_owned()));
+    assert_eq!(
+        tasks(&["delegate", "--task", "A=x"]),
+        Err("tasks[0].id".to_owned())
+    );
+}
+
+#[test]
+fn several_files_are_tasks_named_after_them() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("My Task.md", "one"), ("b.txt", "two")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let mut none: &[u8] = b"";
+    let mut input = Input::new(dir.path(), &mut none, Device::Terminal);
+    let line = ["delegate", "--file", "My Task.md", "--file", "b.txt"];
+    let Ok(Command::Delegate(flags)) = parse(&line) else {
+        panic!("{line:?}");
+    };
+    let request = flags.request(&mut input).unwrap();
+    let read: Vec<(&str, &str)> = request
+        .tasks
+        .iter()
+        .map(|task| (task.id.as_str(), task.text.as_str()))
+        .collect();
+    assert_eq!(read, [("my-task", "one"), ("b", "two")]);
+}
+
+#[test]
+fn the_flags_of_a_delegate_reach_its_request() {
+    let line = [
+        "delegate",
+        "Fix it",
+        "--allow-path",
+        "src/**",
+        "--allow-path",
+        "*.md",
+        "--check",
+        "make test",
+        "--attempts",
+        "2",
+        "--dirty",
+        "committed",
+        "--option",
+        "reuse=node_modules, .venv",
+        "--option",
+        "max_files=3",
+        "--background",
+    ];
+    let Ok(Request::Delegate(request)) = request_with(&line, "", Device::Terminal) else {
+        panic!("{line:?}");
+    };
+    let task = &request.tasks[0];
+    assert_eq!(task.allowed_paths, ["src/**", "*.md"]);
+    assert_eq!(task.checks, ["make test"]);
+    assert_eq!((request.attempts, request.dirty), (2, Dirty::Committed));
+    let options = &request.common.options;
+    assert_eq!(
+        options.reuse.as_deref(),
+        Some(["node_modules".to_owned(), ".venv".to_owned()].as_slice())
+    );
+    assert_eq!(
+        (options.max_files, request.common.wait),
+        (Some(3), Wait::Background)
+    );
 }

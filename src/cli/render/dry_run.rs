@@ -42,6 +42,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
             ("creates", list(&success.body, "creates")),
         ],
     );
+    delegate(success, page);
     let files = send.get("files").and_then(Value::as_array);
     let rows: Vec<Vec<String>> = files
         .into_iter()
@@ -75,6 +76,60 @@ pub(super) fn render(success: &Success, page: &mut Page) {
                 .map(quoted),
         );
         page.block("", &words.join(" "));
+    }
+}
+
+/// What a delegate starts from, and its tasks; nothing of another call.
+fn delegate(success: &Success, page: &mut Page) {
+    let object = |name: &str| success.body.get(name).and_then(Value::as_object);
+    let number = |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_u64);
+    let (Some(baseline), Some(disk)) = (object("baseline"), object("disk")) else {
+        return;
+    };
+    let uncommitted = baseline.get("uncommitted").and_then(Value::as_object);
+    facts(
+        page,
+        &[
+            ("starts from", text(baseline, "head").map(str::to_owned)),
+            ("uncommitted", uncommitted.and_then(|files| list(files, "first"))),
+            ("left alone", list(baseline, "left_out")),
+            (
+                "disk",
+                number(disk, "bytes_of_a_worktree")
+                    .zip(number(disk, "new_worktrees_at_most"))
+                    .map(|(bytes, new)| {
+                        format!("{bytes} bytes for each of {}", counted(new, "new worktree"))
+                    }),
+            ),
+        ],
+    );
+    let tasks = success.body.get("tasks").and_then(Value::as_array);
+    for task in tasks.into_iter().flatten().filter_map(Value::as_object) {
+        page.blank();
+        let label = text(task, "label").unwrap_or_default();
+        page.styled(Style::Bold, label);
+        let sent = task.get("would_send").and_then(Value::as_object);
+        facts(
+            page,
+            &[
+                (
+                    "prompt",
+                    sent.and_then(|sent| number(sent, "prompt_bytes").zip(number(sent, "about_tokens")))
+                        .map(|(bytes, tokens)| format!("{bytes} bytes, about {tokens} tokens")),
+                ),
+                (
+                    "attempts",
+                    number(task, "attempts")
+                        .filter(|count| *count > 1)
+                        .map(|count| count.to_string()),
+                ),
+                ("may change", list(task, "allowed_paths")),
+                ("checks", list(task, "checks")),
+                ("setup", text(task, "setup").map(str::to_owned)),
+                ("links", list(task, "reuse")),
+                ("withheld", sent.and_then(|sent| list(sent, "withheld"))),
+            ],
+        );
     }
 }
 

@@ -298,3 +298,101 @@ fn colour_is_only_where_it_is_asked_for() {
     assert!(render(&envelope, look(true)).stdout.as_bytes().contains(&0x1b));
     assert!(!render(&envelope, look(false)).stdout.as_bytes().contains(&0x1b));
 }
+
+#[test]
+fn the_result_of_a_delegate() {
+    let body = json!({
+        "applies": "clean",
+        "diff_bytes": 300, "diff_sha256": "0", "more_changed": 0, "left_out": ["vendor/inner"],
+        "changed": [
+            {"path": "src/lib.rs", "kind": "modified"},
+            {"path": "new name.rs", "from": "old.rs", "kind": "renamed"},
+            {"path": ".github/workflows/ci.yml", "kind": "added", "mode": "100644", "risk": "ci"},
+        ],
+        "diffstat": {"files": 3, "added": 10, "removed": 2, "binary": 0},
+        "checks": [
+            {"command": "make test", "exit_code": 0, "ms": 2100, "tail": "ok\n"},
+            {"command": "make lint", "exit_code": 1, "ms": 900, "tail": "lint: src/lib.rs:3\n"},
+        ],
+        "scope": {"outside": [".github/workflows/ci.yml"], "more_outside": 0, "commands": []},
+        "diff": "diff --git a/src/lib.rs b/src/lib.rs\n-a\n+b\n",
+        "report": "I made the change.", "risks": ["It is untested on Windows."], "remaining": [],
+        "questions": [], "assumptions": [],
+    });
+    let summary =
+        "codex changed 3 files (+10 -2) in 42 s; 1 of 2 checks failed; nothing of it is in your files yet.";
+    let view = job(JobKind::Delegate, JobState::Succeeded);
+    insta::assert_snapshot!(shown(&success("delegate", summary, Some(view), body)));
+}
+
+#[test]
+fn the_result_of_a_group() {
+    let attempt = |job: &str, attempt: u32, failed: u32| {
+        json!({
+            "job": job, "attempt": attempt, "state": "succeeded", "elapsed_ms": 1000, "tokens": 1200,
+            "diffstat": {"files": 1, "added": 5, "removed": 0, "binary": 0},
+            "checks": {"passed": 1 - failed, "failed": failed}, "scope_kept": failed == 0, "applies": "clean",
+        })
+    };
+    let (one, two, three) = (
+        "01m7ywqemy-kpphwk-0000000001",
+        "01m7ywqemy-kpphwk-0000000002",
+        "01m7ywqemy-kpphwk-0000000003",
+    );
+    let body = json!({
+        "tasks": [
+            {"id": "docs", "attempts": [attempt(one, 1, 0), attempt(two, 2, 1)], "winner": one},
+            {"id": "tests", "attempts": [attempt(three, 1, 0)], "winner": three},
+        ],
+        "overlap": [{
+            "tasks": ["docs", "tests"], "files": ["README.md"], "more_files": 0, "together": "conflicts",
+            "conflicts": ["README.md"],
+        }],
+    });
+    let view = job(JobKind::Delegate, JobState::Succeeded);
+    insta::assert_snapshot!(shown(&success(
+        "delegate",
+        "3 of 3 runs succeeded",
+        Some(view),
+        body
+    )));
+}
+
+#[test]
+fn a_running_group() {
+    let body = json!({"tasks": [
+        {"id": "docs", "attempts": [
+            {"job": "01m7ywqemy-kpphwk-0000000001", "attempt": 1, "state": "running", "elapsed_ms": 1, "phase": "thinking"},
+        ]},
+    ]});
+    let view = job(JobKind::Delegate, JobState::Running);
+    insta::assert_snapshot!(shown(&success("job", "The group is running", Some(view), body)));
+}
+
+#[test]
+fn the_preview_of_a_delegate() {
+    let body = json!({
+        "would_call": "delegate",
+        "baseline": {
+            "top_level": "/home/me/project", "prefix": "", "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "files": 2,
+            "uncommitted": {"count": 2, "first": ["b.txt", "src/a.txt"]}, "left_out": ["vendor/inner"],
+            "head": "cce48957d7361b3f88e568ebc8bb4e96f84d4d44",
+        },
+        "tasks": [{
+            "id": "task", "attempts": 2, "label": "Fix it",
+            "would_send": {
+                "prompt_bytes": 2080, "prompt_chars": 2080, "about_tokens": 520, "files": [], "withheld": [], "masked": 0,
+            },
+            "allowed_paths": ["src/**"], "checks": ["make test"], "reuse": ["node_modules"],
+        }],
+        "would_run": {"program": "/opt/codex", "arguments": ["exec", "--json"], "directory": "WORKTREE", "version": "0.169.0"},
+        "disk": {"bytes_of_a_worktree": 1200, "idle_worktrees": 0, "new_worktrees_at_most": 2},
+        "creates": ["2 job records in the state directory"], "touches_workspace": false,
+    });
+    insta::assert_snapshot!(shown(&success(
+        "dry_run",
+        "This delegate would send 2080 bytes",
+        None,
+        body
+    )));
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use crate::domain::delegation::Dirty;
 use crate::domain::fault::FaultCode;
 use crate::domain::job::{JobName, JobState};
 use crate::domain::request::{
@@ -342,6 +343,148 @@ fn a_wrong_argument_is_named_and_never_repeated() {
     check("review", json!({"snippet": "x", "commit": "HEAD"}), "commit");
     check("review", json!({"snippet": "x", "paths": ["a", "b"]}), "paths");
     check("review", json!({"paths": vec!["a"; 201]}), "paths");
+    check("delegate", json!({}), "task");
+    check("delegate", json!({"task": " "}), "task");
+    check(
+        "delegate",
+        json!({"task": "t", "tasks": [{"id": "a", "task": "t"}]}),
+        "tasks",
+    );
+    check("delegate", json!({"tasks": []}), "task");
+    check(
+        "delegate",
+        json!({"tasks": [{"id": "A", "task": "t"}]}),
+        "tasks[0].id",
+    );
+    check(
+        "delegate",
+        json!({"tasks": [{"id": "-a", "task": "t"}]}),
+        "tasks[0].id",
+    );
+    check(
+        "delegate",
+        json!({"tasks": [{"id": "a", "task": ""}]}),
+        "tasks[0].task",
+    );
+    check("delegate", json!({"tasks": [{"id": "a"}]}), "tasks[0]");
+    check(
+        "delegate",
+        json!({"tasks": [{"id": "a", "task": "t"}, {"id": "a", "task": "u"}]}),
+        "tasks[1].id",
+    );
+    check(
+        "delegate",
+        json!({"tasks": [{"id": "a", "task": "t", "checks": ["x".repeat(501)]}]}),
+        "tasks[0].checks[0]",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "allowed_paths": ["/etc/*"]}),
+        "allowed_paths[0]",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "allowed_paths": ["a", "a/../b"]}),
+        "allowed_paths[1]",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "allowed_paths": ["a["]}),
+        "allowed_paths[0]",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "allowed_paths": vec!["a"; 51]}),
+        "allowed_paths",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "checks": vec!["a"; 11]}),
+        "checks",
+    );
+    check("delegate", json!({"task": "t", "checks": [""]}), "checks[0]");
+    check("delegate", json!({"task": "t", "attempts": 5}), "attempts");
+    check("delegate", json!({"task": "t", "attempts": 0}), "attempts");
+    let many: Vec<Value> = (0..8)
+        .map(|at| json!({"id": format!("t{at}"), "task": "t"}))
+        .collect();
+    check(
+        "delegate",
+        json!({"tasks": many.clone(), "attempts": 3}),
+        "attempts",
+    );
+    check(
+        "delegate",
+        json!({"tasks": [many.clone(), many].concat()}),
+        "tasks",
+    );
+    check("delegate", json!({"task": "t", "dirty": "clean"}), "dirty");
+    check(
+        "delegate",
+        json!({"task": "t", "base": "main", "dirty": "snapshot"}),
+        "dirty",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "base": "main", "dirty": "ask"}),
+        "dirty",
+    );
+    check("delegate", json!({"task": "t", "base": "-x"}), "base");
+    check(
+        "delegate",
+        json!({"task": "t", "resume": "latest", "attempts": 2}),
+        "resume",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "resume": "latest", "base": "main"}),
+        "base",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "resume": "latest", "dirty": "committed"}),
+        "dirty",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "attempts": 2, "options": {"in_place": true}}),
+        "options.in_place",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "base": "main", "options": {"in_place": true}}),
+        "options.in_place",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "options": {"untracked": "exclude"}}),
+        "options.untracked",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "options": {"reuse": ["../x"]}}),
+        "options.reuse",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "options": {"max_files": 0}}),
+        "options.max_files",
+    );
+    check(
+        "delegate",
+        json!({"task": "t", "options": {"allow_commands": [""]}}),
+        "options.allow_commands",
+    );
+    check(
+        "consult",
+        json!({"prompt": "p", "options": {"setup": "make"}}),
+        "options.setup",
+    );
+    check(
+        "dry_run",
+        json!({"tool": "delegate", "arguments": {"task": "t", "attempts": 9}}),
+        "arguments.attempts",
+    );
     check("dry_run", json!({"tool": "consult"}), "arguments");
     check("dry_run", json!({"tool": "job", "arguments": {}}), "tool");
     check(
@@ -451,4 +594,42 @@ fn every_knob_of_the_table_can_be_set() {
         }
         assert!(row.meaning.ends_with('.') && !row.kind.is_empty() && !row.default.is_empty());
     }
+}
+
+#[test]
+fn a_task_takes_the_calls_lists_where_it_has_none_of_its_own() {
+    let request = call(
+        "delegate",
+        json!({
+            "tasks": [
+                {"id": "a", "task": "first", "allowed_paths": ["docs/**"]},
+                {"id": "b", "task": "second", "checks": ["make b"]},
+            ],
+            "allowed_paths": ["src/**"], "checks": ["make"], "attempts": "2", "base": "main",
+        }),
+    );
+    let Ok(Request::Delegate(request)) = request else {
+        panic!("{request:?}");
+    };
+    let lists: Vec<(&str, &[String], &[String])> = request
+        .tasks
+        .iter()
+        .map(|task| {
+            (
+                task.id.as_str(),
+                task.allowed_paths.as_slice(),
+                task.checks.as_slice(),
+            )
+        })
+        .collect();
+    let list = |text: &str| vec![text.to_owned()];
+    assert_eq!(
+        lists,
+        [
+            ("a", list("docs/**").as_slice(), list("make").as_slice()),
+            ("b", list("src/**").as_slice(), list("make b").as_slice()),
+        ]
+    );
+    assert_eq!((request.attempts, request.dirty), (2, Dirty::Committed));
+    assert!(request.is_group());
 }

@@ -12,9 +12,10 @@ use crate::domain::job::JobId;
 use crate::domain::limits;
 use crate::git::{Collected, GitError, Oid, Renames, TreeChange, Vault};
 use crate::run::delegate::worktree::{self, Note, Prepared};
-use crate::run::delegate::{reuse, scope};
+use crate::run::delegate::{live, reuse, scope};
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
+use crate::state::landing::LandError;
 use crate::state::record::{Expects, Spec};
 use crate::state::trees;
 use crate::sys::{files, seam};
@@ -28,6 +29,9 @@ pub enum CollectError {
     /// The state directory failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The change of a run in place could not be recorded, so it cannot be undone.
+    #[error("the change cannot be undone, since it could not be recorded: {0}")]
+    Landing(#[from] LandError),
 }
 
 /// What was collected.
@@ -127,8 +131,12 @@ pub fn collect_left(
         return Ok(Some((kept.work, kept.warnings)));
     }
     let kept = if note.is_live() {
-        let collected = worktree::read_live(&vault, &note.git()?, delegation, directory)?;
-        keep(&vault, directory, &spec.id, delegation, &collected)?
+        let collected = live::read(&vault, &note.git()?, delegation, directory)?;
+        let mut kept = keep(&vault, directory, &spec.id, delegation, &collected)?;
+        if let Err(error) = live::adopt(&folder, &vault, delegation, &spec.id, &collected.tree) {
+            kept.warnings.push(error.to_string());
+        }
+        kept
     } else {
         let Some(held) = trees::left_by(&folder, &spec.id) else {
             return Ok(None);

@@ -8,6 +8,8 @@ mod task;
 mod worktree;
 pub use worktree::Workplace;
 
+mod live;
+
 mod reuse;
 
 mod checks;

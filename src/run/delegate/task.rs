@@ -184,8 +184,13 @@ impl Attempt<'_> {
         let (wanted, directory, job) = (delegation.clone(), self.directory.clone(), self.spec.id.clone());
         let collecting = spawn_blocking(move || {
             let read = prepared.read(&wanted, &directory).map_err(CollectError::Git);
-            let kept = read
-                .and_then(|collected| collect::keep(prepared.vault(), &directory, &job, &wanted, &collected));
+            let kept = read.and_then(|collected| {
+                let mut kept = collect::keep(prepared.vault(), &directory, &job, &wanted, &collected)?;
+                if let Err(error) = prepared.adopt(&wanted, &job, &collected.tree) {
+                    kept.warnings.push(error.to_string());
+                }
+                Ok(kept)
+            });
             (prepared, kept)
         });
         collecting
@@ -289,7 +294,7 @@ fn with_source(error: &CollectError) -> String {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         },
-        CollectError::State(_) => error.to_string(),
+        CollectError::State(_) | CollectError::Landing(_) => error.to_string(),
     }
 }
 

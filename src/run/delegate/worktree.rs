@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::domain::delegation::{Delegation, Place};
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::git::{self, Collected, Git, GitError, Keep, Oid, SnapshotOf, Vault};
+use crate::domain::job::JobId;
+use crate::git::{self, Collected, Git, GitError, Oid, Vault};
 use crate::peer::codex::invocation::Access;
 use crate::peer::codex::sandbox::WriteAccess;
 use crate::run::conclude::mask;
-use crate::run::delegate::{collect, reuse};
+use crate::run::delegate::{CollectError, collect, live, reuse};
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::record::Spec;
@@ -67,6 +68,7 @@ pub(super) struct Prepared {
     pub(super) workplace: Workplace,
     /// What the caller should know.
     pub(super) warnings: Vec<String>,
+    folder: RepositoryFolder,
     vault: Vault,
     git: Git,
     held: Option<HeldTree>,
@@ -127,6 +129,7 @@ impl Prepare {
                 project: top,
             },
             warnings,
+            folder,
             vault,
             git,
             held,
@@ -136,7 +139,7 @@ impl Prepare {
     /// In place, what the caller did since the call would count as the peer's work, and an undo would take it back.
     fn check_unchanged(&self, vault: &Vault, git: &Git) -> Result<(), Fault> {
         let present =
-            read_live(vault, git, &self.delegation, &self.directory).map_err(|error| fault(&error))?;
+            live::read(vault, git, &self.delegation, &self.directory).map_err(|error| fault(&error))?;
         if present.tree.as_str() == self.delegation.baseline.tree {
             return Ok(());
         }
@@ -172,7 +175,15 @@ impl Prepared {
     ) -> Result<Collected, GitError> {
         match &self.held {
             Some(held) => collect::read(&self.vault, &held.path(), delegation),
-            None => read_live(&self.vault, &self.git, delegation, directory),
+            None => live::read(&self.vault, &self.git, delegation, directory),
+        }
+    }
+
+    /// Keeps what a run in place changed so that it can be undone; nothing of a worktree is in the user's files. Blocks.
+    pub(super) fn adopt(&self, delegation: &Delegation, job: &JobId, tree: &Oid) -> Result<(), CollectError> {
+        match self.held {
+            Some(_) => Ok(()),
+            None => live::adopt(&self.folder, &self.vault, delegation, job, tree),
         }
     }
 
@@ -182,30 +193,6 @@ impl Prepared {
             held.give_back();
         }
     }
-}
-
-/// Reads the user's own files as they are. Blocks.
-pub(super) fn read_live(
-    vault: &Vault,
-    git: &Git,
-    delegation: &Delegation,
-    directory: &JobDirectory,
-) -> Result<Collected, GitError> {
-    let repository = git.discover(&delegation.baseline.top_level)?;
-    // Beside the job and not in its folder for temporary files, into which the peer's commands write.
-    let scratch = directory.path().join("scratch");
-    files::create_private_dir(&scratch).map_err(|source| GitError::File {
-        action: "create",
-        path: scratch.clone(),
-        source,
-    })?;
-    let taken = vault.snapshot(&repository, &SnapshotOf::WorkingTree, Keep::Objects, &scratch);
-    let _ = std::fs::remove_dir_all(&scratch);
-    let snapshot = taken?;
-    Ok(Collected {
-        tree: snapshot.tree,
-        left_out: snapshot.left_out,
-    })
 }
 
 /// What whoever collects after a killed worker has to know: written into the job's directory before the worktree is taken.

@@ -78,19 +78,20 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         .tasks
         .iter()
         .zip(plans.chunks(attempts.max(1)))
-        .filter_map(|(task, plans)| {
-            Some(task_view(
-                &task.id,
-                plans.len(),
-                plans.first()?,
-                prepared,
-                request,
-            ))
-        })
+        .filter_map(|(task, plans)| Some(task_view(&task.id, plans.len(), plans.first()?)))
         .collect();
     let bytes: usize = plans.iter().map(|plan| plan.egress.prompt_bytes).sum();
     let is_live = common.options.in_place;
     let made = runs.saturating_sub(room.idle);
+    let place = plans.first().and_then(|plan| match &plan.expects {
+        Expects::Delegate { delegation } => Some((plan, workplace(delegation))),
+        Expects::Consult { .. } | Expects::Review { .. } => None,
+    });
+    let directory = place
+        .as_ref()
+        .map(|(_, place)| place.directory.display().to_string());
+    // The same for every run: tasks differ in what is said, not in what is started.
+    let arguments = place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, place));
     let body = object(json!({
         "would_call": "delegate",
         "baseline": start.shown(),
@@ -100,6 +101,8 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         "would_run": {
             "program": preflight.program.path.display().to_string(),
             "version": preflight.program.version.to_string(),
+            "arguments": arguments,
+            "directory": directory,
             "timeout_s": timeout_ms / 1000,
             "servers_switched_off": preflight.servers,
             "guidance": "AGENTS.md of the repository and of the folder is part of the prompt, as data",
@@ -187,13 +190,7 @@ fn creates(runs: usize, is_live: bool) -> Vec<String> {
     made
 }
 
-fn task_view(
-    id: &str,
-    attempts: usize,
-    plan: &Plan,
-    prepared: &Prepared,
-    request: &DelegateRequest,
-) -> Value {
+fn task_view(id: &str, attempts: usize, plan: &Plan) -> Value {
     let mut view = object(json!({
         "id": id,
         "attempts": attempts,
@@ -209,16 +206,6 @@ fn task_view(
     }));
     if let Expects::Delegate { delegation } = &plan.expects {
         view.extend(asked_of(delegation));
-        view.insert(
-            "arguments".to_owned(),
-            Value::Array(command(
-                plan,
-                &prepared.preflight,
-                prepared.continued.as_ref(),
-                &request.common,
-                workplace(delegation),
-            )),
-        );
     }
     Value::Object(view)
 }

@@ -15,7 +15,6 @@ use crate::service::waiting::wait_as_allowed;
 use crate::state::directory::JobDirectory;
 use crate::state::groups::{self, Group, GroupMember};
 use crate::state::locking;
-use crate::state::record::VERSION;
 use crate::state::store::Store;
 use crate::sys::lock::HeldLock;
 
@@ -42,7 +41,7 @@ pub async fn submit(
     let id = new_job_id(first)?;
     let made = records(&ready, request, &id, call).await?;
     let group = Group {
-        version: VERSION,
+        version: groups::VERSION,
         id: id.clone(),
         label: label(request, &ready),
         workspace: first.plan.workspace.root.clone(),

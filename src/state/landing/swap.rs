@@ -35,6 +35,10 @@ pub(super) enum Exchanging {
     /// In one step where the file system can.
     AtOnce,
     /// In moves, as on file systems that cannot.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests go where no file system here leads")
+    )]
     InSteps,
 }
 
