@@ -262,9 +262,16 @@ fn run_those(asked: &Asked, wanted: fn(Scene) -> bool) -> Report {
         let mut seen = BTreeSet::new();
         let first: Vec<bool> = SPOTS.iter().map(|spot| seen.insert(spot.point)).collect();
         let is_first = |case: &Case| first[usize::try_from(case.number).unwrap_or(0) / WAYS];
-        // Being told to end takes the same ways in a delegate as in a consult.
-        chosen
-            .retain(|case| is_first(case) && (case.signal == Signal::KILL || !case.spot.scene.is_delegate()));
+        // Being told to end takes the same ways in a delegate as in a consult, and so does the death of somebody else.
+        let is_core = |case: &Case| {
+            let own = if case.spot.role == "server" {
+                Target::Server
+            } else {
+                Target::Worker
+            };
+            case.signal == Signal::KILL && (case.target == own || case.target == Target::All)
+        };
+        chosen.retain(|case| is_first(case) && (is_core(case) || !case.spot.scene.is_delegate()));
     }
     chosen.retain(|case| asked.wants(case.number));
     let points: BTreeSet<&str> = chosen.iter().map(|case| case.spot.point).collect();
@@ -333,6 +340,7 @@ fn new_report() -> Report {
         "lost with partial",
         "resumed",
         "peers paid",
+        "results compared",
     ] {
         report.count(name, 0);
     }

@@ -487,6 +487,10 @@ impl Play {
             &mut self.memory,
             moment(SystemTime::now()),
         );
+        if matches!(moment(SystemTime::now()), Moment::AtTheEnd(_)) {
+            self.report
+                .count("results compared", audited.counts.results as u64);
+        }
         for wrong in audited.violations {
             self.violation(&wrong.to_string());
         }

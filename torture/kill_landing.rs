@@ -21,9 +21,12 @@ use crate::world::{PATIENCE, World, let_go, wait_reached, wait_until};
 /// Cases that run side by side.
 const THREADS: usize = 2;
 /// What git ignores in the workspace, and a result has not.
-const IGNORED: [&str; 2] = ["ignored", "debug.log"];
+pub const IGNORED: [&str; 2] = ["ignored", "debug.log"];
 /// A series of failures that has not ended here would never end.
 const MOST: u64 = 400;
+/// Places of the short run: every so manieth, up to here.
+const SAMPLE_STEP: usize = 11;
+const SAMPLE_MOST: u64 = 40;
 /// Error numbers: EIO, ENOSPC, EROFS on Linux.
 const ERRNOS: [i32; 3] = [5, 28, 30];
 /// Operations that a landing does.
@@ -224,7 +227,7 @@ fn series(case: Case) -> Report {
 
 /// Some of them.
 fn sample(case: Case) -> Report {
-    places(case, 5, 12)
+    places(case, SAMPLE_STEP, SAMPLE_MOST)
 }
 
 fn places(case: Case, step: usize, most: u64) -> Report {

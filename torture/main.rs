@@ -20,6 +20,7 @@ mod census;
 mod clients;
 mod clock;
 mod damaged;
+mod delegates;
 mod disk;
 mod disk_case;
 mod facts;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, clock, damaged, disk, full, keys, kill, kill_landing, kill_random, mixed, queue};
+use crate::{
+    clients, clock, damaged, delegates, disk, full, keys, kill, kill_landing, kill_random, mixed, queue,
+};
 
 /// One part.
 pub struct Part {
@@ -69,6 +71,11 @@ pub const PARTS: &[Part] = &[
         name: "kill-random",
         what: "kills servers, workers and peers at random instants",
         run: kill_random::run,
+    },
+    Part {
+        name: "delegates",
+        what: "delegates, groups, landings and undos of which anybody is killed at random instants",
+        run: delegates::run,
     },
     Part {
         name: "disk",
