@@ -213,38 +213,34 @@ fn new_report(first: &'static str) -> Report {
     report
 }
 
-/// One case in a world of its own.
-fn one(case: Case) -> Report {
-    let mut play = Play::new();
+/// One case.
+fn one(play: &mut Play, case: Case) {
     play.run(case);
-    play.report
 }
 
-/// All places at which an operation can fail, in one world.
-fn series(case: Case) -> Report {
-    places(case, 1, MOST)
+/// All places at which an operation can fail.
+fn series(play: &mut Play, case: Case) {
+    places(play, case, 1, MOST);
 }
 
 /// Some of them.
-fn sample(case: Case) -> Report {
-    places(case, SAMPLE_STEP, SAMPLE_MOST)
+fn sample(play: &mut Play, case: Case) {
+    places(play, case, SAMPLE_STEP, SAMPLE_MOST);
 }
 
-fn places(case: Case, step: usize, most: u64) -> Report {
-    let mut play = Play::new();
+fn places(play: &mut Play, case: Case, step: usize, most: u64) {
     for place in (1..=most).step_by(step) {
         let mut case = case;
         if let Fault::Fail { nth, .. } = &mut case.fault {
             *nth = place;
         }
         if !play.run(case) {
-            break;
+            return;
         }
         if place == MOST {
             play.violation(case, "the series does not end");
         }
     }
-    play.report
 }
 
 /// A world with a result that can land.
@@ -531,15 +527,21 @@ impl Play {
     }
 }
 
-/// Runs cases in a few threads.
-fn side_by_side(cases: &[Case], run: fn(Case) -> Report) -> Report {
+/// Runs cases in a few threads, each with a world of its own: a case leaves it as it found it.
+fn side_by_side(cases: &[Case], run: fn(&mut Play, Case)) -> Report {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Report::default());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
+                let mut play = None;
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let report = run(*case);
+                    let ready = play.get_or_insert_with(Play::new);
+                    run(ready, *case);
+                    let report = std::mem::take(&mut ready.report);
+                    if report.is_broken() {
+                        play = None;
+                    }
                     all.lock().expect("no case panics").merge(report);
                 }
             });

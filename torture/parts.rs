@@ -154,6 +154,11 @@ impl Report {
         self.violations.push((case, what.into()));
     }
 
+    /// Tells whether a rule was broken.
+    pub fn is_broken(&self) -> bool {
+        !self.violations.is_empty()
+    }
+
     /// Takes over what another report has.
     pub fn merge(&mut self, other: Self) {
         for name in other.order {
