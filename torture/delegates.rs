@@ -367,7 +367,7 @@ impl Life {
             }
         }
         // Somebody looks, and what was left half-way is taken back.
-        self.token(&id)?;
+        let looked = self.token(&id);
         let is_before = files::everything(&self.world.workspace()) == self.before;
         let content = files::content_without(&self.world.workspace(), &IGNORED);
         if !is_before && left.as_ref().is_some_and(|left| !left.contains(&content)) {
@@ -375,6 +375,7 @@ impl Life {
                 "the landing of {id} is neither as before nor what the peer left"
             ));
         }
+        looked.map_err(|wrong| format!("as before: {is_before}: {wrong}"))?;
         if is_hit {
             let name = if is_before {
                 "of them as before"

@@ -440,7 +440,13 @@ impl Play {
                         .any(|process| process.kind == Kind::Worker)
                 });
             }
-            _ => drop(self.token(&mut server)),
+            _ => {
+                let told = self.preview(&mut server)?;
+                if told["ok"] != true {
+                    self.restore_by_hand();
+                    return Err(format!("the preview fails: {told}"));
+                }
+            }
         }
         let now = self.now();
         let is_landed = now == self.landed;
@@ -481,11 +487,14 @@ impl Play {
         format!("{names:?}")
     }
 
-    fn token(&self, server: &mut Server) -> Result<String, String> {
+    fn preview(&self, server: &mut Server) -> Result<Value, String> {
         let asked = json!({"tool": "apply", "arguments": {"id": self.id, "action": "preview"}});
-        let told = server
-            .call("dry_run", &asked)
-            .ok_or("a preview is not answered")?;
+        let told = server.call("dry_run", &asked);
+        told.ok_or_else(|| "a preview is not answered".to_owned())
+    }
+
+    fn token(&self, server: &mut Server) -> Result<String, String> {
+        let told = self.preview(server)?;
         let token = told["token"].as_str().map(str::to_owned);
         token.ok_or_else(|| format!("a preview without a token: {told}"))
     }

@@ -84,8 +84,11 @@ impl Attempt<'_> {
             }
         }
         seam::point("task.checked");
-        // Removing what is too many takes time, and the result is not to wait for it.
-        drop(spawn_blocking(move || prepared.give_back()));
+        // Waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no time, and
+        // deleted in the background.
+        if let Err(error) = spawn_blocking(move || prepared.give_back()).await {
+            tracing::error!(%error, "giving the worktree back stopped unexpectedly");
+        }
         outcome?;
         answer.ok_or_else(|| (JobState::Failed, stopped_unexpectedly("the run")))
     }
