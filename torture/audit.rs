@@ -537,7 +537,7 @@ impl Audit {
             let left = entries(&self.state.join(folder));
             found.extend(left.iter().map(|path| format!("`{}` is left", told(path))));
         }
-        found.extend(results::idle_worktrees(&self.state));
+        found.extend(results::worktrees(&self.state));
         let held = self.processes.locks.iter();
         found.extend(held.map(|(path, pids)| format!("`{}` is held by {pids:?}", told(path))));
         self.all_broken(Rule::Leftovers, found);

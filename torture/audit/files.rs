@@ -29,9 +29,14 @@ pub(crate) fn everything(top: &Path) -> String {
 
 /// The hash of the files below a folder as git would know them: without git's own, and of the modes only those of git.
 pub(crate) fn content(top: &Path) -> String {
+    content_without(top, &[])
+}
+
+/// The same without these paths.
+pub(crate) fn content_without(top: &Path, ignored: &[&str]) -> String {
     let mut rows = Vec::new();
     walk(top, b"", &mut |path, at, about| {
-        if path == b".git" {
+        if path == b".git" || ignored.iter().any(|ignored| ignored.as_bytes() == path) {
             return false;
         }
         let mode = if about.file_type().is_symlink() {

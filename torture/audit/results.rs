@@ -91,15 +91,25 @@ fn vaults(state: &Path) -> impl Iterator<Item = PathBuf> {
         .filter(|path| path.is_dir())
 }
 
-/// Tells of more idle worktrees than are kept. That one is held is told by its lock.
-pub(super) fn idle_worktrees(state: &Path) -> Vec<String> {
-    repositories(state)
-        .filter_map(|folder| {
-            let trees = entries(&folder.join("trees"));
-            (trees.len() > limits::IDLE_TREES).then(|| {
-                let names: Vec<String> = trees.iter().map(|path| name_of(path)).collect();
-                format!("{} worktrees are left: {names:?}", trees.len())
-            })
-        })
-        .collect()
+/// Tells of worktrees that are half made, half deleted, more than are kept, or that nobody gave back.
+pub(super) fn worktrees(state: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in repositories(state) {
+        let mut kept = 0;
+        for path in entries(&folder.join("trees")) {
+            let has = |name: &str| path.join(name).exists();
+            if name_of(&path).starts_with(".gone-") {
+                found.push(format!("`{}` is half deleted", path.display()));
+            } else if has("tree") && !has("ready") {
+                found.push(format!("`{}` is half made", path.display()));
+            } else if has("tree") && !has("idle") {
+                found.push(format!("`{}` was never given back", path.display()));
+            }
+            kept += usize::from(has("tree"));
+        }
+        if kept > limits::IDLE_TREES {
+            found.push(format!("{kept} worktrees are kept in `{}`", folder.display()));
+        }
+    }
+    found
 }
