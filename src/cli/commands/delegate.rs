@@ -94,7 +94,7 @@ impl DelegateFlags {
             None => None,
         };
         let (task, tasks) = if self.tasks.is_empty() {
-            read(self.task, self.task_files, input)?
+            read(self.task, &self.task_files, input)?
         } else {
             let named: Result<Vec<WantedTask>, Fault> = self.tasks.iter().map(|text| named(text)).collect();
             (None, named?)
@@ -118,10 +118,10 @@ impl DelegateFlags {
 /// Reads the one task, or one from each of several files.
 fn read(
     task: Option<String>,
-    files: Vec<PathBuf>,
+    files: &[PathBuf],
     input: &mut Input<'_>,
 ) -> Result<(Option<String>, Vec<WantedTask>), Fault> {
-    match (task, files.as_slice()) {
+    match (task, files) {
         (Some(text), _) => Ok((Some(input.text("task", text)?), Vec::new())),
         (None, [only]) => Ok((Some(input.file("task", only)?), Vec::new())),
         (None, []) if input.stdin_device == Device::Other => Ok((Some(input.stdin("task")?), Vec::new())),
