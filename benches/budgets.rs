@@ -35,6 +35,8 @@ mod others;
 mod running;
 #[path = "budgets/table.rs"]
 mod table;
+#[path = "budgets/worktrees.rs"]
+mod worktrees;
 #[path = "budgets/world.rs"]
 mod world;
 
@@ -47,13 +49,14 @@ use crate::table::Row;
 type Measure = (&'static str, fn() -> Vec<Row>);
 
 /// All measures, in the order of the table.
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 9] = [
     ("start", idle::measure),
     ("calls", calls::measure),
     ("added", added::measure),
     ("running", running::measure),
     ("jobs", job_list::measure),
     ("diff", big_diff::measure),
+    ("worktree", worktrees::measure),
     ("scan", files::measure_scan),
     ("size", files::measure_size),
 ];

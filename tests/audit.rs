@@ -528,3 +528,183 @@ fn a_lock_that_is_left_at_the_end() {
     assert_eq!(world.rules_at_the_end(), [Rule::Leftovers]);
     drop(left);
 }
+
+/// Runs git for a test, where nobody's settings take part.
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@localhost"])
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", directory)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {arguments:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn anything_of_the_users_that_changed() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 9] = [
+        ("the bytes of a file", |user| {
+            fs::write(user.join("a"), "2").unwrap();
+        }),
+        ("a mode", |user| {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(user.join("a"), fs::Permissions::from_mode(0o600)).unwrap();
+        }),
+        ("where a link leads", |user| {
+            fs::remove_file(user.join("link")).unwrap();
+            std::os::unix::fs::symlink("elsewhere", user.join("link")).unwrap();
+        }),
+        ("a new folder", |user| fs::create_dir(user.join("new")).unwrap()),
+        ("the index", |user| drop(git(user, &["add", "b"]))),
+        ("a ref", |user| drop(git(user, &["branch", "other"]))),
+        ("the stash", |user| {
+            let commit = git(user, &["rev-parse", "HEAD"]);
+            git(user, &["update-ref", "refs/stash", &commit]);
+        }),
+        ("the configuration", |user| {
+            drop(git(user, &["config", "a.b", "c"]));
+        }),
+        ("the objects", |user| drop(git(user, &["hash-object", "-w", "b"]))),
+    ];
+    for (what, change) in changes {
+        let mut world = World::new();
+        let user = world.dir.path().join("user");
+        fs::create_dir(&user).unwrap();
+        git(&user, &["init", "-q"]);
+        fs::write(user.join("a"), "1").unwrap();
+        std::os::unix::fs::symlink("a", user.join("link")).unwrap();
+        git(&user, &["add", "."]);
+        git(&user, &["commit", "-qm", "first"]);
+        fs::write(user.join("b"), "untracked").unwrap();
+        fs::create_dir(world.ledger("untouched")).unwrap();
+        let hash = audit::files::everything(&user);
+        world.note(
+            "untouched/user",
+            &format!("path {}\nsha256 {hash}\n", user.display()),
+        );
+        let report = world.report(Moment::Meanwhile(world.now));
+        assert_eq!(
+            (rules(&report), report.counts.untouched),
+            (Vec::new(), 1),
+            "{what}"
+        );
+        change(&user);
+        assert_eq!(world.rules(), [Rule::Untouched], "{what}");
+    }
+}
+
+/// Makes a job of the store a delegate that was lost, whose peer left a file and a link, and returns the vault.
+fn delegate(world: &mut World) -> PathBuf {
+    let peer = world.dir.path().join("peer");
+    fs::create_dir(&peer).unwrap();
+    git(&peer, &["init", "-q"]);
+    fs::write(peer.join("left"), "by the peer\n").unwrap();
+    std::os::unix::fs::symlink("left", peer.join("link")).unwrap();
+    git(&peer, &["add", "."]);
+    git(&peer, &["commit", "-qm", "result"]);
+    let commit = git(&peer, &["rev-parse", "HEAD"]);
+    let vault = world.store.root().join("repos/0/git");
+    fs::create_dir_all(vault.parent().unwrap()).unwrap();
+    let target = vault.display().to_string();
+    git(&peer, &["clone", "-q", "--bare", ".", &target]);
+    let id = world.ids[LOST].clone();
+    for name in ["base", "result"] {
+        git(
+            &vault,
+            &["update-ref", &format!("refs/jobs/{id}/{name}"), &commit],
+        );
+    }
+    edit(&world.path(LOST, "spec.json"), |spec| {
+        spec["expects"] = serde_json::json!({"expects": "delegate", "delegation": {
+            "baseline": {"top_level": "/w", "common_directory": "/w/.git", "prefix": "", "commit": commit, "tree": commit,
+                "uncommitted": 0, "files": 1, "left_out": []},
+            "place": "worktree", "allowed_paths": [], "checks": [], "reuse": [], "allow_commands": [], "network": false}});
+    });
+    edit(&world.path(LOST, "result.json"), |result| {
+        result["work"] = serde_json::json!({"commit": commit, "tree": commit, "diff_bytes": 0, "diff_sha256": "", "changed": [],
+            "diffstat": {"files": 2, "added": 1, "removed": 0, "binary": 0}, "checks": [],
+            "scope": {"outside": []}, "left_out": []});
+    });
+    world.memory = Memory::default();
+    fs::create_dir(world.ledger("left")).unwrap();
+    world.note(
+        &format!("left/{id}"),
+        &format!("sha256 {}\n", audit::files::content(&peer)),
+    );
+    let report = world.report(Moment::Meanwhile(world.now));
+    assert_eq!((rules(&report), report.counts.results), (Vec::new(), 1));
+    vault
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(path, value.to_string()).unwrap();
+}
+
+#[test]
+fn a_result_that_is_not_what_the_peer_left() {
+    let mut world = World::new();
+    delegate(&mut world);
+    let peer = world.dir.path().join("peer");
+    let note = format!("left/{}", world.ids[LOST]);
+    // Git's own files and the rights of others are no part of it; a byte and the right to execute are.
+    fs::write(peer.join(".git/more"), "").unwrap();
+    world.note(
+        &note,
+        &format!("sha256 {}\n", audit::files::content_without(&peer, &[])),
+    );
+    assert_eq!(world.rules(), []);
+    fs::write(peer.join("left"), "by the peer, and more\n").unwrap();
+    world.note(&note, &format!("sha256 {}\n", audit::files::content(&peer)));
+    assert_eq!(world.rules(), [Rule::Result]);
+}
+
+#[test]
+fn a_result_without_what_the_peer_left() {
+    let mut world = World::new();
+    delegate(&mut world);
+    edit(&world.path(LOST, "result.json"), |result| {
+        result.as_object_mut().unwrap().remove("work");
+    });
+    world.memory = Memory::default();
+    assert_eq!(world.rules(), [Rule::Result]);
+}
+
+#[test]
+fn a_ref_of_a_job_that_is_gone_before_its_record() {
+    for name in ["base", "result"] {
+        let mut world = World::new();
+        let vault = delegate(&mut world);
+        let id = world.ids[LOST].clone();
+        git(&vault, &["update-ref", "-d", &format!("refs/jobs/{id}/{name}")]);
+        assert_eq!(world.rules(), [Rule::Result], "{name}");
+    }
+}
+
+#[test]
+fn worktrees_that_are_left_at_the_end() {
+    let check = |paths: &[&str], expected: &[Rule]| {
+        let mut world = World::new();
+        for path in paths {
+            let path = world.store.root().join("repos/0/trees").join(path);
+            fs::create_dir_all(path).unwrap();
+        }
+        assert_eq!(world.rules(), [], "{paths:?} may be there meanwhile");
+        assert_eq!(world.rules_at_the_end(), expected, "{paths:?}");
+    };
+    check(&["1", "2/tree", "2/ready", "2/idle"], &[]);
+    check(&[".gone-1-2"], &[Rule::Leftovers]);
+    check(&["1/tree"], &[Rule::Leftovers]);
+    check(&["1/tree", "1/ready"], &[Rule::Leftovers]);
+    let kept = |number: usize| ["tree", "ready", "idle"].map(|name| format!("{number}/{name}"));
+    let many: Vec<String> = (1..=3).flat_map(kept).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    check(&many, &[Rule::Leftovers]);
+}

@@ -126,6 +126,15 @@ fn goldens() -> Vec<PathBuf> {
     found
 }
 
+/// The jobs of a golden directory: the first version knew no delegate.
+fn names(golden: &Path) -> &'static [&'static str] {
+    if golden.ends_with("v1") {
+        &make::NAMES[..6]
+    } else {
+        &make::NAMES
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
@@ -193,8 +202,12 @@ fn every_golden_directory_is_told_as_it_always_was() {
         let version = golden.file_name().unwrap().to_str().unwrap();
         let hash = WorkspaceHash::of(make::WORKSPACE.as_bytes());
         let (jobs, damaged) = world.store.list(Some(hash), StateFilter::All, 100).unwrap();
-        assert_eq!((jobs.len(), damaged.len()), (make::NAMES.len(), 0), "{version}");
-        for name in make::NAMES {
+        assert_eq!(
+            (jobs.len(), damaged.len()),
+            (names(&golden).len(), 0),
+            "{version}"
+        );
+        for name in names(&golden) {
             let id = world.id(name);
             let mut told = Map::new();
             for detail in ["summary", "full", "log", "diff"] {
@@ -226,7 +239,7 @@ fn every_golden_directory_is_told_as_it_always_was() {
 fn every_field_of_a_golden_record_is_read() {
     for golden in goldens() {
         let world = World::of(&golden);
-        for name in make::NAMES {
+        for name in names(&golden) {
             let directory = world.store.directory(&world.id(name));
             let mut fields = BTreeSet::new();
             let mut known = BTreeSet::new();
@@ -291,7 +304,7 @@ fn a_record_of_an_older_writer_that_knew_fewer_fields_is_read() {
         let job = world.store.read(&id).unwrap();
         assert_eq!(job.spec.repo_root, None);
         let expected = match name {
-            "reviewed" => JobState::Succeeded,
+            "reviewed" | "delegated" => JobState::Succeeded,
             name => *JobState::ALL.iter().find(|state| state.as_str() == name).unwrap(),
         };
         assert_eq!(job.state, expected, "{name}");

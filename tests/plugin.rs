@@ -158,16 +158,69 @@ fn every_command_says_what_it_takes_and_uses_only_tools_that_exist() {
     }
     assert_eq!(
         names,
-        ["cancel", "consult", "dry-run", "jobs", "review", "status"]
+        [
+            "apply",
+            "cancel",
+            "consult",
+            "delegate-async",
+            "delegate",
+            "dry-run",
+            "jobs",
+            "result",
+            "review",
+            "status"
+        ]
     );
 }
 
 fn tool_of(command: &str) -> &str {
     match command {
-        "jobs" => "job",
-        "dry-run" => "dry_run",
+        "jobs" | "result" => "job",
+        "delegate-async" => "delegate",
+        // It begins with the preview, which alone is allowed unasked.
+        "apply" | "dry-run" => "dry_run",
         same => same,
     }
+}
+
+/// What changes files is allowed to no command: Claude Code asks the person, whatever the text made of the model.
+#[test]
+fn no_command_may_change_files_unasked() {
+    let own = format!("{TOOL_PREFIX}apply");
+    for path in markdown("commands") {
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, _) = front_matter(&text);
+        let allowed = head.iter().find(|(key, _)| *key == "allowed-tools").unwrap().1;
+        assert!(!allowed.split(", ").any(|tool| tool == own), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_diff_is_shown_before_it_lands() {
+    let text = read("commands/apply.md");
+    let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}"));
+    let previewed = place(&format!("{TOOL_PREFIX}dry_run` with `tool: \"apply\"` first"));
+    let shown = place("Show the preview and stop");
+    let landed = place("Only when the person answers that it shall land");
+    assert!(previewed < shown && shown < landed);
+    assert!(text[landed..].contains("`token` of that preview"));
+    // The other texts know nothing of landing: they send the person to this command.
+    for name in ["delegate", "delegate-async", "result"] {
+        let text = read(&format!("commands/{name}.md"));
+        assert!(!text.contains("\"land\""), "{name}");
+        assert!(
+            name == "delegate-async" || text.contains("`/codex:apply ID`"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_task_in_the_background_is_not_waited_for() {
+    let text = read("commands/delegate-async.md");
+    assert!(text.contains("`background: true`"));
+    assert!(text.contains("Only when the person asks you to wait"));
+    assert!(text.contains("`/codex:result ID`"));
 }
 
 #[test]

@@ -7,6 +7,8 @@
 //! | `acknowledged/<job id>` | the client, once a submit was acknowledged to it | `key K` and `answer SHA256`, both optional |
 //! | `paid/<any name>` | the peer, once it has read a prompt that is not empty | `job DIR`, the parent of its `TMPDIR`; `prompt SHA256`; optional `key K`, and `answer SHA256` of what it is about to say |
 //! | `forgotten/<job id>` | the harness, when it let a job be deleted or evicted | none |
+//! | `left/<job id>` | the peer of a delegate, once its edits are done, or the harness | `sha256 HASH` of the files in its worktree (`audit/files.rs`) |
+//! | `untouched/<any name>` | the harness | `path DIR` and `sha256 HASH` of everything in it that is the user's and must stay as it is |
 //! | `attempts` | the harness | the number of peer starts that one job may pay for; 1 without the file |
 //! | `listed` | the harness, from one list of all jobs of the program | `ID STATE` for each job listed, `unread N` for those counted as unreadable |
 //!
@@ -27,8 +29,12 @@ use crosscheck::domain::job::{JobId, JobState};
 use crosscheck::state::record::{ResultRecord, Spec, VERSION};
 use serde_json::Value;
 
+#[path = "audit/files.rs"]
+pub(crate) mod files;
 #[path = "audit/processes.rs"]
 mod processes;
+#[path = "audit/results.rs"]
+mod results;
 
 use processes::Processes;
 
@@ -55,6 +61,10 @@ pub(crate) enum Rule {
     HidesNone,
     /// At the end nothing is left over.
     Leftovers,
+    /// What is the user's is as it was: files, index, refs, stash, configuration and objects.
+    Untouched,
+    /// What a peer left is its job's result, to the byte, and is kept as long as the job's record.
+    Result,
 }
 
 /// One broken rule.
@@ -89,6 +99,10 @@ pub(crate) struct Counts {
     pub(crate) answers: usize,
     /// Live processes that belong to a job of the state directory.
     pub(crate) processes: usize,
+    /// Folders of the user's that were compared.
+    pub(crate) untouched: usize,
+    /// Results of delegates that were compared with what their peers left.
+    pub(crate) results: usize,
 }
 
 /// What one audit found.
@@ -109,6 +123,8 @@ pub(crate) struct Memory {
     unheld: HashMap<String, SystemTime>,
     /// Since when a process outlives the result of its job.
     lingering: HashMap<u32, SystemTime>,
+    /// What each commit of a result holds: commits never change.
+    contents: HashMap<String, String>,
 }
 
 /// When an audit takes place.
@@ -151,6 +167,8 @@ pub(crate) fn audit(state: &Path, ledger: &Path, memory: &mut Memory, moment: Mo
     audit.owners(memory);
     audit.paid_once();
     audit.hides_none();
+    audit.untouched();
+    audit.results(memory);
     if matches!(moment, Moment::AtTheEnd(_)) {
         audit.leftovers();
     }
@@ -186,6 +204,8 @@ struct Ledger {
     acknowledged: BTreeMap<String, Note>,
     paid: Vec<Note>,
     forgotten: BTreeSet<String>,
+    left: BTreeMap<String, Note>,
+    untouched: Vec<Note>,
     attempts: usize,
     listed: Option<Listed>,
 }
@@ -238,6 +258,8 @@ impl Ledger {
             acknowledged: notes("acknowledged").collect(),
             paid: notes("paid").map(|(_, note)| note).collect(),
             forgotten: notes("forgotten").map(|(name, _)| name).collect(),
+            left: notes("left").collect(),
+            untouched: notes("untouched").map(|(_, note)| note).collect(),
             attempts: text(&folder.join("attempts")).trim().parse().unwrap_or(1),
             listed: at.map(|at| {
                 let Note(mut states) = Note::parse(&text(&listed));
@@ -284,6 +306,8 @@ impl Audit {
             paid: self.ledger.paid.len(),
             answers: 0,
             processes: self.processes.all.len(),
+            untouched: self.ledger.untouched.len(),
+            results: 0,
         };
     }
 
@@ -513,6 +537,7 @@ impl Audit {
             let left = entries(&self.state.join(folder));
             found.extend(left.iter().map(|path| format!("`{}` is left", told(path))));
         }
+        found.extend(results::worktrees(&self.state));
         let held = self.processes.locks.iter();
         found.extend(held.map(|(path, pids)| format!("`{}` is held by {pids:?}", told(path))));
         self.all_broken(Rule::Leftovers, found);

@@ -347,6 +347,7 @@ pub fn clean(world: &World) {
     let _ = fs::remove_dir_all(world.state());
     let _ = fs::remove_dir_all(world.ledger());
     fs::create_dir_all(world.ledger()).expect("folders of the world can be made");
+    ledger::untouched(world);
 }
 
 /// Runs a command to its end, which is waited for within [`PATIENCE`]; `meanwhile` is called all the time.

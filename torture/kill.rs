@@ -10,6 +10,7 @@ use crosscheck::sys::seam::POINTS;
 use rustix::process::Signal;
 
 use crate::kill_case;
+use crate::kill_landing;
 use crate::parts::{Asked, Length, Report};
 
 /// Cases that run side by side.
@@ -38,6 +39,19 @@ pub enum Scene {
     Reap,
     /// A consult ends while there is a job that is old enough to be deleted.
     Evict,
+    /// A delegate with a check that writes a file.
+    Delegate,
+    /// The same, where an earlier one left a worktree.
+    DelegateAgain,
+    /// The worker of a delegate was killed when its peer had made its edits, and somebody looks.
+    DelegateReap,
+}
+
+impl Scene {
+    /// Tells whether it is about a delegate.
+    pub fn is_delegate(self) -> bool {
+        matches!(self, Self::Delegate | Self::DelegateAgain | Self::DelegateReap)
+    }
 }
 
 /// One way to pass a point.
@@ -62,7 +76,8 @@ const fn spot(point: &'static str, scene: Scene, role: &'static str, nth: u64) -
     }
 }
 
-/// Where to halt: first every point once, in the order of [`POINTS`], then the same points in other circumstances.
+/// Where to halt: first every point once, but for those of a landing (`kill_landing.rs`), then the same points in other
+/// circumstances.
 const SPOTS: &[Spot] = &[
     spot("submit.begun", Scene::Consult, "server", 1),
     spot("submit.keys_locked", Scene::Consult, "server", 1),
@@ -120,6 +135,24 @@ const SPOTS: &[Spot] = &[
     spot("reap.salvaged", Scene::Reap, "server", 1),
     spot("reap.written", Scene::Reap, "server", 1),
     spot("evict.decided", Scene::Evict, "worker", 1),
+    spot("delegate.snapped", Scene::Delegate, "server", 1),
+    spot("delegate.rooted", Scene::Delegate, "server", 1),
+    spot("worktree.noted", Scene::Delegate, "worker", 1),
+    spot("tree.owned", Scene::Delegate, "worker", 1),
+    spot("tree.checked_out", Scene::Delegate, "worker", 1),
+    spot("tree.renewing", Scene::DelegateAgain, "worker", 1),
+    spot("tree.renewed", Scene::DelegateAgain, "worker", 1),
+    spot("worktree.taken", Scene::Delegate, "worker", 1),
+    spot("task.prepared", Scene::Delegate, "worker", 1),
+    spot("task.asked", Scene::Delegate, "worker", 1),
+    spot("collect.committed", Scene::Delegate, "worker", 1),
+    spot("collect.kept", Scene::Delegate, "worker", 1),
+    spot("collect.packed", Scene::Delegate, "worker", 1),
+    spot("collect.patched", Scene::Delegate, "worker", 1),
+    spot("task.collected", Scene::Delegate, "worker", 1),
+    spot("task.checked", Scene::Delegate, "worker", 1),
+    spot("tree.idle", Scene::Delegate, "worker", 1),
+    spot("reap.collected", Scene::DelegateReap, "server", 1),
     // The same in other circumstances.
     spot("delete.renamed", Scene::Evict, "worker", 1),
     spot("delete.removed", Scene::Evict, "worker", 1),
@@ -140,6 +173,22 @@ const SPOTS: &[Spot] = &[
     spot("finish.kept", Scene::Cancel, "worker", 1),
     spot("cancel.requested", Scene::Stubborn, "server", 1),
     spot("cancel.seen", Scene::Stubborn, "worker", 1),
+    spot("reap.locked", Scene::DelegateReap, "server", 1),
+    spot("reap.ended", Scene::DelegateReap, "server", 1),
+    spot("collect.committed", Scene::DelegateReap, "server", 1),
+    spot("collect.kept", Scene::DelegateReap, "server", 1),
+    spot("collect.patched", Scene::DelegateReap, "server", 1),
+    spot("tree.idle", Scene::DelegateReap, "server", 1),
+    spot("reap.written", Scene::DelegateReap, "server", 1),
+    spot("submit.started", Scene::Delegate, "server", 1),
+    spot("worktree.taken", Scene::DelegateAgain, "worker", 1),
+    spot("collect.kept", Scene::DelegateAgain, "worker", 1),
+    spot("peer.spawned", Scene::Delegate, "worker", 1),
+    spot("peer.fed", Scene::Delegate, "worker", 1),
+    spot("peer.ended", Scene::Delegate, "worker", 1),
+    spot("finish.begun", Scene::Delegate, "worker", 1),
+    spot("finish.written", Scene::Delegate, "worker", 1),
+    spot("finish.renamed", Scene::Delegate, "worker", 1),
 ];
 
 /// Whom it hits.
@@ -168,6 +217,9 @@ pub struct Case {
     pub signal: Signal,
 }
 
+/// Ways to hit somebody at one spot.
+const WAYS: usize = 8;
+
 /// Lists all cases.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -186,18 +238,40 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Runs all kill points; the short run takes each point once.
+/// Runs the kill points of consults and reviews; the short run takes each point once.
 pub fn run(asked: &Asked) -> Report {
+    run_those(asked, |scene| !scene.is_delegate())
+}
+
+/// Runs the kill points of delegates.
+pub fn run_delegates(asked: &Asked) -> Report {
+    run_those(asked, Scene::is_delegate)
+}
+
+fn run_those(asked: &Asked, wanted: fn(Scene) -> bool) -> Report {
     let mut report = new_report();
     let unlisted = POINTS
         .iter()
-        .filter(|point| !SPOTS.iter().any(|spot| spot.point == **point));
+        .filter(|point| !SPOTS.iter().any(|spot| spot.point == **point) && !kill_landing::knows(point));
     for point in unlisted {
         report.violation(None, format!("the harness has no scene for the point {point}"));
     }
     let mut chosen: Vec<Case> = cases();
+    chosen.retain(|case| wanted(case.spot.scene));
     if asked.length == Length::Short && asked.case.is_none() {
-        chosen.truncate(POINTS.len() * 8);
+        let mut seen = BTreeSet::new();
+        let first: Vec<bool> = SPOTS.iter().map(|spot| seen.insert(spot.point)).collect();
+        let is_first = |case: &Case| first[usize::try_from(case.number).unwrap_or(0) / WAYS];
+        // Being told to end takes the same ways in a delegate as in a consult, and so does the death of somebody else.
+        let is_core = |case: &Case| {
+            let own = if case.spot.role == "server" {
+                Target::Server
+            } else {
+                Target::Worker
+            };
+            case.signal == Signal::KILL && (case.target == own || case.target == Target::All)
+        };
+        chosen.retain(|case| is_first(case) && (is_core(case) || !case.spot.scene.is_delegate()));
     }
     chosen.retain(|case| asked.wants(case.number));
     let points: BTreeSet<&str> = chosen.iter().map(|case| case.spot.point).collect();
@@ -266,6 +340,7 @@ fn new_report() -> Report {
         "lost with partial",
         "resumed",
         "peers paid",
+        "results compared",
     ] {
         report.count(name, 0);
     }

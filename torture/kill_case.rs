@@ -189,7 +189,20 @@ impl Play {
             }
         };
         match self.case.spot.scene {
-            Scene::Consult | Scene::Slow | Scene::Long | Scene::Review | Scene::Repair => {
+            Scene::Consult | Scene::Slow | Scene::Long | Scene::Review | Scene::Repair | Scene::Delegate => {
+                self.begin(world.server(&self.halt), tool, &asked)
+            }
+            Scene::DelegateAgain => {
+                let mut first = world.server(&none);
+                let earlier = json!({"task": "an earlier task [[peer edit=7]]", "wait_s": 50});
+                first
+                    .call(tool, &earlier)
+                    .filter(|answer| answer["ok"] == true)
+                    .ok_or("the earlier task did not succeed")?;
+                self.servers.push(first);
+                if !wait_until(|| !runs(world, Kind::Worker)) {
+                    return Err("the earlier worker does not end".to_owned());
+                }
                 self.begin(world.server(&self.halt), tool, &asked)
             }
             Scene::Cancel | Scene::Stubborn => {
@@ -209,9 +222,13 @@ impl Play {
                 let request = json!({"id": id, "forget": true});
                 self.begin(world.server(&self.halt), "cancel", &request)
             }
-            Scene::Reap => {
+            Scene::Reap | Scene::DelegateReap => {
                 let mut first = world.server(&none);
                 let id = self.start(&mut first, world, tool, asked)?;
+                let is_delegate = self.case.spot.scene.is_delegate();
+                if is_delegate && !wait_until(|| world.ledger().join("left").join(&id).exists()) {
+                    return Err("the peer makes no edits".to_owned());
+                }
                 self.servers.push(first);
                 let workers: Vec<Process> = living(&world.home())
                     .into_iter()
@@ -260,6 +277,8 @@ impl Play {
         let marker = match self.case.spot.scene {
             Scene::Slow => slow,
             Scene::Cancel | Scene::Reap => "steps=1 step_ms=60000",
+            Scene::DelegateReap => "edit=1 steps=1 step_ms=60000",
+            Scene::Delegate | Scene::DelegateAgain => "edit=1 steps=0",
             Scene::Stubborn => "stubborn=1 steps=1 step_ms=60000",
             Scene::Long => "long=60000",
             Scene::Review => "steps=1 step_ms=5",
@@ -271,6 +290,10 @@ impl Play {
             Scene::Review | Scene::Repair => (
                 "review",
                 json!({"scope": "working_tree", "focus": text, "wait_s": 50, "options": options}),
+            ),
+            scene if scene.is_delegate() => (
+                "delegate",
+                json!({"task": text, "checks": ["echo built > built-by-the-check"], "wait_s": 50, "options": options}),
             ),
             _ => (
                 "consult",
@@ -422,11 +445,20 @@ impl Play {
             return;
         };
         let (tool, _) = self.question();
+        let has_work = job
+            .result
+            .as_ref()
+            .is_some_and(|result| result["work"].is_object());
+        if tool == "delegate" && !has_work {
+            return;
+        }
         let mut asked = Map::new();
         asked.insert("resume".to_owned(), job.id.clone().into());
         asked.insert("wait_s".to_owned(), 50.into());
-        if tool == "consult" {
-            asked.insert("prompt".to_owned(), "Go on.".into());
+        match tool {
+            "consult" => drop(asked.insert("prompt".to_owned(), "Go on.".into())),
+            "delegate" => drop(asked.insert("task".to_owned(), "Go on.".into())),
+            _ => {}
         }
         match fresh.call(tool, &Value::Object(asked)) {
             Some(answer) if answer["ok"] == true && answer["meta"]["thread"] == thread => {
@@ -455,6 +487,10 @@ impl Play {
             &mut self.memory,
             moment(SystemTime::now()),
         );
+        if matches!(moment(SystemTime::now()), Moment::AtTheEnd(_)) {
+            self.report
+                .count("results compared", audited.counts.results as u64);
+        }
         for wrong in audited.violations {
             self.violation(&wrong.to_string());
         }

@@ -72,8 +72,10 @@ pub fn judge(
         }
     }
     // The peer had said its first words before these; they were paid for.
-    let spoke = matches!(case.spot.scene, Scene::Cancel | Scene::Stubborn | Scene::Reap)
-        || (case.spot.point, case.spot.nth) == ("peer.logged", 3);
+    let spoke = matches!(
+        case.spot.scene,
+        Scene::Cancel | Scene::Stubborn | Scene::Reap | Scene::DelegateReap
+    ) || (case.spot.point, case.spot.nth) == ("peer.logged", 3);
     if spoke && state != "succeeded" && after.said("partial").is_none() {
         wrong.push("what the peer had said is lost".to_owned());
     }
@@ -89,7 +91,7 @@ fn fault_code(job: &JobFacts) -> &str {
 fn allowed(case: Case, hit: Hit) -> &'static [&'static str] {
     let point = case.spot.point;
     let cancelled = matches!(case.spot.scene, Scene::Cancel | Scene::Stubborn);
-    if case.spot.scene == Scene::Reap {
+    if matches!(case.spot.scene, Scene::Reap | Scene::DelegateReap) {
         return &["lost"];
     }
     if hit.worker && case.signal == Signal::KILL {

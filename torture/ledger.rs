@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::audit::files;
 use crate::world::World;
 
 /// Age that makes leftovers old enough to be swept up.
@@ -45,6 +46,14 @@ pub fn listed(world: &World, list: &Value) {
         .unwrap_or(0u64);
     text.extend(["unread ", &unread.to_string(), "\n"]);
     fs::write(world.ledger().join("listed"), text).expect("the ledger can be written");
+}
+
+/// Notes that everything in the workspace, git's own files too, must stay as it is now.
+pub fn untouched(world: &World) {
+    let workspace = world.workspace();
+    let hash = files::everything(&workspace);
+    let text = format!("path {}\nsha256 {hash}\n", workspace.display());
+    note(world, "untouched", "workspace", &text);
 }
 
 /// Lets a day pass for everything that a killed process did not finish.

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{clients, clock, damaged, disk, full, keys, kill, kill_random, mixed, queue};
+use crate::{
+    clients, clock, damaged, delegates, disk, full, keys, kill, kill_landing, kill_random, mixed, queue,
+};
 
 /// One part.
 pub struct Part {
@@ -29,6 +31,21 @@ pub const PARTS: &[Part] = &[
         name: "kill-real",
         what: "kills workers and a real codex (--codex PATH) at the core of those steps",
         run: kill::run_real,
+    },
+    Part {
+        name: "kill-delegates",
+        what: "the same at every step of a delegate's life; what its peer left is never lost",
+        run: kill::run_delegates,
+    },
+    Part {
+        name: "kill-landings",
+        what: "kills servers at every step of landing, undoing and taking back; the files are as before or as landed",
+        run: kill_landing::run,
+    },
+    Part {
+        name: "disk-landings",
+        what: "lets the n-th operation of a landing or an undo fail: all of it or nothing",
+        run: kill_landing::run_disk,
     },
     Part {
         name: "clients",
@@ -54,6 +71,11 @@ pub const PARTS: &[Part] = &[
         name: "kill-random",
         what: "kills servers, workers and peers at random instants",
         run: kill_random::run,
+    },
+    Part {
+        name: "delegates",
+        what: "delegates, groups, landings and undos of which anybody is killed at random instants",
+        run: delegates::run,
     },
     Part {
         name: "disk",
@@ -130,6 +152,11 @@ impl Report {
     /// Notes that a rule was broken, in this case where there are numbered ones.
     pub fn violation(&mut self, case: Option<u64>, what: impl Into<String>) {
         self.violations.push((case, what.into()));
+    }
+
+    /// Tells whether a rule was broken.
+    pub fn is_broken(&self) -> bool {
+        !self.violations.is_empty()
     }
 
     /// Takes over what another report has.

@@ -5,19 +5,25 @@
 //!   none);
 //! - `long=N`: the answer has at least so many bytes (consults only);
 //! - `stubborn=1`: ignores INT and TERM, and leaves a grandchild in a session of its own that does too;
-//! - `bad=1`: the first answer cannot be read, so that a repair turn follows (reviews only).
+//! - `bad=1`: the first answer cannot be read, so that a repair turn follows (reviews only);
+//! - `edit=N`: makes the edits of this number in its directory (`peer_edit.rs`), one each `edit_ms=M`; before the commands,
+//!   or with `edit_at=1` in the middle of them, or with `edit_at=2` after them (delegates only).
 //!
-//! Each start that read a prompt is a paid one and is noted in the ledger before the first event is printed.
+//! Each start that read a prompt is a paid one and is noted in the ledger before the first event is printed. What is in
+//! the files of one that edits is noted when its edits are done. As a sandbox it runs the line that it is given.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use crosscheck::domain::environment::Environment;
 use crosscheck::domain::fingerprint::sha256_hex;
 use serde_json::{Value, json};
+
+use crate::peer_edit;
 
 /// Is codex, as far as crosscheck looks.
 pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
@@ -27,11 +33,22 @@ pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
             println!("codex-cli 0.169.0");
             ExitCode::SUCCESS
         }
-        Some(&"sandbox") => ExitCode::SUCCESS,
+        Some(&"sandbox") => sandbox(arguments),
         Some(&"app-server") => tell_configuration(),
         Some(&"exec") => exec(&words, environment),
         _ => ExitCode::FAILURE,
     }
+}
+
+/// Runs what stands behind `--`, where it was started and with what it was given.
+fn sandbox(arguments: &[OsString]) -> ExitCode {
+    let mut line = arguments.iter().skip_while(|word| *word != "--").skip(1);
+    let Some(program) = line.next() else {
+        return ExitCode::FAILURE;
+    };
+    let error = Command::new(program).args(line).exec();
+    eprintln!("cannot run it: {error}");
+    ExitCode::from(101)
 }
 
 /// Answers the question for its configuration, which is empty.
@@ -74,7 +91,18 @@ fn exec(words: &[&str], environment: &Environment) -> ExitCode {
             &json!({"type": "item.completed", "item": {"id": "first", "type": "agent_message", "text": first_words(&prompt)}}),
         );
     }
-    for step in 0..steps {
+    let edit_at = match number(&prompt, "edit_at").unwrap_or(0) {
+        0 => 0,
+        1 => steps / 2,
+        _ => steps,
+    };
+    for step in 0..=steps {
+        if step == edit_at {
+            edit(&prompt, words, environment);
+        }
+        if step == steps {
+            break;
+        }
         let command = format!("step {step}");
         say(
             &json!({"type": "item.started", "item": {"id": step.to_string(), "type": "command_execution", "command": command}}),
@@ -91,6 +119,35 @@ fn exec(words: &[&str], environment: &Environment) -> ExitCode {
         &json!({"type": "turn.completed", "usage": {"input_tokens": 100, "cached_input_tokens": 0, "output_tokens": 10}}),
     );
     ExitCode::SUCCESS
+}
+
+/// Makes the edits that the prompt asks for, and notes what is in the files then.
+fn edit(prompt: &str, words: &[&str], environment: &Environment) {
+    let Some(wanted) = number(prompt, "edit") else {
+        return;
+    };
+    let directory = words.iter().position(|word| *word == "-C");
+    let top = directory.and_then(|at| words.get(at + 1)).unwrap_or(&".");
+    let pause = Duration::from_millis(number(prompt, "edit_ms").unwrap_or(0));
+    if let Err(error) = peer_edit::edit(Path::new(top), wanted, pause) {
+        eprintln!("cannot edit: {error}");
+        return;
+    }
+    let (Some(home), Some(tmp)) = (environment.path("HOME"), environment.path("TMPDIR")) else {
+        return;
+    };
+    let Some(job) = tmp.parent().and_then(Path::file_name) else {
+        return;
+    };
+    let note = format!("sha256 {}\n", peer_edit::left(Path::new(top)));
+    note_in(&home.join("ledger/left"), &job.to_string_lossy(), &note);
+}
+
+/// Writes a note at once: nobody reads half of one.
+fn note_in(folder: &Path, name: &str, note: &str) {
+    let _ = std::fs::create_dir_all(folder);
+    let draft = folder.join(format!(".{}-{}", std::process::id(), new_thread()));
+    let _ = std::fs::write(&draft, note).and_then(|()| std::fs::rename(&draft, folder.join(name)));
 }
 
 #[expect(
@@ -152,17 +209,13 @@ fn note_paid(environment: &Environment, prompt: &str, answer: &str) {
     let (Some(home), Some(tmp)) = (environment.path("HOME"), environment.path("TMPDIR")) else {
         return;
     };
-    let paid = home.join("ledger/paid");
     let note = format!(
         "job {}\nprompt {}\nanswer {}\n",
         tmp.parent().unwrap_or(&tmp).display(),
         sha256_hex(prompt.as_bytes()),
         sha256_hex(answer.as_bytes())
     );
-    let name = new_thread();
-    let _ = std::fs::create_dir_all(&paid);
-    let draft = paid.join(format!(".{name}"));
-    let _ = std::fs::write(&draft, note).and_then(|()| std::fs::rename(&draft, paid.join(name)));
+    note_in(&home.join("ledger/paid"), &new_thread(), &note);
 }
 
 /// Tells whether this process ignores TERM.

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::PLAN_VARIABLE;
+use crate::ledger;
+use crate::repository;
 use crate::server::Server;
 
 /// The longest that anything in a world is waited for. Machines may be loaded; nothing is judged by it.
@@ -20,7 +22,8 @@ pub struct World {
 }
 
 impl World {
-    /// Makes a world with an empty store and a workspace that is a git repository with an uncommitted change.
+    /// Makes a world with an empty store and a workspace that is a git repository with files in every state. They are the
+    /// user's: what is in them then is what the auditor expects for ever.
     pub fn new() -> Self {
         Self::below(&std::env::temp_dir())
     }
@@ -36,38 +39,14 @@ impl World {
             fs::create_dir_all(path).expect("folders of the world can be made");
         }
         world.no_plan();
-        world.git(&["init", "-q", "-b", "main"]);
-        fs::write(world.workspace().join("a.txt"), "one\ntwo\n").expect("a file can be written");
-        world.git(&["add", "."]);
-        world.git(&[
-            "-c",
-            "user.name=torture",
-            "-c",
-            "user.email=torture@localhost",
-            "commit",
-            "-qm",
-            "first",
-        ]);
-        fs::write(world.workspace().join("a.txt"), "one\n2\n").expect("a file can be written");
+        repository::write_into(&world.workspace());
+        ledger::untouched(&world);
         world
     }
 
     /// Takes another program for the peer than the scripted one.
     pub fn use_peer(&mut self, program: &Path) {
         program.clone_into(&mut self.peer);
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let done = Command::new("git")
-            .args(arguments)
-            .current_dir(self.workspace())
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("HOME", self.home())
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .status()
-            .expect("git is there");
-        assert!(done.success(), "git {arguments:?}");
     }
 
     /// Returns a path in the world.

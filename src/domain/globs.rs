@@ -136,8 +136,7 @@ mod tests {
 
     #[test]
     fn what_leaves_the_folder_is_no_glob() {
-        let check =
-            |glob: &str, expected: Result<(), BadGlob>| assert_eq!(super::check(glob), expected, "{glob}");
+        let check = |glob: &str, expected: Result<(), BadGlob>| assert_eq!(check(glob), expected, "{glob}");
         check("src/**", Ok(()));
         check("..a/b", Ok(()));
         check("", Err(BadGlob::Empty));

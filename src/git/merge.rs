@@ -72,8 +72,11 @@ impl Vault {
         };
         match output.exit_code {
             Some(0) => {
-                let tree = self.oid_of("merge-tree", &output)?;
-                Ok(Merged::Clean { tree })
+                let tree = take_field(&mut output.stdout.as_slice())
+                    .and_then(|field| Oid::parse(std::str::from_utf8(field).ok()?));
+                Ok(Merged::Clean {
+                    tree: tree.ok_or_else(broken)?,
+                })
             }
             Some(1) => {
                 let (stages, messages) = parse(&output.stdout).ok_or_else(broken)?;

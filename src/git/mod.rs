@@ -67,6 +67,8 @@ pub use tree::{Renames, TreeChange, TreeEntry};
 mod clearing;
 pub use clearing::remove_tree;
 
+mod retention;
+
 mod checkout;
 pub use checkout::{Collected, forget_worktree};
 

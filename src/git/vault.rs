@@ -350,7 +350,3 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
     };
     write().map_err(GitError::file("write", path))
 }
-
-pub(super) fn unbuilt() -> GitError {
-    GitError::Output { command: "unbuilt" }
-}

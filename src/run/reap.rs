@@ -74,6 +74,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     };
     let fault = Fault::new(FaultCode::JobLost, message);
     let work = left_work(directory, &spec, &transcript, &mut warnings).await;
+    seam::point("reap.collected");
     let remains = Remains {
         transcript,
         leaked,

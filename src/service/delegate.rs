@@ -7,9 +7,11 @@ pub(crate) mod wanted;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::request::{DelegateRequest, Wait};
+use crate::domain::request::{DelegateRequest, ONLY_TASK, Options, Wait};
 use crate::domain::tier::Tools;
 use crate::git::Keep;
 use crate::run::probe::Probe;
@@ -110,7 +112,8 @@ pub async fn prepare(
         start::take(service, &store, wish),
         preflight(service, &config, &store, &directory, isolation)
     );
-    let (start, preflight) = (start?, preflight?);
+    let start = start.map_err(|fault| with_ready_call(fault, request))?;
+    let preflight = preflight?;
     let probe = Probe {
         program: &preflight.program,
         config: &config,
@@ -138,4 +141,40 @@ pub async fn prepare(
         config,
         store,
     })
+}
+
+/// Bytes of a call that is repeated in a fault: a longer one the caller has at hand anyway.
+const READY_CALL_BYTES: usize = 4 * 1024;
+
+/// Adds the call that goes on with the uncommitted changes to a fault about them.
+fn with_ready_call(fault: Fault, request: &DelegateRequest) -> Fault {
+    if fault.code != FaultCode::DirtyWorkspace {
+        return fault;
+    }
+    let common = &request.common;
+    // What only this call's options said cannot be repeated in their own words.
+    if common.options != Options::default() || common.model.is_some() || common.effort.is_some() {
+        return fault;
+    }
+    let mut arguments = match request.tasks.as_slice() {
+        [only] if only.id == ONLY_TASK => json!({
+            "task": only.text, "allowed_paths": only.allowed_paths, "checks": only.checks,
+        }),
+        tasks => json!({"tasks": tasks.iter().map(|task| json!({
+            "id": task.id, "task": task.text, "allowed_paths": task.allowed_paths, "checks": task.checks,
+        })).collect::<Vec<_>>()}),
+    };
+    arguments["files"] = json!(request.files);
+    arguments["attempts"] = json!(request.attempts);
+    arguments["dirty"] = json!("snapshot");
+    if let Some(context) = &request.context {
+        arguments["context"] = json!(context);
+    }
+    if let Some(workspace) = &common.workspace {
+        arguments["workspace"] = json!(workspace);
+    }
+    if arguments.to_string().len() > READY_CALL_BYTES {
+        return fault;
+    }
+    fault.call("delegate", arguments)
 }

@@ -180,7 +180,7 @@ mod tests {
             let error = read(&store, &id(1)).unwrap_err();
             assert!(expected(&error), "{error:?}");
         };
-        check(b"{", |error| error.is_damage());
+        check(b"{", StateError::is_damage);
         check(br#"{"version":2}"#, |error| {
             matches!(error, StateError::Newer { .. })
         });

@@ -13,6 +13,7 @@ pub mod landing;
 pub mod locking;
 pub mod quarantine;
 pub mod record;
+pub mod released;
 pub mod repositories;
 pub mod slots;
 pub mod store;

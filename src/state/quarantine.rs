@@ -174,6 +174,8 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     const DAMAGED: &[u8] = b"{\"version\":1,";
+    /// Far beyond what this program writes.
+    const NEWER: &[u8] = b"{\"version\":1000}";
 
     struct World {
         dir: tempfile::TempDir,
@@ -266,17 +268,13 @@ mod tests {
             },
             true,
         );
-        check("newer", &|job| write(job.spec_path(), b"{\"version\":2}"), false);
-        check(
-            "newer result",
-            &|job| write(job.result_path(), b"{\"version\":2}"),
-            false,
-        );
+        check("newer", &|job| write(job.spec_path(), NEWER), false);
+        check("newer result", &|job| write(job.result_path(), NEWER), false);
         check(
             "a newer result beside a bad spec",
             &|job| {
                 write(job.spec_path(), DAMAGED);
-                write(job.result_path(), b"{\"version\":2}");
+                write(job.result_path(), NEWER);
             },
             false,
         );
@@ -404,7 +402,7 @@ mod tests {
         let (damaged, directory) = world.job(1);
         fs::write(directory.spec_path(), DAMAGED).unwrap();
         let (newer, directory) = world.job(2);
-        fs::write(directory.spec_path(), b"{\"version\":2}").unwrap();
+        fs::write(directory.spec_path(), NEWER).unwrap();
         let now = 2 * crate::sys::clock::millis(crate::domain::limits::RETENTION);
         age(&world.store);
         assert_eq!(world.store.evict(now), 0);

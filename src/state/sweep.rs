@@ -7,8 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::limits;
 use crate::state::keys;
+use crate::state::landing;
 use crate::state::quarantine;
+use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
+use crate::state::trees;
 use crate::sys::lock;
 
 /// Age of a half-made or half-deleted job, or of a private git directory, that nobody works on any more. Making one
@@ -42,11 +45,22 @@ pub fn sweep(store: &Store) {
             let _ = quarantine::remove(&path);
         }
     }
+    sweep_repositories(store);
     for path in aged(&store.root().join("cache"), STALE_FACT) {
         let _ = fs::remove_file(&path);
     }
     for path in aged(&store.root().join("keys"), limits::RETENTION) {
         keys::forget_if_free(store, &path);
+    }
+}
+
+/// Clears away what killed processes left of worktrees and of landings.
+fn sweep_repositories(store: &Store) {
+    for repository in RepositoryFolder::all(store).into_iter().flatten() {
+        trees::sweep(&repository);
+        if let Err(error) = landing::recover(&repository) {
+            tracing::warn!(%error, "a landing that was killed is not taken back yet");
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use support::peers;
 use support::scripts::Scripted;
 use world::{Way, World};
 
+mod delegates;
 mod killed;
 mod outliving;
 mod permissions;

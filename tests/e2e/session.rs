@@ -7,11 +7,15 @@ use crate::support::run::Finished;
 use crate::world::World;
 
 /// The commands as Claude Code lists them.
-pub(crate) const SLASH_COMMANDS: [&str; 6] = [
+pub(crate) const SLASH_COMMANDS: [&str; 10] = [
+    "codex:apply",
     "codex:cancel",
     "codex:consult",
+    "codex:delegate",
+    "codex:delegate-async",
     "codex:dry-run",
     "codex:jobs",
+    "codex:result",
     "codex:review",
     "codex:status",
 ];

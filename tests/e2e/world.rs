@@ -32,6 +32,7 @@ pub(crate) struct World {
     claude: PathBuf,
     way: Way,
     mode: Option<&'static str>,
+    granted: Option<String>,
 }
 
 impl World {
@@ -52,6 +53,7 @@ impl World {
             claude: claude.to_owned(),
             way,
             mode: None,
+            granted: None,
         };
         // The fake provider has a key under a name that no real one uses, so it is passed on like any other.
         let config = world.home.config().join("crosscheck");
@@ -80,6 +82,13 @@ impl World {
     #[must_use]
     pub(crate) fn with_mode(mut self, mode: &'static str) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// Lets every session use this tool as if the person's settings granted it.
+    #[must_use]
+    pub(crate) fn with_granted(mut self, tool: String) -> Self {
+        self.granted = Some(tool);
         self
     }
 
@@ -126,6 +135,9 @@ impl World {
         let mut arguments = vec!["-p", text, "--output-format", "stream-json", "--verbose"];
         if let Some(mode) = self.mode {
             arguments.extend(["--permission-mode", mode]);
+        }
+        if let Some(tool) = &self.granted {
+            arguments.extend(["--allowedTools", tool]);
         }
         self.claude(messages_url, &arguments)
     }
@@ -232,7 +244,20 @@ impl World {
         }
     }
 
-    fn git(&self, directory: &Path, arguments: &[&str]) -> String {
+    /// Runs our program in a terminal in the repository; it must succeed.
+    pub(crate) fn terminal(&self, arguments: &[&str]) -> String {
+        let mut command = self.home.command(env!("CARGO_BIN_EXE_crosscheck"));
+        command
+            .current_dir(self.repository())
+            .env("FAKE_KEY", FAKE_KEY)
+            .args(arguments);
+        let finished = finish(command, "");
+        assert!(finished.status.success(), "{arguments:?}: {finished:#?}");
+        finished.stdout
+    }
+
+    /// Runs git in a folder; it must succeed.
+    pub(crate) fn git(&self, directory: &Path, arguments: &[&str]) -> String {
         let mut command = self.home.command("git");
         command
             .current_dir(directory)

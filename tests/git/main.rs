@@ -16,3 +16,4 @@ mod trees;
 mod untouched;
 mod untracked;
 mod vaults;
+mod worktrees;

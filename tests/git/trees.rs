@@ -1,317 +1,266 @@
-//! Who gets which worktree, and what is left of each.
+//! What differs between trees, and what of it is kept.
 
-use crate::setup::{Setup, with_a_commit};
-use crosscheck::domain::job::{JobId, WorkspaceHash};
-use crosscheck::domain::limits::IDLE_TREES;
-use crosscheck::git::{Head, Oid, Vault};
-use crosscheck::state::repositories::RepositoryFolder;
-use crosscheck::state::store::Store;
-use crosscheck::state::trees::{self, HeldTree};
-use std::fs;
-use std::os::unix::fs::symlink;
+use crate::setup::{Setup, with_a_commit, with_each_git};
+use crate::snapshots::{in_tree, on_disk, take};
+use crate::vaults::{head, open};
+use crosscheck::git::{Keep, Oid, Renames, Snapshot, SnapshotOf, TreeChange, Vault};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::time::Duration;
 
-/// Longer than any removal of a few files takes.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Trees {
-    repository: RepositoryFolder,
-    vault: Vault,
-    start: Oid,
-}
-
-impl Trees {
-    fn of(setup: &Setup) -> Self {
-        let store = Store::at(setup.folder().join("state"));
-        let user = setup.repository();
-        let repository = RepositoryFolder::of(&store, user.common_directory());
-        let vault = repository.open_vault(&user).unwrap();
-        let Head::Born { oid: start, .. } = user.head().clone() else {
-            panic!("there is a commit")
-        };
-        assert_eq!(RepositoryFolder::all(&store).unwrap(), [repository.clone()]);
-        assert_eq!(repository.origin(), Some(setup.top()));
-        Self {
-            repository,
-            vault,
-            start,
-        }
-    }
-
-    fn take(&self, number: u64) -> HeldTree {
-        self.take_from(number, &self.start, None)
-    }
-
-    fn take_from(&self, number: u64, start: &Oid, continues: Option<u64>) -> HeldTree {
-        let continues = continues.map(job);
-        HeldTree::take(
-            &self.repository,
-            &self.vault,
-            &job(number),
-            start,
-            continues.as_ref(),
+/// Takes a snapshot into a vault.
+fn snapshot(setup: &Setup, vault: &Vault) -> Snapshot {
+    vault
+        .snapshot(
+            &setup.repository(),
+            &SnapshotOf::WorkingTree,
+            Keep::Objects,
+            &setup.scratch(),
         )
         .unwrap()
-    }
-
-    fn give_back(&self, held: HeldTree) {
-        assert!(held.give_back().wait(PATIENCE));
-        let _ = self;
-    }
-
-    /// Commits what a worktree holds.
-    fn result(&self, held: &HeldTree) -> Oid {
-        let collected = self.vault.collect(&held.path(), &self.start, &[]).unwrap();
-        self.vault
-            .commit(&collected.tree, &[&self.start], "result\n")
-            .unwrap()
-    }
-
-    /// Names everything in the folder of the worktrees but the numbered folders and the turn of those who add.
-    fn strangers(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.repository.trees_path()).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names
-            .filter(|name| name.parse::<u32>().is_err() && name != "adding")
-            .collect()
-    }
 }
 
-fn job(number: u64) -> JobId {
-    JobId::new(number, WorkspaceHash::of(b"w"), number)
+/// Makes a working tree with everything that a patch must carry, commits it, and changes all of it.
+fn change_all(setup: &Setup, vault: &Vault) -> (Snapshot, Snapshot) {
+    let top = setup.top();
+    let long: String = (0..100).map(|line| format!("line {line}\n")).collect();
+    for (name, bytes) in [
+        ("crlf", &b"1\r\n2\r\n3\r\n"[..]),
+        ("latin-1", b"caf\xe9\nbar\n"),
+        ("binary", b"\0\x01\x02"),
+        ("feed", b"a\x0cb\xe2\x80\xa8c\n"),
+        ("no end", b"1\n2"),
+        ("empty", b""),
+        ("gone", b"g\n"),
+        ("run", b"#!/bin/sh\n"),
+        ("to-link", b"t\n"),
+        ("moved", long.as_bytes()),
+        ("folder/in", b"in\n"),
+        ("same", b"same\n"),
+    ] {
+        setup.write(name, bytes);
+    }
+    setup.write(OsStr::from_bytes(b"\xff odd\n\"name\""), "odd\n");
+    setup.commit("second");
+    let before = snapshot(setup, vault);
+    for (name, bytes) in [
+        ("crlf", &b"1\r\ntwo\r\n3\r\n"[..]),
+        ("latin-1", b"caf\xe9\nb\xe4r\n"),
+        ("binary", b"\0\x01\x03\0"),
+        ("feed", b"a\x0cB\xe2\x80\xa8c\n"),
+        ("no end", b"1\ntwo"),
+        ("empty", b"full\n"),
+        ("new/empty", b""),
+    ] {
+        setup.write(name, bytes);
+    }
+    setup.write(OsStr::from_bytes(b"\xff odd\n\"name\""), "even\n");
+    std::fs::remove_file(top.join("gone")).unwrap();
+    std::fs::remove_file(top.join("to-link")).unwrap();
+    symlink("same", top.join("to-link")).unwrap();
+    std::fs::set_permissions(top.join("run"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(top.join("moved"), top.join("elsewhere")).unwrap();
+    std::fs::remove_dir_all(top.join("folder")).unwrap();
+    setup.write("folder", "a file\n");
+    (before, snapshot(setup, vault))
 }
 
-fn read(held: &HeldTree, path: &str) -> Option<String> {
-    fs::read_to_string(held.path().join(path)).ok()
+/// Makes a folder that holds a tree, of the user's objects alone.
+fn lay_out(setup: &Setup, name: &str, files: &crate::snapshots::Files) -> std::path::PathBuf {
+    let folder = setup.folder().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    setup.run_in(&folder, &["init", "-q", "."]);
+    for (path, (mode, bytes)) in files {
+        let path = folder.join(OsStr::from_bytes(path));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if *mode == 0o120_000 {
+            symlink(OsStr::from_bytes(bytes), &path).unwrap();
+        } else {
+            std::fs::write(&path, bytes).unwrap();
+            let mode = std::fs::Permissions::from_mode(mode & 0o777);
+            std::fs::set_permissions(&path, mode).unwrap();
+        }
+    }
+    folder
 }
 
-fn write(held: &HeldTree, path: &str, text: &str) {
-    fs::write(held.path().join(path), text).unwrap();
+/// Applies a patch with the user's git and returns what lies there then.
+fn apply(setup: &Setup, folder: &Path, patch: &[u8]) -> crate::snapshots::Files {
+    let file = setup.folder().join("patch");
+    std::fs::write(&file, patch).unwrap();
+    setup.run_in(
+        folder,
+        &["apply", "--binary", "--whitespace=nowarn", file.to_str().unwrap()],
+    );
+    on_disk(folder, &[])
 }
 
 #[test]
-fn an_idle_worktree_is_taken_again_and_holds_nothing_of_the_last_job() {
+fn a_patch_carries_every_byte_and_mode() {
     with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let first = trees.take(1);
-        let path = first.path();
-        let original = read(&first, "f");
-        write(&first, "f", "changed\n");
-        write(&first, "new", "new\n");
-        let result = trees.result(&first);
-        trees.give_back(first);
-        let second = trees.take(2);
-        assert_eq!(
-            (
-                second.path(),
-                second.is_continued,
-                read(&second, "f"),
-                read(&second, "new")
-            ),
-            (path, false, original, None)
-        );
-        trees.give_back(second);
-        let third = trees.take_from(3, &result, Some(1));
-        assert!(!third.is_continued, "another job has had it");
-        assert_eq!(read(&third, "f").as_deref(), Some("changed\n"));
+        let vault = open(setup);
+        let (before, after) = change_all(setup, &vault);
+        let patch = vault.patch(&before.tree, &after.tree, &[]).unwrap();
+        let folder = lay_out(setup, "applied", &in_tree(setup, &vault, &before.tree));
+        let applied = apply(setup, &folder, &patch);
+        assert!(applied == on_disk(&setup.top(), &[]));
+        assert_eq!(vault.patch(&before.tree, &before.tree, &[]).unwrap(), b"");
+        // Of a part, and backwards.
+        let part = [b"crlf".to_vec(), b"folder".to_vec(), b"folder/in".to_vec()];
+        let patch = vault.patch(&before.tree, &after.tree, &part).unwrap();
+        let folder = lay_out(setup, "part", &in_tree(setup, &vault, &before.tree));
+        let picked = vault.pick(&before.tree, &after.tree, &part).unwrap();
+        assert!(apply(setup, &folder, &patch) == in_tree(setup, &vault, &picked));
+        let back = vault.patch(&after.tree, &before.tree, &[]).unwrap();
+        let folder = lay_out(setup, "back", &in_tree(setup, &vault, &after.tree));
+        assert!(apply(setup, &folder, &back) == in_tree(setup, &vault, &before.tree));
     });
 }
 
 #[test]
-fn a_continued_job_finds_its_worktree_as_it_left_it() {
+fn changes_are_listed_with_both_sides_and_their_lines() {
     with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let other = trees.take(1);
-        let first = trees.take(2);
-        write(&first, ".gitignore", "out\n");
-        write(&first, "out", "built\n");
-        let result = trees.result(&first);
-        symlink("/nowhere", first.path().join("node_modules")).unwrap();
-        first.set_linked(&[b"node_modules".to_vec()]).unwrap();
-        let path = first.path();
-        trees.give_back(first);
-        // Given back later, so that it would be the first choice.
-        trees.give_back(other);
-        let second = trees.take_from(3, &result, Some(2));
-        assert!(second.is_continued);
-        assert_eq!(second.path(), path);
-        assert_eq!(read(&second, "out").as_deref(), Some("built\n"));
-        assert_eq!(
-            setup.run_in(&path, &["status", "--porcelain"]),
-            b"?? node_modules\n"
-        );
-        // Somebody else changed it meanwhile: the result counts.
-        trees.give_back(second);
-        fs::write(path.join("f"), "by hand\n").unwrap();
-        let third = trees.take_from(4, &result, Some(3));
-        assert_eq!((third.path(), third.is_continued), (path, false));
-        assert_ne!(read(&third, "f").as_deref(), Some("by hand\n"));
-        assert_eq!(read(&third, "out"), None);
-    });
-}
-
-#[test]
-fn what_a_killed_worker_left_is_kept_until_it_is_collected() {
-    with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let killed = trees.take(1);
-        let path = killed.path();
-        write(&killed, "paid", "paid\n");
-        assert!(trees::left_by(&trees.repository, &job(1)).is_none(), "it is held");
-        // Its lock is free and nothing else is done, as when a worker dies.
-        drop(killed);
-        let other = trees.take(2);
-        assert_ne!(other.path(), path);
-        assert_eq!(trees::sweep(&trees.repository), 0);
-        assert!(trees::left_by(&trees.repository, &job(3)).is_none());
-        let left = trees::left_by(&trees.repository, &job(1)).unwrap();
-        assert_eq!(read(&left, "paid").as_deref(), Some("paid\n"));
-        let views = trees::list(&trees.repository).unwrap();
-        let [view, _] = views.as_slice() else {
-            panic!("{views:?}")
+        let vault = open(setup);
+        let (before, after) = change_all(setup, &vault);
+        let told = |renames| {
+            let changes = vault.changes(&before.tree, &after.tree, renames).unwrap();
+            changes.iter().map(tell).collect::<Vec<String>>()
         };
-        assert!(view.is_held && !view.is_idle && view.bytes > 0);
-        trees.give_back(left);
-        let next = trees.take(4);
-        assert_eq!((next.path(), read(&next, "paid")), (path, None));
+        let found = told(Renames::Found);
+        let expected = [
+            "binary 100644 100644 -",
+            "crlf 100644 100644 +1 -1",
+            "elsewhere < moved 100644 100644 +0 -0",
+            "empty 100644 100644 +1 -0",
+            "feed 100644 100644 +1 -1",
+            "folder 0 100644 +1 -0",
+            "folder/in 100644 0 +0 -1",
+            "gone 100644 0 +0 -1",
+            "latin-1 100644 100644 +1 -1",
+            "new/empty 0 100644 +0 -0",
+            "no end 100644 100644 +1 -1",
+            "run 100644 100755 +0 -0",
+            "to-link 100644 120000 +1 -1",
+            "\u{fffd} odd\n\"name\" 100644 100644 +1 -1",
+        ];
+        assert_eq!(found, expected);
+        let split = told(Renames::Split);
+        assert!(split.contains(&"moved 100644 0 +0 -100".to_owned()), "{split:?}");
+        assert!(
+            split.contains(&"elsewhere 0 100644 +100 -0".to_owned()),
+            "{split:?}"
+        );
+        assert_eq!(split.len(), expected.len() + 1);
     });
 }
 
+fn tell(change: &TreeChange) -> String {
+    let name = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    let mode = |side: &Option<crosscheck::git::TreeEntry>| side.as_ref().map_or(0, |entry| entry.mode);
+    let from = change.from.as_ref().map(|from| format!(" < {}", name(from)));
+    let lines = change
+        .lines
+        .map(|(added, removed)| format!("+{added} -{removed}"));
+    format!(
+        "{}{} {:o} {:o} {}",
+        name(&change.path),
+        from.unwrap_or_default(),
+        mode(&change.old),
+        mode(&change.new),
+        lines.unwrap_or_else(|| "-".to_owned())
+    )
+}
+
 #[test]
-fn few_idle_worktrees_stay_and_no_folder_is_forgotten() {
+fn a_pick_takes_its_paths_and_nothing_else() {
     with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let held: Vec<HeldTree> = (1..=4).map(|number| trees.take(number)).collect();
-        let last = held[3].path();
-        for held in held {
-            trees.give_back(held);
+        let vault = open(setup);
+        let (before, after) = change_all(setup, &vault);
+        let files = [
+            in_tree(setup, &vault, &before.tree),
+            in_tree(setup, &vault, &after.tree),
+        ];
+        for picked in [
+            &[][..],
+            &["gone"],
+            &["folder", "folder/in"],
+            &["elsewhere", "to-link", "run", "absent"],
+        ] {
+            let paths: Vec<Vec<u8>> = picked.iter().map(|path| path.as_bytes().to_vec()).collect();
+            let tree = vault.pick(&before.tree, &after.tree, &paths).unwrap();
+            let mut expected = files[0].clone();
+            for path in &paths {
+                match files[1].get(path) {
+                    Some(file) => expected.insert(path.clone(), file.clone()),
+                    None => expected.remove(path),
+                };
+            }
+            assert!(in_tree(setup, &vault, &tree) == expected, "{picked:?}");
         }
-        let views = trees::list(&trees.repository).unwrap();
-        assert_eq!(views.len(), IDLE_TREES);
-        assert!(views.iter().all(|view| view.is_idle && !view.is_held));
-        assert_eq!(trees.strangers(), Vec::<String>::new());
-        let links = fs::read_dir(trees.vault.directory().join("worktrees")).unwrap();
-        assert_eq!(links.count(), IDLE_TREES);
-        assert_eq!(trees.take(5).path(), last, "the newest one is the warmest");
-        // A process that ended while it deleted.
-        fs::create_dir_all(trees.repository.trees_path().join(".gone-7-1-1/tree")).unwrap();
-        assert_eq!(trees::sweep(&trees.repository), 1);
-        assert_eq!(trees.strangers(), Vec::<String>::new());
+        let all = vault.paths(&after.tree).unwrap();
+        assert!(all.iter().eq(files[1].keys()));
+        assert_eq!(
+            std::fs::read_dir(vault.directory().join("tmp")).unwrap().count(),
+            0
+        );
     });
 }
 
 #[test]
-fn a_half_made_worktree_is_removed() {
-    with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let folder = trees.repository.trees_path().join("1");
-        for by_sweep in [true, false] {
-            // A worker killed while git writes the files leaves the owner and some of them.
-            fs::create_dir_all(folder.join("tree/d")).unwrap();
-            fs::write(folder.join("tree/d/half"), "ha").unwrap();
-            fs::write(folder.join("owner"), format!("{}\n", job(1))).unwrap();
-            assert!(trees::left_by(&trees.repository, &job(1)).is_none());
-            if by_sweep {
-                assert_eq!(trees::sweep(&trees.repository), 1);
-                assert!(!folder.join("tree").exists());
-            } else {
-                let held = trees.take(2);
-                assert_eq!(held.path(), folder.join("tree"));
-                assert_eq!(read(&held, "d/half"), None);
+fn a_kept_change_outlives_the_users_objects() {
+    with_each_git(|setup| {
+        setup.write("f", "1\n");
+        setup.commit("first");
+        let vault = open(setup);
+        let (before, after) = change_all(setup, &vault);
+        setup.commit("third");
+        let (from, to) = (before.commit.unwrap(), after.commit.unwrap());
+        vault.keep_change(&from, &to).unwrap();
+        let patch = vault.patch(&from, &to, &[]).unwrap();
+        let changes = vault.changes(&from, &to, Renames::Split).unwrap();
+        let sides = || {
+            let both = changes.iter().flat_map(|change| [&change.old, &change.new]);
+            both.flatten().map(|entry| &entry.oid).collect::<Vec<&Oid>>()
+        };
+        let bytes = vault.blobs(&sides()).unwrap();
+        // What the vault hashed itself is no proof: the user's history goes, and what was hashed loosely goes too.
+        setup.run(&["checkout", "-q", "--orphan", "empty"]);
+        setup.run(&["rm", "-q", "-r", "-f", "."]);
+        setup.run(&["branch", "-D", "main"]);
+        setup.run(&["reflog", "expire", "--expire=now", "--all"]);
+        setup.run(&["gc", "-q", "--prune=now"]);
+        for entry in std::fs::read_dir(vault.directory().join("objects")).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().len() == 2 {
+                std::fs::remove_dir_all(entry.path()).unwrap();
             }
         }
+        assert!(vault.tree_of(before.head.as_ref().unwrap()).is_err(), "a control");
+        let vault = Vault::existing(&setup.git, &setup.folder().join("vault")).unwrap();
+        assert_eq!(vault.patch(&from, &to, &[]).unwrap(), patch);
+        assert_eq!(vault.blobs(&sides()).unwrap(), bytes);
+        let same = setup.folder().join("same");
+        std::fs::write(&same, "same\n").unwrap();
+        let oid = setup.run(&["hash-object", same.to_str().unwrap()]);
+        let oid = Oid::parse(String::from_utf8(oid).unwrap().trim()).unwrap();
+        assert!(vault.blobs(&[&oid]).is_err(), "what did not change is not kept");
     });
 }
 
 #[test]
-fn a_worktree_that_cannot_be_reset_is_replaced() {
-    let ruin: [fn(&Path); 4] = [
-        |folder| fs::remove_dir_all(folder.join("tree")).unwrap(),
-        |folder| {
-            fs::remove_dir_all(folder.join("tree")).unwrap();
-            symlink("/", folder.join("tree")).unwrap();
-        },
-        // From before the machine was started: content may be missing where size and time are not.
-        |folder| fs::write(folder.join("ready"), "another boot").unwrap(),
-        |folder| {
-            let line = fs::read_to_string(folder.join("tree/.git")).unwrap();
-            let link = Path::new(line.trim().strip_prefix("gitdir: ").unwrap()).to_owned();
-            fs::remove_dir_all(link).unwrap();
-        },
-    ];
-    for ruin in ruin {
-        with_a_commit(|setup| {
-            let trees = Trees::of(setup);
-            let first = trees.take(1);
-            let folder = first.path().parent().unwrap().to_owned();
-            let original = read(&first, "f");
-            trees.give_back(first);
-            ruin(&folder);
-            let second = trees.take(2);
-            assert_eq!(read(&second, "f"), original);
-            assert_eq!(setup.run_in(&second.path(), &["status", "--porcelain"]), b"");
-            trees.give_back(second);
-            trees::sweep(&trees.repository);
-            assert_eq!(trees.strangers(), Vec::<String>::new());
-        });
-    }
-}
-
-#[test]
-fn a_worktree_that_cannot_be_made_leaves_nothing() {
+fn a_snapshot_of_the_same_files_is_the_same_tree() {
     with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let absent = Oid::parse(&"1".repeat(40)).unwrap();
-        HeldTree::take(&trees.repository, &trees.vault, &job(1), &absent, None).unwrap_err();
-        trees::sweep(&trees.repository);
-        assert_eq!(trees::list(&trees.repository).unwrap(), []);
-        assert_eq!(trees.strangers(), Vec::<String>::new());
-        assert!(read(&trees.take(2), "f").is_some());
-    });
-}
-
-#[test]
-fn several_at_once_get_one_each() {
-    with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        for round in 0..3 {
-            let held: Vec<HeldTree> = std::thread::scope(|scope| {
-                let takers: Vec<_> = (0..4)
-                    .map(|number| {
-                        let trees = &trees;
-                        scope.spawn(move || trees.take(10 * round + number))
-                    })
-                    .collect();
-                takers.into_iter().map(|taker| taker.join().unwrap()).collect()
-            });
-            let mut paths: Vec<_> = held.iter().map(HeldTree::path).collect();
-            paths.sort();
-            paths.dedup();
-            assert_eq!(paths.len(), 4);
-            for held in held {
-                assert!(read(&held, "f").is_some());
-                trees.give_back(held);
-            }
-        }
-    });
-}
-
-#[test]
-fn an_idle_worktree_is_removed_and_one_in_use_is_not() {
-    with_a_commit(|setup| {
-        let trees = Trees::of(setup);
-        let held = trees.take(1);
-        let folder = held.path().parent().unwrap().to_owned();
-        let remove = |folder: &Path| trees::remove(&trees.repository, &trees.vault, folder).unwrap();
-        assert!(!remove(&folder));
-        assert!(held.path().exists());
-        trees.give_back(held);
-        assert!(!remove(&setup.top()), "it is none of ours");
-        assert!(remove(&folder));
-        assert!(!remove(&folder));
-        assert_eq!(trees::list(&trees.repository).unwrap(), []);
-        assert!(setup.top().join("f").exists());
-        assert_eq!(trees.strangers(), Vec::<String>::new());
+        setup.write("f", "changed\n");
+        let (vault, one) = take(setup);
+        setup.run(&["add", "f"]);
+        let (_, other) = take(setup);
+        assert_eq!(one.tree, other.tree);
+        let changes = vault.changes(&one.tree, &other.tree, Renames::Found).unwrap();
+        assert_eq!(changes, []);
+        let parent = vault
+            .changes(&head(setup), one.commit.as_ref().unwrap(), Renames::Found)
+            .unwrap();
+        assert_eq!(parent.len(), 1);
     });
 }

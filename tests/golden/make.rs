@@ -16,16 +16,17 @@ pub(crate) const WORKSPACE: &str = "/home/user/project";
 /// The idempotency key of the first job.
 pub(crate) const KEY: &str = "golden";
 /// The jobs, in the order in which they are made; the number of one stands at the end of its id.
-pub(crate) const NAMES: [&str; 6] = [
+pub(crate) const NAMES: [&str; 7] = [
     "succeeded",
     "reviewed",
     "failed",
     "timed_out",
     "cancelled",
     "lost",
+    "delegated",
 ];
 /// The files of a job that are kept.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
     "spec.json",
     "prompt.txt",
     "schema.json",
@@ -39,6 +40,7 @@ const KEPT: [&str; 13] = [
     "result.json",
     "answer.md",
     "fetched",
+    "result.patch",
 ];
 /// How long one job may take; the one with a deadline takes ten seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +63,9 @@ case "$prompt" in
   say 'Half of the answer.'
   trap 'exit 1' INT TERM
   while :; do sleep 0.05; done;;
+*"golden: edit"*)
+  printf 'edited\n' > src/new.txt
+  say '{\"report\":\"A file was added.\",\"risks\":[],\"remaining\":[],\"questions\":[],\"assumptions\":[]}';;
 *"golden: fail"*)
   echo '{"type":"error","message":"unexpected status 401 Unauthorized: Missing bearer"}'
   echo '{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized: Missing bearer"}}'
@@ -102,6 +107,14 @@ pub(crate) fn make(target: &Path) {
         maker.job(&["consult", "golden: stall", "--option", "timeout_s=10"]),
         maker.cancelled(),
         maker.lost(),
+        maker.job(&[
+            "delegate",
+            "golden: edit",
+            "--allow-path",
+            "src/**",
+            "--check",
+            "true",
+        ]),
     ];
     maker.keep(target, &ids);
 }

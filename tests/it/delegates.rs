@@ -106,12 +106,23 @@ impl Done {
     }
 }
 
+/// Calls the tool; what matters here is what it leaves behind.
+fn answer(world: &World, arguments: &Value) -> Value {
+    let mut server = world.server();
+    let call = server.start_call("delegate", arguments);
+    let result = server.answer(call)["result"].clone();
+    match result["isError"] == true {
+        true => serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap(),
+        false => result["structuredContent"].clone(),
+    }
+}
+
 /// Delegates and waits for the end.
 fn delegate(world: &World, arguments: Value) -> Done {
     let before = contents(&world.work());
     let mut arguments = arguments;
     arguments["wait_s"] = json!(90);
-    let envelope = world.server().call("delegate", &arguments);
+    let envelope = answer(world, &arguments);
     let id = envelope["job"]["id"]
         .as_str()
         .unwrap_or_else(|| panic!("{envelope:#}"))
@@ -123,7 +134,7 @@ fn delegate(world: &World, arguments: Value) -> Done {
 fn begin(world: &World, arguments: &Value) -> String {
     let mut arguments = arguments.clone();
     arguments["background"] = json!(true);
-    let envelope = world.server().ok("delegate", &arguments);
+    let envelope = answer(world, &arguments);
     envelope["job"]["id"].as_str().unwrap().to_owned()
 }
 
@@ -507,7 +518,9 @@ fn a_cancelled_task_keeps_what_was_done() {
     wait_until("the peer's first file", || {
         worktree_with(&world, "partial.txt").is_some()
     });
-    world.server().ok("cancel", &json!({"id": id}));
+    let mut server = world.server();
+    let cancel = server.start_call("cancel", &json!({"id": id}));
+    server.answer(cancel);
     let done = Done::of(&world, &id, before).untouched(&world);
     assert_eq!(done.result["state"], "cancelled");
     assert_eq!(done.changed(), ["added partial.txt 100644"]);
@@ -531,7 +544,9 @@ fn a_killed_workers_task_is_collected_at_the_next_look() {
             .success()
     );
     wait_until("the job is lost and collected", || {
-        world.server().call("job", &json!({"id": id}));
+        let mut server = world.server();
+        let look = server.start_call("job", &json!({"id": id}));
+        server.answer(look);
         world.job(&id).join("result.json").exists()
     });
     let done = Done::of(&world, &id, before).untouched(&world);
@@ -563,7 +578,8 @@ fn a_job_goes_on_from_the_result_of_another() {
 fn a_task_in_place_needs_the_users_word_and_can_be_undone() {
     let world = world();
     let arguments = json!({"task": shell("echo new > new.txt; rm gone.txt"), "options": {"in_place": true}});
-    world.server().fault("delegate", &arguments, "policy_denied");
+    let refused = answer(&world, &arguments);
+    assert_eq!(refused["error"]["code"], "policy_denied", "{refused:#}");
     world.configure("[env]\npass = [\"FAKE_KEY\"]\n[allow]\nin_place = true\n");
     let done = delegate(&world, arguments);
     assert_eq!(

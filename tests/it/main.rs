@@ -16,6 +16,7 @@ mod consults;
 mod delegates;
 mod ending;
 mod failures;
+mod groups;
 mod hostile;
 mod isolation;
 mod jobs;

@@ -15,7 +15,7 @@ use crate::domain::job::{JobName, JobState};
 use crate::domain::limits;
 use crate::domain::request::{
     CancelRequest, Common, ConsultKind, ConsultRequest, Detail, DryRunRequest, JobRequest, Options, Resume,
-    ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Untracked, Wait,
+    ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Wait,
 };
 use crate::domain::scope::{Revision, Scope};
 use crate::service::call::Request;
@@ -110,8 +110,6 @@ fn consults_are_parsed() {
             "web_search=true",
             "--option",
             "language=true",
-            "--option",
-            "untracked=exclude",
             "--files",
             "a.rs",
             "b c.rs",
@@ -131,7 +129,6 @@ fn consults_are_parsed() {
                     budget_tokens: Some(5000),
                     web_search: true,
                     language: Some("true".into()),
-                    untracked: Untracked::Exclude,
                     ..Options::default()
                 },
             },

@@ -11,7 +11,7 @@ use crate::domain::fault::FaultCode;
 use crate::domain::job::{JobName, JobState};
 use crate::domain::request::{
     CancelRequest, Common, ConsultKind, ConsultRequest, Detail, DryRunRequest, JobRequest, Options, Resume,
-    ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Untracked, Wait,
+    ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Wait,
 };
 use crate::domain::scope::{Revision, Scope};
 use crate::domain::tier::Isolation;
@@ -79,7 +79,7 @@ fn arguments_become_requests() {
         json!({
             "prompt": "why?", "kind": "challenge", "context": "c", "files": ["a.rs", "b c"], "resume": THREAD,
             "workspace": "/w", "model": "gpt", "effort": "high", "wait_s": "30.0", "background": false,
-            "options": {"timeout_s": 60.0, "budget_tokens": "5000", "isolation": "ignore_rules", "web_search": true, "untracked": "exclude",
+            "options": {"timeout_s": 60.0, "budget_tokens": "5000", "isolation": "ignore_rules", "web_search": true,
                 "language": "de", "instructions": "short", "idempotency_key": "k", "ephemeral": false},
         }),
         Request::Consult(ConsultRequest {
@@ -98,7 +98,6 @@ fn arguments_become_requests() {
                     isolation: Some(Isolation::IgnoreRules),
                     web_search: true,
                     ephemeral: false,
-                    untracked: Untracked::Exclude,
                     language: Some("de".to_owned()),
                     instructions: Some("short".to_owned()),
                     idempotency_key: Some("k".to_owned()),

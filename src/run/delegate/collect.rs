@@ -18,7 +18,7 @@ use crate::state::error::StateError;
 use crate::state::landing::LandError;
 use crate::state::record::{Expects, Spec};
 use crate::state::trees;
-use crate::sys::files;
+use crate::sys::{files, seam};
 
 /// Why the result of a run could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,11 @@ pub(super) fn keep(
     let base = worktree::oid(&delegation.baseline.commit)?;
     let base_tree = worktree::oid(&delegation.baseline.tree)?;
     let commit = vault.commit(&collected.tree, &[&base], &format!("result of job {job}"))?;
+    seam::point("collect.committed");
     vault.set_ref(&format!("refs/jobs/{job}/result"), &commit)?;
+    seam::point("collect.kept");
     vault.keep_change(&base, &commit)?;
+    seam::point("collect.packed");
     let (diff_bytes, diff_sha256) = match vault.patch(&base_tree, &collected.tree, &[]) {
         Ok(patch) => {
             let path = directory.patch_path();
@@ -72,6 +75,7 @@ pub(super) fn keep(
         }
         Err(error) => return Err(error.into()),
     };
+    seam::point("collect.patched");
     let changes = vault.changes(&base_tree, &collected.tree, Renames::Found)?;
     let hazards = Hazards::of(vault, &base_tree, &collected.tree, &changes)?;
     let changed = changes
@@ -111,6 +115,21 @@ pub fn collect_left(
         return Ok(None);
     };
     let (folder, vault) = note.open(directory, delegation)?;
+    if let Some(commit) = vault.read_ref(&format!("refs/jobs/{}/result", spec.id))? {
+        // The worker came that far itself. Since then checks may have written into the worktree, or others have it.
+        let collected = Collected {
+            tree: vault.tree_of(&commit)?,
+            left_out: Vec::new(),
+        };
+        let kept = keep(&vault, directory, &spec.id, delegation, &collected)?;
+        if let Some(held) = (!note.is_live())
+            .then(|| trees::left_by(&folder, &spec.id))
+            .flatten()
+        {
+            held.give_back();
+        }
+        return Ok(Some((kept.work, kept.warnings)));
+    }
     let kept = if note.is_live() {
         let collected = live::read(&vault, &note.git()?, delegation, directory)?;
         let mut kept = keep(&vault, directory, &spec.id, delegation, &collected)?;

@@ -15,6 +15,7 @@ use crate::run::delegate::scope;
 use crate::run::delegate::worktree::{Prepare, Prepared};
 use crate::state::events::EventLog;
 use crate::state::record::Answer;
+use crate::sys::seam;
 
 /// Files named when the setup itself changed some.
 const SETUP_FILES: usize = 5;
@@ -30,6 +31,7 @@ impl Attempt<'_> {
     ) -> Result<Answer, (JobState, Fault)> {
         stage(log, "preparing the worktree");
         let prepared = self.prepare(delegation, control).await?;
+        seam::point("task.prepared");
         remains.warnings.extend(prepared.warnings.iter().cloned());
         let mut setup = None;
         let mut outcome = match &delegation.setup {
@@ -52,9 +54,11 @@ impl Attempt<'_> {
                 Err(ended) => outcome = Err(ended),
             }
         }
+        seam::point("task.asked");
         stage(log, "collecting the result");
         // Before the checks: what they write is no part of the result.
         let (prepared, kept) = self.collect(prepared, delegation).await?;
+        seam::point("task.collected");
         match kept {
             Ok(kept) => {
                 remains.warnings.extend(kept.warnings);
@@ -79,8 +83,12 @@ impl Attempt<'_> {
                 }
             }
         }
-        // Removing what is too many takes time, and the result is not to wait for it.
-        drop(spawn_blocking(move || prepared.give_back()));
+        seam::point("task.checked");
+        // Waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no time, and
+        // deleted in the background.
+        if let Err(error) = spawn_blocking(move || prepared.give_back()).await {
+            tracing::error!(%error, "giving the worktree back stopped unexpectedly");
+        }
         outcome?;
         answer.ok_or_else(|| (JobState::Failed, stopped_unexpectedly("the run")))
     }

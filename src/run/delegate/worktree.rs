@@ -19,7 +19,7 @@ use crate::state::record::Spec;
 use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
 use crate::state::trees::{HeldTree, TreeError};
-use crate::sys::files;
+use crate::sys::{files, seam};
 
 /// Bytes of a note; it holds one variable.
 const NOTE_BYTES: u64 = 1024 * 1024;
@@ -86,6 +86,7 @@ impl Prepare {
             place: delegation.place,
         };
         note.write(&self.directory)?;
+        seam::point("worktree.noted");
         let variables = self
             .environment
             .iter()
@@ -104,6 +105,7 @@ impl Prepare {
                 let continues = delegation.continues.as_ref();
                 let held =
                     HeldTree::take(&folder, &vault, &self.spec.id, &start, continues).map_err(tree_fault)?;
+                seam::point("worktree.taken");
                 let top = held
                     .path()
                     .canonicalize()

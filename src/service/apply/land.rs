@@ -17,7 +17,7 @@ use crate::service::call::{Call, Consent};
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome, Reply};
 use crate::state::landing::{self, LandError, Landing};
-use crate::sys::clock;
+use crate::sys::{clock, seam};
 
 /// Files named in a question, a message or a fault.
 const NAMED: usize = 20;
@@ -53,6 +53,7 @@ pub(super) async fn run(subject: Subject, request: &ApplyRequest, wish: &Wish<'_
     ask(&subject, request, wish, &plan, call)
         .await
         .map_err(|fault| subject.refuse(fault))?;
+    seam::point("apply.decided");
     let asked = subject.clone();
     let steps = plan.steps.clone();
     let landing = blocking(move || {

@@ -16,6 +16,7 @@ use crate::service::apply::subject::{Subject, blocking};
 use crate::service::apply::token::token;
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome, Reply, fields};
+use crate::state::landing;
 
 /// Bytes of the rows about files in one answer; the rest is counted.
 const ROWS_BYTES: usize = limits::INLINE_BYTES / 2;
@@ -30,6 +31,8 @@ pub(super) async fn run(subject: Subject, request: &ApplyRequest) -> Outcome {
     let (names, asked) = (request.files.clone(), subject.clone());
     let looked = blocking(move || {
         let opened = asked.open()?;
+        // As for a landing: what a killed one left half-way is nobody's edit.
+        landing::recover(&asked.folder)?;
         let plan = Plan::of(&asked, &opened, &names)?;
         let token = match plan.can_land() {
             true => Some(token(&asked.store, asked.job.id(), &asked.top_level, &plan)?),

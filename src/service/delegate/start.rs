@@ -14,9 +14,11 @@ use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
 use crate::service::resume::Earlier;
+use crate::state::landing;
 use crate::state::record::{Expects, Spec};
 use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
+use crate::sys::seam;
 
 /// Uncommitted files named one by one.
 pub(super) const NAMED: usize = 20;
@@ -118,6 +120,8 @@ fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
     let prefix = repository.directory().strip_prefix(repository.top_level());
     let prefix = prefix.map(Path::to_owned).unwrap_or_default();
     let vault = folder.open_vault(&repository).map_err(fault)?;
+    // A landing that was killed half-way is nobody's files.
+    landing::recover(&folder)?;
     let scratch = store.folder("scratch")?;
     // What cannot be listed only makes a warning or a name in the prompt less exact.
     let list = |of: &SnapshotOf| wish.list.then(|| repository.list(of, &scratch).ok()).flatten();
@@ -139,6 +143,7 @@ fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
     let snapshot = vault
         .snapshot(&repository, &of, wish.keep, &scratch)
         .map_err(fault)?;
+    seam::point("delegate.snapped");
     let uncommitted: Vec<String> = snapshot
         .uncommitted
         .iter()
@@ -277,6 +282,7 @@ impl Start {
                 .set_ref(&format!("refs/jobs/{id}/{name}"), &oid)
                 .map_err(|error| git_fault(&error))?;
         }
+        seam::point("delegate.rooted");
         Ok(())
     }
 

@@ -65,7 +65,7 @@ mod tests {
                 ..ConsultAnswer::default()
             };
             let directory = JobDirectory::at(Path::new("/nonexistent/jobs/one"));
-            let body = super::body(&answer, &directory);
+            let body = body(&answer, &directory);
             let shown = body["answer"].as_str().map_or(0, str::len);
             assert!(
                 json_bytes(&body) < limits::INLINE_BYTES,

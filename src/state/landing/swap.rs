@@ -45,9 +45,27 @@ pub(super) enum Exchanging {
 impl Pace<'static> {
     /// Straight on.
     pub(super) const STRAIGHT: Self = Self {
-        at: &|_| (),
+        at: &passed,
         exchanging: Exchanging::AtOnce,
     };
+}
+
+/// Marks a step for the harness. The steps in which two files change places on some file systems are not among them.
+fn passed(step: &'static str) {
+    match step {
+        "checked" => seam::point("landing.checked"),
+        "journaled" => seam::point("landing.journaled"),
+        "staging" => seam::point("landing.staging"),
+        "staged" => seam::point("landing.staged"),
+        "swapped" => seam::point("landing.swapped"),
+        "folder removed" => seam::point("landing.folder_removed"),
+        "folder made" => seam::point("landing.folder_made"),
+        "in place" => seam::point("landing.in_place"),
+        "landed" => seam::point("landing.landed"),
+        "sweeping" => seam::point("landing.sweeping"),
+        "putting back" => seam::point("landing.putting_back"),
+        _ => {}
+    }
 }
 
 /// Why a swap did not go through.

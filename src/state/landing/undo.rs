@@ -14,7 +14,7 @@ use crate::state::landing::recover::recover_held;
 use crate::state::landing::swap::{Pace, modified};
 use crate::state::landing::{LandError, Landing, LandingState, Node};
 use crate::state::repositories::RepositoryFolder;
-use crate::sys::files;
+use crate::sys::{files, seam};
 
 /// Why a landing was not taken back.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +111,7 @@ fn take_back(folder: &Path, pace: Pace<'_>) -> Result<Landing, UndoError> {
             return Err(error.into());
         }
     };
+    seam::point("landing.undone");
     journal::mark(folder, UNDONE)?;
     let mut landing = Landing::read(folder)?;
     landing.left = late;

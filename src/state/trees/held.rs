@@ -11,8 +11,8 @@ use crate::state::error::StateError;
 use crate::state::repositories::RepositoryFolder;
 use crate::state::trees::folder::{TREES_MAX, TreeFolder};
 use crate::state::trees::removal::{Removal, put_aside};
-use crate::sys::files;
 use crate::sys::lock::HeldLock;
+use crate::sys::{files, seam};
 
 /// How long others may take to add theirs, which they do one after the other. Beyond it two add at once, which is slow and
 /// nothing worse.
@@ -110,6 +110,7 @@ impl HeldTree {
             tracing::warn!(%error, "a worktree is not given back");
             return Removal::start(Vec::new());
         }
+        seam::point("tree.idle");
         let mut gone = Vec::new();
         for (number, folder) in idle(&self.repository).into_iter().enumerate() {
             if number < limits::IDLE_TREES {
@@ -181,7 +182,9 @@ impl Purpose<'_> {
             folder.set_unready()?;
             folder.set_busy()?;
             folder.set_owner(self.job)?;
+            seam::point("tree.renewing");
             self.vault.reset(&folder.tree(), self.start)?;
+            seam::point("tree.renewed");
             Ok(folder.set_ready()?)
         };
         match reset() {
@@ -230,7 +233,9 @@ impl Purpose<'_> {
 
     fn make(&self, folder: &TreeFolder) -> Result<(), TreeError> {
         folder.set_owner(self.job)?;
+        seam::point("tree.owned");
         self.vault.check_out(&folder.tree(), self.start)?;
+        seam::point("tree.checked_out");
         Ok(folder.set_ready()?)
     }
 }

@@ -16,7 +16,7 @@ mod held;
 pub use held::{HeldTree, TreeError};
 
 mod removal;
-pub use removal::{Removal, sweep};
+pub use removal::{Removal, release, sweep};
 
 mod view;
 pub use view::{TreeView, left_by, list, remove};

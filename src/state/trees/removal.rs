@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use crate::domain::job::JobId;
 use crate::git::{forget_worktree, remove_tree};
 use crate::state::repositories::RepositoryFolder;
 use crate::state::trees::folder::TreeFolder;
@@ -64,6 +65,22 @@ pub fn sweep(repository: &RepositoryFolder) -> usize {
         }
     })
     .count()
+}
+
+/// Deletes the worktrees whose last job is gone, idle ones and what killed workers left.
+pub fn release(repository: &RepositoryFolder, is_gone: impl Fn(&JobId) -> bool) {
+    for folder in TreeFolder::all(repository) {
+        let is_released = || folder.owner().is_some_and(|owner| is_gone(&owner));
+        if is_released()
+            && !folder.is_held()
+            && let Ok(Some(_lock)) = folder.try_lock()
+            && is_released()
+            && let Some(gone) = put_aside(repository, &folder)
+            && let Err(error) = remove_tree(&gone)
+        {
+            tracing::warn!(%error, "a worktree is not deleted yet");
+        }
+    }
 }
 
 /// Takes a worktree away whose lock the caller holds, and returns what is left to delete. One that cannot be moved stays

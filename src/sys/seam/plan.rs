@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::Operation;
 
 /// Every point there is, in the order in which a job passes them.
-pub const POINTS: [&str; 56] = [
+pub const POINTS: [&str; 87] = [
     "submit.begun",
     "submit.keys_locked",
     "submit.queue_checked",
@@ -76,6 +76,37 @@ pub const POINTS: [&str; 56] = [
     "reap.salvaged",
     "reap.written",
     "evict.decided",
+    "delegate.snapped",
+    "delegate.rooted",
+    "worktree.noted",
+    "tree.owned",
+    "tree.checked_out",
+    "tree.renewing",
+    "tree.renewed",
+    "worktree.taken",
+    "task.prepared",
+    "task.asked",
+    "collect.committed",
+    "collect.kept",
+    "collect.packed",
+    "collect.patched",
+    "task.collected",
+    "task.checked",
+    "tree.idle",
+    "reap.collected",
+    "apply.decided",
+    "landing.checked",
+    "landing.journaled",
+    "landing.staging",
+    "landing.staged",
+    "landing.swapped",
+    "landing.folder_removed",
+    "landing.folder_made",
+    "landing.in_place",
+    "landing.landed",
+    "landing.sweeping",
+    "landing.undone",
+    "landing.putting_back",
 ];
 
 /// The longest a halted process waits for the harness, which may have died itself.
