@@ -416,7 +416,7 @@ fn a_part_lands_and_an_unknown_name_is_answered_with_the_nearest() {
     call["files"] = json!(["a.txt", "new/with blank<U+000A>.txt"]);
     server.ok("apply", &call);
     assert!(world.work().join("gone.txt").exists());
-    assert_eq!(world.git(&["status", "--porcelain", "-z"]), " M a.txt\0?? new/\0");
+    assert_eq!(world.git(&["status", "--porcelain", "-z"]), "M a.txt\0?? new/\0");
     let fault = server.fault(
         "dry_run",
         &json!({"tool": "apply", "arguments": {"id": id, "files": ["dir/b.bim"]}}),
