@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::domain::job::JobId;
 use crate::domain::limits;
 use crate::state::keys;
 use crate::state::landing;
@@ -57,10 +58,27 @@ pub fn sweep(store: &Store) {
 /// Clears away what killed processes left of worktrees and of landings.
 fn sweep_repositories(store: &Store) {
     for repository in RepositoryFolder::all(store).into_iter().flatten() {
+        for job in trees::left_behind(&repository) {
+            if is_collected(store, &job)
+                && let Some(held) = trees::left_by(&repository, &job)
+            {
+                held.give_back();
+            }
+        }
         trees::sweep(&repository);
         if let Err(error) = landing::recover(&repository) {
             tracing::warn!(%error, "a landing that was killed is not taken back yet");
         }
+    }
+}
+
+/// Tells whether nothing in a job's worktree is worth anything: what its peer did is in its result, or there was no peer, as
+/// when it was cancelled while the worktree was made.
+fn is_collected(store: &Store, job: &JobId) -> bool {
+    let directory = store.directory(job);
+    match directory.read_result() {
+        Ok(Some(result)) => result.work.is_some() || directory.read_peers().is_empty(),
+        _ => false,
     }
 }
 

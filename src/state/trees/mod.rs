@@ -19,4 +19,4 @@ mod removal;
 pub use removal::{Removal, release, sweep};
 
 mod view;
-pub use view::{TreeView, left_by, list, remove};
+pub use view::{TreeView, left_behind, left_by, list, remove};

@@ -77,6 +77,15 @@ pub fn left_by(repository: &RepositoryFolder, job: &JobId) -> Option<HeldTree> {
     is_its(&folder).then(|| HeldTree::of(repository, folder, lock))
 }
 
+/// Names the jobs whose worktrees nobody holds and nobody gave back.
+pub fn left_behind(repository: &RepositoryFolder) -> Vec<JobId> {
+    TreeFolder::all(repository)
+        .into_iter()
+        .filter(|folder| folder.is_ready() && folder.idle_since().is_none() && !folder.is_held())
+        .filter_map(|folder| folder.owner())
+        .collect()
+}
+
 /// Removes an idle worktree, or one that a killed worker left; a held one is left, and so is what is no worktree. The
 /// caller made sure that its content is kept.
 pub fn remove(repository: &RepositoryFolder, vault: &Vault, folder: &Path) -> Result<bool, TreeError> {
