@@ -2,7 +2,7 @@
 //! fails. Then everything is started again, somebody looks, and the user's files are as they were or as they landed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -398,7 +398,7 @@ impl Play {
     }
 
     /// Has a server do it, and hits the server at the point.
-    fn kill_at(&self, halt: &PathBuf, action: &str, signal: Signal) -> Result<(), String> {
+    fn kill_at(&self, halt: &Path, action: &str, signal: Signal) -> Result<(), String> {
         let mut server = self.world.server(halt);
         let mut asked = json!({"id": self.id, "action": action});
         if action == "land" {
@@ -501,14 +501,14 @@ impl Play {
 
     fn land(&self, server: &mut Server) -> Result<(), String> {
         let token = self.token(server)?;
-        self.apply(server, &json!({"id": self.id, "action": "land", "token": token}))
+        Self::apply(server, &json!({"id": self.id, "action": "land", "token": token}))
     }
 
     fn undo(&self, server: &mut Server) -> Result<(), String> {
-        self.apply(server, &json!({"id": self.id, "action": "undo"}))
+        Self::apply(server, &json!({"id": self.id, "action": "undo"}))
     }
 
-    fn apply(&self, server: &mut Server, asked: &Value) -> Result<(), String> {
+    fn apply(server: &mut Server, asked: &Value) -> Result<(), String> {
         let told = server.call("apply", asked).ok_or("apply is not answered")?;
         (told["ok"] == true)
             .then_some(())
