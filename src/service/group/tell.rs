@@ -326,7 +326,11 @@ fn summary(runs: &[Run], tasks: &[Task<'_>], overlap: &[Overlap]) -> String {
     if clashes > 0 {
         let _ = write!(text, "; pairs of tasks that conflict with each other: {clashes}");
     } else if !overlap.is_empty() {
-        let _ = write!(text, "; pairs of tasks that change the same files: {}", overlap.len());
+        let _ = write!(
+            text,
+            "; pairs of tasks that change the same files: {}",
+            overlap.len()
+        );
     }
     text.push_str("; nothing of it is in your files yet.");
     text
