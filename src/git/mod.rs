@@ -34,6 +34,8 @@ mod tracked;
 
 mod filtered;
 
+mod ignored;
+
 mod untracked;
 pub use untracked::Untracked;
 

@@ -9,6 +9,7 @@ use crate::domain::envelope::Envelope;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
 use crate::git::{self, Git, Vault};
+use crate::run::delegate::links_in;
 use crate::run::reap::reap;
 use crate::service::call::Call;
 use crate::service::context::Service;
@@ -226,17 +227,12 @@ fn keep(store: &Store, vault: &Vault, holding: &Holding, job: &JobId) -> Result<
         let message = format!("what job {job} started from is not known, so it cannot be kept");
         return Err(Fault::new(FaultCode::StateUnavailable, message));
     };
-    let spec = store.directory(job).read_spec().ok();
     // Links that we made ourselves are no work of the peer's.
-    let without: Vec<Vec<u8>> = match spec.map(|spec| spec.expects) {
-        Some(Expects::Delegate { delegation }) => delegation
-            .reuse
-            .iter()
-            .map(|path| path.clone().into_bytes())
-            .collect(),
-        _ => Vec::new(),
+    let links = match store.directory(job).read_spec().map(|spec| spec.expects) {
+        Ok(Expects::Delegate { delegation }) => links_in(&delegation, &held),
+        _ => held.linked(),
     };
-    let collected = vault.collect(&held.path(), &base, &without).map_err(fault)?;
+    let collected = vault.collect(&held.path(), &base, &links).map_err(fault)?;
     if collected.tree == vault.tree_of(&base).map_err(fault)? {
         return Ok(None);
     }

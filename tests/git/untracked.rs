@@ -8,6 +8,7 @@ use crosscheck::domain::limits::{UNTRACKED_FILE_BYTES, UNTRACKED_FILES};
 use crosscheck::domain::scope::Scope;
 use crosscheck::git::Untracked;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 
 #[test]
 fn what_is_no_plain_file_is_listed_and_not_opened() {
@@ -156,5 +157,32 @@ fn more_names_than_are_listed_leave_their_folder_out() {
                 reason: OmissionReason::UntrackedLimit
             }]
         );
+    });
+}
+
+#[test]
+fn a_folder_is_ignored_as_a_whole_or_not_at_all() {
+    with_a_commit(|setup| {
+        setup.write(".gitignore", "out/\npartly/\nvendor/\n:odd*/\n");
+        setup.write("partly/tracked", "t\n");
+        setup.run(&["add", "-f", "."]);
+        setup.commit("2");
+        for path in ["out/a", "partly/b", "vendor/bundle/c", "own/d", ":odd*/e"] {
+            setup.write(path, "x\n");
+        }
+        setup.write(".git/info/exclude", "elsewhere\n");
+        setup.write("elsewhere/f", "x\n");
+        let repository = setup.repository();
+        let check = |folder: &str, expected: bool| {
+            let found = repository.ignores(Path::new(folder), &setup.scratch()).unwrap();
+            assert_eq!(found, expected, "{folder}");
+        };
+        check("out", true);
+        check("vendor/bundle", true);
+        check("elsewhere", true);
+        check(":odd*", true);
+        check("partly", false);
+        check("own", false);
+        check("absent", false);
     });
 }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::hostile::worker_of;
 use crate::support::model::wait_until;
+use crate::support::run::finish;
 use crate::support::scripts::Scripted;
 use crate::support::tree::contents;
-use crate::world::World;
+use crate::world::{PROGRAM, World};
 
 /// A repository with files of every kind, a change that is not committed and a folder that is ignored.
 fn repository(world: &World) {
@@ -106,16 +107,9 @@ impl Done {
     }
 }
 
-/// Calls the tool; what matters here is what it leaves behind.
+/// Calls the tool, whose answer is as published; what matters here is what it leaves behind.
 fn answer(world: &World, arguments: &Value) -> Value {
-    let mut server = world.server();
-    let call = server.start_call("delegate", arguments);
-    let result = server.answer(call)["result"].clone();
-    if result["isError"] == true {
-        serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
-    } else {
-        result["structuredContent"].clone()
-    }
+    world.server().call("delegate", arguments)
 }
 
 /// Delegates and waits for the end.
@@ -441,6 +435,106 @@ fn installed_packages_are_there_and_cannot_be_changed() {
         warnings.contains(".venv") && warnings.contains("leads back"),
         "{warnings}"
     );
+}
+
+#[test]
+fn only_ignored_folders_are_linked_also_below_the_top() {
+    let world = world();
+    world.write("sub/node_modules/pkg/index.js", "1\n");
+    world.write("node_modules/top/index.js", "2\n");
+    // The user's own work, which they asked to leave out.
+    world.write("sub/tools/mine.sh", "echo mine\n");
+    let arguments = json!({
+        "task": shell("cat node_modules/pkg/index.js ../node_modules/top/index.js > copy.js; ls tools > tools.txt"),
+        "workspace": world.work().join("sub").display().to_string(),
+        "dirty": "committed",
+        "options": {"reuse": ["node_modules", "tools"]},
+    });
+    let preview = world
+        .server()
+        .ok("dry_run", &json!({"tool": "delegate", "arguments": arguments}));
+    assert_eq!(
+        preview["tasks"][0]["reuse"],
+        json!(["node_modules", "sub/node_modules"]),
+        "{preview:#}"
+    );
+    let done = delegate(&world, arguments).untouched(&world);
+    assert_eq!(
+        done.changed(),
+        ["added sub/copy.js 100644", "added sub/tools.txt 100644"],
+        "{:#}",
+        done.result
+    );
+    let patch = String::from_utf8_lossy(&done.patch()).into_owned();
+    assert!(patch.contains("+1\n+2") && !patch.contains("mine"), "{patch}");
+    let warnings = done.warnings();
+    assert!(
+        warnings.contains("sub/tools") && warnings.contains("does not ignore it"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn a_continued_task_keeps_what_was_built_beside_its_links() {
+    let world = world();
+    world.write("node_modules/pkg/index.js", "1\n");
+    let first = delegate(
+        &world,
+        json!({"task": shell("echo built > built.log; echo x > new.txt")}),
+    );
+    let arguments = json!({"task": shell("cat built.log > seen.txt"), "resume": first.id,
+        "options": {"reuse": [".venv"]}});
+    let second = delegate(&world, arguments).untouched(&world);
+    assert_eq!(
+        second.changed(),
+        ["added new.txt 100644", "added seen.txt 100644"],
+        "{:#}",
+        second.result
+    );
+    let patch = String::from_utf8_lossy(&second.patch()).into_owned();
+    assert!(patch.contains("+built"), "{patch}");
+}
+
+#[test]
+fn work_that_cannot_be_collected_stays_in_its_worktree_until_it_is_kept() {
+    let world = world();
+    let id = begin(
+        &world,
+        &json!({"task": shell("echo paid > paid.txt; while ! [ -e go.log ]; do sleep 0.05; done")}),
+    );
+    wait_until("the peer's file", || worktree_with(&world, "paid.txt").is_some());
+    let tree = worktree_with(&world, "paid.txt").unwrap();
+    let vault = tree.ancestors().nth(3).unwrap().join("git");
+    // Without its part of the vault a worktree cannot be read.
+    let (links, aside) = (vault.join("worktrees"), vault.join("worktrees-aside"));
+    fs::rename(&links, &aside).unwrap();
+    fs::write(&links, "").unwrap();
+    fs::write(tree.join("go.log"), "").unwrap();
+    let failed = Done::of(&world, &id, Vec::new());
+    assert_eq!(
+        (&failed.result["state"], &failed.result["fault"]["code"]),
+        (&json!("failed"), &json!("worktree_failed")),
+        "{:#}",
+        failed.result
+    );
+    assert!(failed.result["fault"].to_string().contains("crosscheck clean"));
+    assert!(failed.warnings().contains(&tree.display().to_string()));
+    fs::remove_file(&links).unwrap();
+    fs::rename(&aside, &links).unwrap();
+
+    // The next task gets another one.
+    delegate(&world, json!({"task": shell("echo x > other.txt")}));
+    assert_eq!(fs::read_to_string(tree.join("paid.txt")).unwrap(), "paid\n");
+    let mut clean = world.home.command(PROGRAM);
+    clean.args(["clean", "--yes"]).current_dir(world.work());
+    let cleaned = finish(clean, "");
+    assert!(cleaned.status.success(), "{}", cleaned.stderr);
+    assert!(!tree.exists());
+    let kept = format!("refs/kept/{id}:paid.txt");
+    let git_dir = vault.display().to_string();
+    let mut show = world.home.command("git");
+    show.args(["--git-dir", &git_dir, "show", &kept]);
+    assert_eq!(show.output().unwrap().stdout, b"paid\n");
 }
 
 #[test]

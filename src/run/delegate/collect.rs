@@ -2,8 +2,6 @@
 //!
 //! Everything is read through an index of ours and nothing is run. It is done whatever the end of the run.
 
-use std::path::Path;
-
 use crate::diff::text::shown_path;
 use crate::domain::delegation::{ChangedFile, Delegation, Diffstat, FileChange, Work};
 use crate::domain::fingerprint::sha256_hex;
@@ -16,7 +14,7 @@ use crate::run::delegate::{live, reuse, scope};
 use crate::state::directory::JobDirectory;
 use crate::state::landing::LandError;
 use crate::state::record::{Expects, Spec};
-use crate::state::trees;
+use crate::state::trees::{self, HeldTree};
 use crate::sys::{files, seam};
 
 /// Why the result of a run could not be kept.
@@ -141,7 +139,7 @@ pub fn collect_left(
         let Some(held) = trees::left_by(&folder, &spec.id) else {
             return Ok(None);
         };
-        let collected = read(&vault, &held.path(), delegation)?;
+        let collected = read(&vault, &held, delegation)?;
         let kept = keep(&vault, directory, &spec.id, delegation, &collected)?;
         held.give_back();
         kept
@@ -150,11 +148,22 @@ pub fn collect_left(
 }
 
 /// Reads a worktree of ours without what is linked into it. Blocks.
-pub(super) fn read(vault: &Vault, tree: &Path, delegation: &Delegation) -> Result<Collected, GitError> {
+pub(super) fn read(vault: &Vault, held: &HeldTree, delegation: &Delegation) -> Result<Collected, GitError> {
     let baseline = &delegation.baseline;
     let start = baseline.start.as_ref().unwrap_or(&baseline.commit);
-    let links = reuse::links_in(&baseline.top_level, &baseline.prefix, tree, &delegation.reuse);
-    vault.collect(tree, &worktree::oid(start)?, &links)
+    vault.collect(&held.path(), &worktree::oid(start)?, &links_in(delegation, held))
+}
+
+/// Finds what was linked into a worktree for a job, or for the one that it goes on from: relative to its top.
+pub fn links_in(delegation: &Delegation, held: &HeldTree) -> Vec<Vec<u8>> {
+    let baseline = &delegation.baseline;
+    reuse::links_in(
+        &baseline.top_level,
+        &baseline.prefix,
+        &held.path(),
+        &delegation.reuse,
+        &held.linked(),
+    )
 }
 
 /// Lists the files that differ from what the worktree was made of. Blocks.

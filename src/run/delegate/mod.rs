@@ -11,11 +11,12 @@ pub use worktree::Workplace;
 mod live;
 
 mod reuse;
+pub use reuse::places as reuse_places;
 
 mod checks;
 
 mod collect;
-pub use collect::{CollectError, collect_left};
+pub use collect::{CollectError, collect_left, links_in};
 
 mod scope;
 pub use scope::commands_outside;

@@ -2,8 +2,10 @@
 //!
 //! They are linked, never copied: the peer's sandbox lets its commands read them and, since they lie outside the worktree,
 //! not write them. A folder that leads back into the workspace is not linked, since checks would then test the user's
-//! files instead of the peer's.
+//! files instead of the peer's. Neither is one that git does not ignore: it is part of the tree that the task starts from, or
+//! the caller wanted it left out.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -39,6 +41,9 @@ enum Skipped {
         "`{0}` in it leads back into the workspace, so checks would test the files there instead of the peer's"
     )]
     LeadsBack(String),
+    /// It is the user's work and no installation.
+    #[error("git does not ignore it, so it is taken for files of the project")]
+    NotIgnored,
     /// Too much is in it.
     #[error("more is in it than is looked through")]
     TooMuch,
@@ -47,11 +52,18 @@ enum Skipped {
     Io(#[from] io::Error),
 }
 
-/// Links the named folders of the workspace into a worktree: those at its top, and those in the caller's folder.
-pub(super) fn link(top: &Path, prefix: &Path, tree: &Path, names: &[String]) -> Linked {
+/// Links the named folders of the workspace into a worktree: those at its top, and those in the caller's folder. Only one of
+/// which git, asked through `is_ignored`, says that it is ignored.
+pub(super) fn link(
+    top: &Path,
+    prefix: &Path,
+    tree: &Path,
+    names: &[String],
+    is_ignored: &mut dyn FnMut(&Path) -> bool,
+) -> Linked {
     let mut linked = Linked::default();
     for place in places(prefix, names) {
-        match link_one(top, tree, &place) {
+        match link_one(top, tree, &place, is_ignored) {
             Ok(()) => linked.links.push(place.as_os_str().as_bytes().to_vec()),
             Err(Skipped::Absent) => {}
             Err(why) => linked.warnings.push(format!(
@@ -63,18 +75,32 @@ pub(super) fn link(top: &Path, prefix: &Path, tree: &Path, names: &[String]) -> 
     linked
 }
 
-/// Finds the links that [`link()`] made in a worktree, for whoever collects it without having made them.
-pub(super) fn links_in(top: &Path, prefix: &Path, tree: &Path, names: &[String]) -> Vec<Vec<u8>> {
-    places(prefix, names)
+/// Finds the links that [`link()`] made in a worktree, for whoever collects it without having made them. `remembered` names
+/// those of an earlier job, which was told to reuse other folders.
+pub(super) fn links_in(
+    top: &Path,
+    prefix: &Path,
+    tree: &Path,
+    names: &[String],
+    remembered: &[Vec<u8>],
+) -> Vec<Vec<u8>> {
+    let remembered = remembered
+        .iter()
+        .map(|place| PathBuf::from(OsStr::from_bytes(place)));
+    let mut links: Vec<Vec<u8>> = places(prefix, names)
         .into_iter()
+        .chain(remembered)
         .filter(|place| fs::read_link(tree.join(place)).is_ok_and(|target| target == top.join(place)))
         .map(|place| place.as_os_str().as_bytes().to_vec())
-        .collect()
+        .collect();
+    links.sort();
+    links.dedup();
+    links
 }
 
 /// Returns where the folders would be, relative to the top, each once: in the caller's folder, and at the top too, since
 /// packages of a workspace with several members are often installed there.
-fn places(prefix: &Path, names: &[String]) -> Vec<PathBuf> {
+pub fn places(prefix: &Path, names: &[String]) -> Vec<PathBuf> {
     let plain = |name: &&String| {
         let mut parts = Path::new(name.as_str()).components().peekable();
         parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
@@ -92,16 +118,24 @@ fn places(prefix: &Path, names: &[String]) -> Vec<PathBuf> {
     places
 }
 
-fn link_one(top: &Path, tree: &Path, place: &Path) -> Result<(), Skipped> {
+fn link_one(
+    top: &Path,
+    tree: &Path,
+    place: &Path,
+    is_ignored: &mut dyn FnMut(&Path) -> bool,
+) -> Result<(), Skipped> {
     let folder = top.join(place);
     let is_own = folder.canonicalize().is_ok_and(|real| real == folder) && folder.is_dir();
     let at = tree.join(place);
     if fs::read_link(&at).is_ok_and(|target| target == folder) && is_own {
         return Ok(());
     }
-    // What is in the repository or among its files that are not ignored is in the worktree already.
     if !is_own || fs::symlink_metadata(&at).is_ok() {
         return Err(Skipped::Absent);
+    }
+    // That the worktree has not got it does not say so: a task may start from a commit that has not got it either.
+    if !is_ignored(place) {
+        return Err(Skipped::NotIgnored);
     }
     if let Some(found) = leads_back(top, &folder)? {
         return Err(Skipped::LeadsBack(found));
@@ -274,9 +308,14 @@ mod tests {
 
         fn linked(&self, names: &[&str]) -> (Vec<String>, String) {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            let linked = link(&self.top, Path::new("sub"), &self.tree, &names);
-            let found = links_in(&self.top, Path::new("sub"), &self.tree, &names);
+            let is_ignored = |place: &Path| !place.starts_with("kept");
+            let linked = link(&self.top, Path::new("sub"), &self.tree, &names, &mut {
+                is_ignored
+            });
+            let found = links_in(&self.top, Path::new("sub"), &self.tree, &names, &[]);
             assert_eq!(found, linked.links, "they are found again");
+            let found = links_in(&self.top, Path::new("sub"), &self.tree, &[], &linked.links);
+            assert_eq!(found, linked.links, "they are remembered");
             let links = linked.links.into_iter();
             (
                 links.map(|link| String::from_utf8(link).unwrap()).collect(),
@@ -324,6 +363,18 @@ mod tests {
         assert_eq!(
             scene.linked(&["node_modules", ".venv", "target"]),
             (Vec::new(), String::new())
+        );
+    }
+
+    #[test]
+    fn what_git_does_not_ignore_is_not_linked() {
+        let scene = Scene::new();
+        scene.write("kept/a", "the user's own");
+        let (links, warnings) = scene.linked(&["kept"]);
+        assert_eq!(links, Vec::<String>::new());
+        assert!(
+            warnings.contains("`kept`") && warnings.contains("does not ignore it"),
+            "{warnings}"
         );
     }
 

@@ -71,24 +71,30 @@ impl Attempt<'_> {
                     work.checks = self.check(delegation, &prepared, control, log, remains).await;
                 }
                 remains.work = Some(work);
+                // Waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no
+                // time, and deleted in the background.
+                if let Err(error) = spawn_blocking(move || prepared.give_back()).await {
+                    tracing::error!(%error, "giving the worktree back stopped unexpectedly");
+                }
             }
             Err(error) => {
                 let why = conclude::mask(&with_source(&error));
                 remains
                     .warnings
                     .push(format!("the result could not be kept: {why}"));
+                // What is in it may be all that there is of what was paid for.
+                let left = prepared.leave();
+                if let Some(place) = &left {
+                    remains
+                        .warnings
+                        .push(format!("what codex did is still in `{}`", place.display()));
+                }
                 if outcome.is_ok() {
-                    let message = "codex did its work, and the result could not be kept";
-                    outcome = Err((JobState::Failed, Fault::new(FaultCode::WorktreeFailed, message)));
+                    outcome = Err((JobState::Failed, not_kept(left.is_some())));
                 }
             }
         }
         seam::point("task.checked");
-        // Waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no time, and
-        // deleted in the background.
-        if let Err(error) = spawn_blocking(move || prepared.give_back()).await {
-            tracing::error!(%error, "giving the worktree back stopped unexpectedly");
-        }
         outcome?;
         answer.ok_or_else(|| (JobState::Failed, stopped_unexpectedly("the run")))
     }
@@ -288,6 +294,22 @@ fn lost(error: &JoinError, what: &str) -> Fault {
 
 fn stopped_unexpectedly(what: &str) -> Fault {
     Fault::new(FaultCode::Internal, format!("{what} stopped unexpectedly"))
+}
+
+/// The fault of a run whose result could not be kept.
+fn not_kept(is_left: bool) -> Fault {
+    let (message, hint) = if is_left {
+        (
+            "codex did its work, and the result could not be kept; it is still in its worktree, which nobody else gets",
+            "see to the cause, then run `crosscheck clean --yes`, which keeps what is in the worktree under a ref of ours",
+        )
+    } else {
+        (
+            "codex did its work, and the result could not be kept; it is in the workspace's files",
+            "see to the cause, and look at the files with `git status`",
+        )
+    };
+    Fault::new(FaultCode::WorktreeFailed, message).hint(hint)
 }
 
 /// Says an error with what lies behind it.

@@ -110,8 +110,8 @@ impl Prepare {
                     .path()
                     .canonicalize()
                     .map_err(StateError::io("read", held.path()))?;
-                let linked = reuse::link(&baseline.top_level, &baseline.prefix, &top, &delegation.reuse);
-                (Some(held), top, linked.warnings)
+                let warnings = self.link(&git, &held, &top);
+                (Some(held), top, warnings)
             }
         };
         if held.is_some() {
@@ -134,6 +134,37 @@ impl Prepare {
             git,
             held,
         })
+    }
+
+    /// Links into a worktree what is reused, and remembers it with the worktree. Returns what the caller should know.
+    fn link(&self, git: &Git, held: &HeldTree, top: &Path) -> Vec<String> {
+        let delegation = &self.delegation;
+        let baseline = &delegation.baseline;
+        let scratch = self.directory.path().join("scratch");
+        let mut repository = None;
+        let mut is_ignored = |place: &Path| {
+            // Asked of the user's files: it is they that are linked. What cannot be asked is not linked.
+            files::create_private_dir(&scratch).is_ok()
+                && repository
+                    .get_or_insert_with(|| git.discover(&baseline.top_level))
+                    .as_ref()
+                    .is_ok_and(|repository| repository.ignores(place, &scratch).unwrap_or(false))
+        };
+        let mut linked = reuse::link(
+            &baseline.top_level,
+            &baseline.prefix,
+            top,
+            &delegation.reuse,
+            &mut is_ignored,
+        );
+        let _ = std::fs::remove_dir_all(&scratch);
+        // Those of the job that is gone on with too.
+        let links = collect::links_in(delegation, held);
+        if let Err(error) = held.set_linked(&links) {
+            let place = top.display();
+            linked.warnings.push(format!("`{place}`: {error}"));
+        }
+        linked.warnings
     }
 
     /// In place, what the caller did since the call would count as the peer's work, and an undo would take it back.
@@ -174,7 +205,7 @@ impl Prepared {
         directory: &JobDirectory,
     ) -> Result<Collected, GitError> {
         match &self.held {
-            Some(held) => collect::read(&self.vault, &held.path(), delegation),
+            Some(held) => collect::read(&self.vault, held, delegation),
             None => live::read(&self.vault, &self.git, delegation, directory),
         }
     }
@@ -185,6 +216,12 @@ impl Prepared {
             Some(_) => Ok(()),
             None => live::adopt(&self.folder, &self.vault, delegation, job, tree),
         }
+    }
+
+    /// Leaves the worktree as a killed worker does: nobody gets it before what is in it was collected. Tells where it is, if
+    /// there is one.
+    pub(super) fn leave(self) -> Option<PathBuf> {
+        self.held.map(|held| held.path())
     }
 
     /// Lets others have the worktree. What is in it is lost at any time from now on. Blocks.

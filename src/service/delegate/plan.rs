@@ -148,10 +148,18 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
         let field = format!("allowed_paths[{at}]");
         Fault::argument(field.clone(), format!("`{field}` {error}"))
     })?;
+    let from_top = |names: &[String]| -> Vec<String> {
+        let join = |name: &String| prefix.join(name).to_str().map(str::to_owned);
+        // Below a folder whose name is no text only what lies at the top can be named.
+        names
+            .iter()
+            .map(|name| join(name).unwrap_or_else(|| name.clone()))
+            .collect()
+    };
     let reuse = match (&options.reuse, earlier) {
-        (Some(own), _) => own.clone(),
+        (Some(own), _) => from_top(own),
         (None, Some(earlier)) => earlier.reuse.clone(),
-        (None, None) => asked.config.reuse.value.clone(),
+        (None, None) => from_top(&asked.config.reuse.value),
     };
     Ok(Delegation {
         baseline: asked.start.baseline.clone(),

@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::diff::text::shown_path;
 use crate::domain::delegation::{Delegation, Place};
 use crate::domain::envelope::JobLimits;
 use crate::domain::job::JobKind;
@@ -13,6 +14,7 @@ use crate::domain::request::DelegateRequest;
 use crate::domain::time::spoken;
 use crate::git::Keep;
 use crate::peer::codex::invocation::Access;
+use crate::run::delegate::reuse_places;
 use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::context::Service;
@@ -23,6 +25,7 @@ use crate::service::dry_run::{Workplace, command, meta};
 use crate::service::plan::Plan;
 use crate::service::reply::{Outcome, Reply};
 use crate::state::record::Expects;
+use crate::state::store::Store;
 use crate::state::trees;
 use crate::sys::clock;
 
@@ -30,8 +33,9 @@ use crate::sys::clock;
 pub async fn preview(service: &Service, request: &DelegateRequest, call: &Call) -> Outcome {
     let prepared = prepare(service, request, call, Keep::Nothing).await?;
     let about = tokio::task::spawn_blocking({
-        let start = prepared.start.clone();
-        move || Room::of(&start)
+        let (start, store) = (prepared.start.clone(), prepared.store.clone());
+        let delegation = prepared.plans.first().and_then(delegation).cloned();
+        move || Room::of(&start, &store, delegation.as_ref())
     });
     let room = about.await.unwrap_or_default();
     Ok(show(request, &prepared, &room))
@@ -42,10 +46,12 @@ pub async fn preview(service: &Service, request: &DelegateRequest, call: &Call) 
 struct Room {
     tree_bytes: u64,
     idle: usize,
+    /// The folders that would be linked.
+    reused: Vec<String>,
 }
 
 impl Room {
-    fn of(start: &Start) -> Self {
+    fn of(start: &Start, store: &Store, delegation: Option<&Delegation>) -> Self {
         let top = &start.baseline.top_level;
         let paths = start.paths.iter().flatten();
         let bytes = paths.filter_map(|path| {
@@ -55,7 +61,11 @@ impl Room {
         let trees = trees::list(&start.folder).unwrap_or_default();
         Self {
             tree_bytes: bytes.fold(0, u64::saturating_add),
-            idle: trees.iter().filter(|tree| !tree.is_held).count(),
+            // One that a killed worker left is neither held nor free.
+            idle: trees.iter().filter(|tree| tree.is_idle && !tree.is_held).count(),
+            reused: delegation
+                .map(|delegation| reused(start, store, delegation))
+                .unwrap_or_default(),
         }
     }
 }
@@ -78,15 +88,14 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         .tasks
         .iter()
         .zip(plans.chunks(attempts.max(1)))
-        .filter_map(|(task, plans)| Some(task_view(&task.id, plans.len(), plans.first()?)))
+        .filter_map(|(task, plans)| Some(task_view(&task.id, plans.len(), plans.first()?, &room.reused)))
         .collect();
     let bytes: usize = plans.iter().map(|plan| plan.egress.prompt_bytes).sum();
     let is_live = common.options.in_place;
     let made = runs.saturating_sub(room.idle);
-    let place = plans.first().and_then(|plan| match &plan.expects {
-        Expects::Delegate { delegation } => Some((plan, workplace(delegation))),
-        Expects::Consult { .. } | Expects::Review { .. } => None,
-    });
+    let place = plans
+        .first()
+        .and_then(|plan| Some((plan, workplace(delegation(plan)?))));
     let directory = place
         .as_ref()
         .map(|(_, place)| place.directory.display().to_string());
@@ -190,7 +199,14 @@ fn creates(runs: usize, is_live: bool) -> Vec<String> {
     made
 }
 
-fn task_view(id: &str, attempts: usize, plan: &Plan) -> Value {
+fn delegation(plan: &Plan) -> Option<&Delegation> {
+    match &plan.expects {
+        Expects::Delegate { delegation } => Some(delegation),
+        Expects::Consult { .. } | Expects::Review { .. } => None,
+    }
+}
+
+fn task_view(id: &str, attempts: usize, plan: &Plan, reused: &[String]) -> Value {
     let mut view = object(json!({
         "id": id,
         "attempts": attempts,
@@ -204,17 +220,17 @@ fn task_view(id: &str, attempts: usize, plan: &Plan) -> Value {
             "masked": plan.egress.masked,
         },
     }));
-    if let Expects::Delegate { delegation } = &plan.expects {
-        view.extend(asked_of(delegation));
+    if let Some(delegation) = delegation(plan) {
+        view.extend(asked_of(delegation, reused));
     }
     Value::Object(view)
 }
 
-fn asked_of(delegation: &Delegation) -> Map<String, Value> {
+fn asked_of(delegation: &Delegation, reused: &[String]) -> Map<String, Value> {
     let mut asked = object(json!({
         "allowed_paths": delegation.allowed_paths,
         "checks": delegation.checks,
-        "reuse": reused(delegation),
+        "reuse": reused,
     }));
     if let Some(setup) = &delegation.setup {
         asked.insert("setup".to_owned(), setup.clone().into());
@@ -225,21 +241,23 @@ fn asked_of(delegation: &Delegation) -> Map<String, Value> {
     asked
 }
 
-/// The folders to link that are there. Whether one leads back into the workspace is seen when it is linked.
-fn reused(delegation: &Delegation) -> Vec<String> {
+/// The folders to link: those that are there and that git ignores. Whether one leads back into the workspace is seen when it
+/// is linked.
+fn reused(start: &Start, store: &Store, delegation: &Delegation) -> Vec<String> {
+    let Ok(scratch) = store.folder("scratch") else {
+        return Vec::new();
+    };
     let baseline = &delegation.baseline;
-    let mut found = Vec::new();
-    for name in &delegation.reuse {
-        for place in [PathBuf::from(name), baseline.prefix.join(name)] {
-            let folder = baseline.top_level.join(&place);
-            let is_folder = folder.symlink_metadata().is_ok_and(|found| found.is_dir());
-            let place = place.display().to_string();
-            if is_folder && delegation.place == Place::Worktree && !found.contains(&place) {
-                found.push(place);
-            }
-        }
-    }
-    found
+    reuse_places(&baseline.prefix, &delegation.reuse)
+        .into_iter()
+        .filter(|place| {
+            let folder = baseline.top_level.join(place);
+            delegation.place == Place::Worktree
+                && folder.symlink_metadata().is_ok_and(|found| found.is_dir())
+                && start.repository.ignores(place, &scratch).unwrap_or(false)
+        })
+        .map(|place| shown_path(place.as_os_str().as_bytes()))
+        .collect()
 }
 
 /// Where the run would work; the worktree is named, since there is none yet.

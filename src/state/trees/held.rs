@@ -103,6 +103,11 @@ impl HeldTree {
         self.folder.set_linked(paths)
     }
 
+    /// Returns the remembered paths that are no part of its content.
+    pub fn linked(&self) -> Vec<Vec<u8>> {
+        self.folder.linked()
+    }
+
     /// Gives it back, which declares that its content is kept elsewhere or worth nothing. More than
     /// [`limits::IDLE_TREES`] idle ones are removed, in the background.
     pub fn give_back(self) -> Removal {
