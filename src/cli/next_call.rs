@@ -58,10 +58,8 @@ fn push(words: &mut Vec<String>, command: &str, arguments: &Map<String, Value>) 
         let flag = format!("--{}", name.replace('_', "-"));
         match (name.as_str(), value) {
             ("id" | "prompt" | "task", Value::String(text)) => positional = Some(text),
-            // A snippet is a file here, and which one it was is not known.
-            ("snippet", _) => return None,
-            // Tasks of their own paths and checks have no flags.
-            ("tasks", _) => return None,
+            // A snippet is a file here, and which one it was is not known; tasks of their own paths and checks have no flags.
+            ("snippet" | "tasks", _) => return None,
             ("allowed_paths" | "checks", Value::Array(items)) => {
                 let flag = if name == "checks" {
                     "--check"

@@ -176,6 +176,10 @@ impl Untracked {
 
 /// The rare knobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own that callers write by its name"
+)]
 pub struct Options {
     /// Deadline of the run in awake time; [`limits::TIMEOUT_DEFAULT`] when absent.
     pub timeout: Option<Duration>,

@@ -28,7 +28,8 @@ pub fn generate() -> Value {
         let if_over = json!({"if": running, "else": body});
         json!({"allOf": [success(json!({"const": tool})), if_over]})
     };
-    let free = json!({"enum": ["status", "dry_run", "job", "cancel", "demo", "contract"]});
+    // What a delegate returns differs by how it ended and is told by the tool itself.
+    let free = json!({"enum": ["status", "dry_run", "job", "cancel", "delegate", "apply", "clean", "demo", "contract"]});
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Crosscheck envelope",

@@ -78,6 +78,10 @@ mod tests {
     use crate::domain::delegation::{CheckOutcome, Diffstat, ScopeReport};
 
     /// An attempt with so many failed checks, files outside and lines.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "an attempt may have left nothing, which other cases pass"
+    )]
     fn attempt(failed: usize, outside: u32, lines: u64) -> Option<Score> {
         let check = |exit_code| CheckOutcome {
             command: "c".to_owned(),

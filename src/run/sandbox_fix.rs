@@ -9,17 +9,19 @@ use crate::sys::files;
 /// Bytes of a file that holds one number.
 const NUMBER_BYTES: u64 = 64;
 
-/// What the system says about namespaces of users, without which codex's sandbox cannot be made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Machine {
+/// What keeps users from namespaces of their own on this machine, without which codex's sandbox cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
     /// `AppArmor` takes them from programs that it does not know.
-    apparmor_restricts: bool,
+    AppArmor,
     /// The kernel makes none for ordinary users.
-    switched_off: bool,
+    SwitchedOff,
     /// Their number is limited to none.
-    limited_to_none: bool,
-    /// This is a container.
-    container: bool,
+    LimitedToNone,
+    /// It may be the container in which this runs.
+    Container,
+    /// The system does not tell.
+    Untold,
 }
 
 impl Machine {
@@ -27,32 +29,46 @@ impl Machine {
     pub fn look() -> Self {
         let number = |path: &str| {
             let bytes = files::read_bounded(Path::new(path), NUMBER_BYTES).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).trim().parse::<u64>().ok()
+            String::from_utf8_lossy(&bytes).trim().parse().ok()
         };
-        Self {
-            apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1),
-            switched_off: number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0),
-            limited_to_none: number("/proc/sys/user/max_user_namespaces") == Some(0),
-            container: ["/.dockerenv", "/run/.containerenv"]
-                .iter()
-                .any(|mark| Path::new(mark).exists()),
+        let marks = ["/.dockerenv", "/run/.containerenv"];
+        Self::told(number, marks.iter().any(|mark| Path::new(mark).exists()))
+    }
+
+    fn told(number: impl Fn(&str) -> Option<u64>, is_container: bool) -> Self {
+        if number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
+            Self::AppArmor
+        } else if number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0) {
+            Self::SwitchedOff
+        } else if number("/proc/sys/user/max_user_namespaces") == Some(0) {
+            Self::LimitedToNone
+        } else if is_container {
+            Self::Container
+        } else {
+            Self::Untold
         }
     }
 
     /// Says what would mend the sandbox.
     pub fn fix(self) -> &'static str {
-        if self.apparmor_restricts {
-            "a person with the right to do so can run `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or give \
-             codex's program an AppArmor profile that allows `userns`"
-        } else if self.switched_off {
-            "a person with the right to do so can run `sudo sysctl kernel.unprivileged_userns_clone=1`"
-        } else if self.limited_to_none {
-            "a person with the right to do so can run `sudo sysctl user.max_user_namespaces=15000`"
-        } else if self.container {
-            "start the container with user namespaces allowed, such as `docker run --security-opt seccomp=unconfined \
-             --security-opt apparmor=unconfined`, or run codex outside of it"
-        } else {
-            "run `codex sandbox -c sandbox_mode=workspace-write -- true` in a terminal, which says what is missing"
+        match self {
+            Self::AppArmor => {
+                "a person with the right to do so can run `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or \
+                 give codex's program an AppArmor profile that allows `userns`"
+            }
+            Self::SwitchedOff => {
+                "a person with the right to do so can run `sudo sysctl kernel.unprivileged_userns_clone=1`"
+            }
+            Self::LimitedToNone => {
+                "a person with the right to do so can run `sudo sysctl user.max_user_namespaces=15000`"
+            }
+            Self::Container => {
+                "start the container with user namespaces allowed, such as `docker run --security-opt seccomp=unconfined \
+                 --security-opt apparmor=unconfined`, or run codex outside of it"
+            }
+            Self::Untold => {
+                "run `codex sandbox -c sandbox_mode=workspace-write -- true` in a terminal, which says what is missing"
+            }
         }
     }
 }
@@ -73,46 +89,29 @@ mod tests {
 
     #[test]
     fn the_fix_is_the_one_for_this_machine() {
-        let check = |machine: Machine, word: &str| {
+        let check = |numbers: &[(&str, u64)], is_container: bool, word: &str| {
+            let number = |path: &str| {
+                let named = numbers.iter().find(|(name, _)| path.ends_with(name))?;
+                Some(named.1)
+            };
             let state = SandboxState {
                 tools: Tools::None,
                 reason: Some("bwrap: no".to_owned()),
             };
-            let fault = unavailable(&state, machine);
+            let fault = unavailable(&state, Machine::told(number, is_container));
             assert_eq!(fault.code, FaultCode::SandboxUnavailable);
             assert!(fault.message.ends_with("bwrap: no"), "{}", fault.message);
             assert!(fault.repair.hint.contains(word), "{}", fault.repair.hint);
         };
-        let fine = Machine::default();
-        check(fine, "codex sandbox");
+        let fine = ("max_user_namespaces", 100_000);
+        check(&[], false, "codex sandbox");
+        check(&[fine, ("unprivileged_userns_clone", 1)], true, "container");
         check(
-            Machine {
-                container: true,
-                ..fine
-            },
-            "container",
-        );
-        check(
-            Machine {
-                apparmor_restricts: true,
-                container: true,
-                ..fine
-            },
+            &[fine, ("apparmor_restrict_unprivileged_userns", 1)],
+            true,
             "apparmor_restrict",
         );
-        check(
-            Machine {
-                switched_off: true,
-                ..fine
-            },
-            "userns_clone=1",
-        );
-        check(
-            Machine {
-                limited_to_none: true,
-                ..fine
-            },
-            "max_user_namespaces",
-        );
+        check(&[fine, ("unprivileged_userns_clone", 0)], false, "userns_clone=1");
+        check(&[("max_user_namespaces", 0)], true, "max_user_namespaces");
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::job::JobState;
+use crate::git::{self, Git};
 use crate::run::attempt::Attempt;
 use crate::run::conclude::{self, Remains};
 use crate::run::control::Stop;
@@ -21,6 +22,8 @@ use crate::run::reap::reap_killed;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::record::{Answer, ResultRecord, Spec};
+use crate::state::released::release_gone;
+use crate::state::repositories::RepositoryFolder;
 use crate::state::slots;
 use crate::state::store::Store;
 use crate::state::sweep::sweep;
@@ -147,7 +150,22 @@ async fn work(
     }
     seam::point("finish.evicted");
     sweep(&store);
+    release(&store, environment);
     Ok(())
+}
+
+/// Lets go of what repositories' folders hold for deleted jobs. Who never delegates has none, and then git is not asked.
+fn release(store: &Store, environment: &Environment) {
+    if RepositoryFolder::all(store).is_ok_and(|all| all.is_empty()) {
+        return;
+    }
+    let variables = environment
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    match Git::locate(git::Environment::new(variables)) {
+        Ok(git) => release_gone(store, &git),
+        Err(error) => tracing::info!(%error, "what deleted jobs kept is not released"),
+    }
 }
 
 fn listen_for_signals(ended: &CancellationToken) {

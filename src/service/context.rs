@@ -120,11 +120,12 @@ impl Service {
             Request::Job(request) => jobs::run(self, &request, &call).await,
             Request::Cancel(request) => cancel::run(self, &request).await,
             Request::Delegate(request) => delegate::run(self, &request, &call).await,
-            Request::Apply(request) => apply::run(self, &request, &call).await,
+            Request::Apply(request) | Request::DryRun(DryRunRequest::Apply(request)) => {
+                apply::run(self, &request, &call).await
+            }
             Request::DryRun(DryRunRequest::Delegate(request)) => {
                 delegate::preview(self, &request, &call).await
             }
-            Request::DryRun(DryRunRequest::Apply(request)) => apply::run(self, &request, &call).await,
         };
         self.wrap(tool, outcome, &call, watch)
     }

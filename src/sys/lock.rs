@@ -48,6 +48,12 @@ impl HeldLock {
         Ok(String::from_utf8_lossy(&word).into_owned())
     }
 
+    /// Lets go at once. Dropping does so only when no child that was being started at the moment has a copy of the
+    /// descriptor any more, which it closes milliseconds later.
+    pub fn release(self) {
+        let _ = self.0.unlock();
+    }
+
     /// Returns the open file, to hand the lock to a child.
     pub fn into_file(self) -> File {
         self.0

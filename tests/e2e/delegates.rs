@@ -80,11 +80,31 @@ fn the_newest_claude_code_lands_nothing_unasked() {
     check_landing_is_refused(&peers::claude_newest(), false);
 }
 
-// The tool says that it needs a person, which outranks a permission in the settings. Seen with Claude Code 2.1.329;
-// 2.1.197 does not know it, and a person who grants the tool there has said that it may.
+// The tool says that it needs a person, which outranks a grant. Seen with Claude Code 2.1.329.
 #[test]
 fn the_newest_claude_code_lands_nothing_without_a_person_even_where_the_tool_is_granted() {
     check_landing_is_refused(&peers::claude_newest(), true);
+}
+
+// It does not know what the tool says of itself, so the grant lets the call through. Then we ask, and in a headless session
+// nobody agrees. Seen with Claude Code 2.1.197, which declares that it can ask and declines by itself.
+#[test]
+fn the_oldest_claude_code_lands_nothing_without_a_person_where_the_tool_is_granted() {
+    let model = FakeModel::start(Scripted::well());
+    let world = World::new(&model.base_url(), &peers::claude_197(), Way::PluginDir);
+    let id = delegated(&world);
+    let token = text(&previewed(&world, &id), "/token").to_owned();
+    let world = world.with_granted(full_name("apply"));
+    let before = world.state_of_the_repository();
+    let input = json!({"id": id, "action": "land", "token": token});
+    let session = Session::run(&world, &format!("/codex:apply {id}"), "apply", &input);
+    let shown = session.shown_failure();
+    assert_eq!(shown["error"]["code"], "apply_needs_approval", "{shown:#}");
+    assert!(
+        text(&shown, "/error/repair/hint").contains("crosscheck apply"),
+        "{shown:#}"
+    );
+    assert_eq!(world.state_of_the_repository(), before);
 }
 
 #[test]

@@ -111,9 +111,10 @@ fn answer(world: &World, arguments: &Value) -> Value {
     let mut server = world.server();
     let call = server.start_call("delegate", arguments);
     let result = server.answer(call)["result"].clone();
-    match result["isError"] == true {
-        true => serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap(),
-        false => result["structuredContent"].clone(),
+    if result["isError"] == true {
+        serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
+    } else {
+        result["structuredContent"].clone()
     }
 }
 

@@ -10,7 +10,7 @@ fn starting_the_server_touches_nothing() {
     let world = World::new(Scripted::well());
     let mut server = world.server();
     let id = server.request("tools/list", &json!({}));
-    assert_eq!(server.answer(id)["result"]["tools"].as_array().unwrap().len(), 6);
+    assert_eq!(server.answer(id)["result"]["tools"].as_array().unwrap().len(), 8);
     let children = crosscheck::sys::signal::descendants(server.pid());
     assert!(children.is_empty(), "{children:?}");
     assert!(!world.home.state().exists());

@@ -11,6 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Landings tried while the editor writes.
 const LANDINGS: u32 = 150;
 
+/// Ends the editor, also when a check fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn nothing_that_an_editor_saves_is_ever_lost() {
     let world = World::new();
@@ -31,6 +40,7 @@ fn nothing_that_an_editor_saves_is_ever_lost() {
             }
             number
         });
+        let ends = Ends(&is_over);
         for number in 1..=LANDINGS {
             let step = |path: &str, text: String| Step {
                 path: path.as_bytes().to_vec(),
@@ -55,7 +65,7 @@ fn nothing_that_an_editor_saves_is_ever_lost() {
             let is_ours = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(".crosscheck");
             assert!(!names.iter().any(is_ours), "{names:?}");
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(ends);
         editor.join().unwrap()
     });
     // Whatever stands over the last save has it in its journal.

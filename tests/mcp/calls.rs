@@ -88,10 +88,10 @@ fn an_unknown_tool_is_named_with_those_that_exist() {
     assert_eq!(answer["error"]["code"], -32602);
     let message = answer["error"]["message"].as_str().unwrap();
     assert!(
-        message.contains("`codex review`") && message.contains("consult, dry_run, job"),
+        message.contains("`codex review`") && message.contains("consult, delegate, dry_run, job"),
         "{message}"
     );
-    assert_eq!(answer["error"]["data"]["tools"].as_array().map(Vec::len), Some(6));
+    assert_eq!(answer["error"]["data"]["tools"].as_array().map(Vec::len), Some(8));
 }
 
 #[test]
@@ -104,7 +104,12 @@ fn the_list_on_the_wire_is_within_its_budget() {
     let answer: Value = serde_json::from_str(&line).unwrap();
     let tools = answer["result"]["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["cancel", "consult", "dry_run", "job", "review", "status"]);
+    assert_eq!(
+        names,
+        [
+            "apply", "cancel", "consult", "delegate", "dry_run", "job", "review", "status"
+        ]
+    );
     assert!(tools.iter().all(|tool| tool.get("outputSchema").is_none()));
 }
 

@@ -66,7 +66,7 @@ fn a_session_without_a_handshake_works() {
         answer["result"]["ttlMs"].is_number() && answer["result"]["cacheScope"].is_string(),
         "{answer}"
     );
-    assert_eq!(answer["result"]["tools"].as_array().map(Vec::len), Some(6));
+    assert_eq!(answer["result"]["tools"].as_array().map(Vec::len), Some(8));
     let call = json!({"name": "consult", "arguments": {"prompt": "hi"}});
     let answer = host.ask(&modern(&json!(2), "tools/call", call, NOW));
     let result = &answer["result"];

@@ -23,6 +23,7 @@ Examples:
 /// what you changed meanwhile; the index is not touched, and `crosscheck undo` takes it out again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ApplyFlags {
     #[command(flatten)]
     pub(crate) target: TargetFlags,

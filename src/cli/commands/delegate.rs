@@ -20,7 +20,7 @@ Examples:
   crosscheck delegate --task docs=\"Document parse()\" --task tests=\"Test parse()\"
   crosscheck delegate --resume latest \"Handle the empty file too\"
 
-The result is a diff that lies aside: `crosscheck apply ID --preview` shows what landing it would do.";
+The result is a diff that lies aside: `crosscheck apply ID` shows what landing it would do.";
 
 /// Hand a task to codex (paid: tokens of your account; your files stay as they are)
 ///
@@ -94,7 +94,7 @@ impl DelegateFlags {
             None => None,
         };
         let (task, tasks) = if self.tasks.is_empty() {
-            read(self.task, self.task_files, input)?
+            read(self.task, &self.task_files, input)?
         } else {
             let named: Result<Vec<WantedTask>, Fault> = self.tasks.iter().map(|text| named(text)).collect();
             (None, named?)
@@ -118,10 +118,10 @@ impl DelegateFlags {
 /// Reads the one task, or one from each of several files.
 fn read(
     task: Option<String>,
-    files: Vec<PathBuf>,
+    files: &[PathBuf],
     input: &mut Input<'_>,
 ) -> Result<(Option<String>, Vec<WantedTask>), Fault> {
-    match (task, files.as_slice()) {
+    match (task, files) {
         (Some(text), _) => Ok((Some(input.text("task", text)?), Vec::new())),
         (None, [only]) => Ok((Some(input.file("task", only)?), Vec::new())),
         (None, []) if input.stdin_device == Device::Other => Ok((Some(input.stdin("task")?), Vec::new())),

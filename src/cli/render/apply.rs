@@ -43,9 +43,10 @@ pub(super) fn render(success: &Success, page: &mut Page) {
                 .iter()
                 .map(|hunk| range(hunk))
                 .collect();
-            let place = match lines.is_empty() {
-                true => String::new(),
-                false => format!(" at {}", lines.join(", ")),
+            let place = if lines.is_empty() {
+                String::new()
+            } else {
+                format!(" at {}", lines.join(", "))
             };
             let reason = text(conflict, "reason").unwrap_or_default();
             let path = text(conflict, "path").unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The result of a delegate, and of a group of them: what changed first, what to do next last.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use crate::cli::render::consult::lists;
@@ -86,10 +88,10 @@ fn row(file: &ChangedFile) -> Vec<String> {
         None => file.path.clone(),
     };
     if let Some(mode) = &file.mode {
-        told.push_str(&format!(" (mode {mode})"));
+        let _ = write!(told, " (mode {mode})");
     }
     if let Some(risk) = file.risk {
-        told.push_str(&format!(" [{}: name it to land it]", risk_name(risk)));
+        let _ = write!(told, " [{}: name it to land it]", risk_name(risk));
     }
     if file.refused.is_some() {
         told.push_str(" [can never land]");
@@ -155,7 +157,7 @@ pub(super) fn steps(success: &Success) -> Vec<String> {
     let mut steps = Vec::new();
     if stat.files > 0 && !is_live {
         steps.push(format!(
-            "`crosscheck apply {} --preview` shows what landing it would do",
+            "`crosscheck apply {}` shows what landing it would do",
             job.id
         ));
     }
@@ -297,7 +299,7 @@ pub(super) fn steps_of_group(success: &Success) -> Vec<String> {
             let tied = tie.and_then(|tie| tie.first()?.as_str());
             let best = text(task, "winner").or(tied)?;
             Some(format!(
-                "`crosscheck apply {best} --preview` shows what landing {} would do",
+                "`crosscheck apply {best}` shows what landing {} would do",
                 text(task, "id").unwrap_or_default()
             ))
         })

@@ -81,3 +81,62 @@ pub(super) fn parse_preview(mut arguments: Map<String, Value>) -> Result<ApplyRe
         ..request
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(arguments: Value) -> Result<ApplyRequest, Option<String>> {
+        let Value::Object(arguments) = arguments else {
+            panic!("arguments are an object");
+        };
+        parse(arguments).map_err(|fault| fault.field)
+    }
+
+    #[test]
+    fn an_argument_belongs_to_its_action() {
+        let check = |arguments: Value, expected: Option<&str>| {
+            let found = read(arguments.clone()).err().flatten();
+            assert_eq!(found.as_deref(), expected, "{arguments}");
+        };
+        check(json!({"id": "latest", "action": "preview", "files": ["a"]}), None);
+        check(json!({"id": "latest", "action": "preview", "token": "t"}), None);
+        check(json!({"id": "latest", "action": "branch", "branch": "b"}), None);
+        check(json!({"id": "latest", "action": "undo"}), None);
+        check(json!({"id": "latest"}), Some("action"));
+        check(json!({"action": "land"}), Some("id"));
+        check(json!({"id": "latest", "action": "merge"}), Some("action"));
+        check(
+            json!({"id": "latest", "action": "land", "branch": "b"}),
+            Some("branch"),
+        );
+        check(
+            json!({"id": "latest", "action": "undo", "files": ["a"]}),
+            Some("files"),
+        );
+        check(
+            json!({"id": "latest", "action": "discard", "token": "t"}),
+            Some("token"),
+        );
+        check(
+            json!({"id": "latest", "action": "land", "files": [""]}),
+            Some("files[0]"),
+        );
+        check(
+            json!({"id": "latest", "action": "land", "workspace": "w"}),
+            Some("workspace"),
+        );
+    }
+
+    #[test]
+    fn a_preview_takes_what_the_landing_will_get() {
+        let arguments = json!({"id": "latest", "action": "land", "files": ["a"], "token": "t"});
+        let Value::Object(arguments) = arguments else {
+            panic!("arguments are an object");
+        };
+        let request = parse_preview(arguments).unwrap();
+        assert_eq!(request.action, ApplyAction::Preview);
+        assert_eq!(request.files, ["a"]);
+    }
+}

@@ -14,7 +14,6 @@ use crate::git::{Collected, GitError, Oid, Renames, TreeChange, Vault};
 use crate::run::delegate::worktree::{self, Note, Prepared};
 use crate::run::delegate::{live, reuse, scope};
 use crate::state::directory::JobDirectory;
-use crate::state::error::StateError;
 use crate::state::landing::LandError;
 use crate::state::record::{Expects, Spec};
 use crate::state::trees;
@@ -26,9 +25,6 @@ pub enum CollectError {
     /// Git failed.
     #[error("the worktree could not be read: {0}")]
     Git(#[from] GitError),
-    /// The state directory failed.
-    #[error(transparent)]
-    State(#[from] StateError),
     /// The change of a run in place could not be recorded, so it cannot be undone.
     #[error("the change cannot be undone, since it could not be recorded: {0}")]
     Landing(#[from] LandError),
@@ -62,8 +58,12 @@ pub(super) fn keep(
     seam::point("collect.packed");
     let (diff_bytes, diff_sha256) = match vault.patch(&base_tree, &collected.tree, &[]) {
         Ok(patch) => {
-            let path = directory.patch_path();
-            files::write_atomic(&path, &patch).map_err(StateError::io("write", path))?;
+            // The commit and its ref hold all of it, so a full disk does not cost the result.
+            if let Err(error) = files::write_atomic(&directory.patch_path(), &patch) {
+                warnings.push(format!(
+                    "the patch could not be kept as a file, the result itself is kept: {error}"
+                ));
+            }
             (patch.len() as u64, sha256_hex(&patch))
         }
         Err(GitError::DiffTooLarge { limit, .. }) => {
@@ -78,7 +78,7 @@ pub(super) fn keep(
     seam::point("collect.patched");
     let changes = vault.changes(&base_tree, &collected.tree, Renames::Found)?;
     let hazards = Hazards::of(vault, &base_tree, &collected.tree, &changes)?;
-    let changed = changes
+    let listed = changes
         .iter()
         .take(limits::CHANGED_LISTED)
         .map(|change| changed_file(change, &hazards))
@@ -89,7 +89,7 @@ pub(super) fn keep(
         tree: collected.tree.as_str().to_owned(),
         diff_bytes,
         diff_sha256,
-        changed,
+        changed: listed,
         more_changed: u32::try_from(more).unwrap_or(u32::MAX),
         diffstat: diffstat(&changes),
         setup: None,

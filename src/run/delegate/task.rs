@@ -297,7 +297,7 @@ fn with_source(error: &CollectError) -> String {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         },
-        CollectError::State(_) | CollectError::Landing(_) => error.to_string(),
+        CollectError::Landing(_) => error.to_string(),
     }
 }
 

@@ -129,9 +129,10 @@ fn conflicts(subject: &Subject, request: &ApplyRequest, plan: &Plan) -> Fault {
                 .iter()
                 .map(|(first, last)| format!("{first}-{last}"))
                 .collect();
-            let lines = match lines.is_empty() {
-                true => String::new(),
-                false => format!(", lines {}", lines.join(" and ")),
+            let lines = if lines.is_empty() {
+                String::new()
+            } else {
+                format!(", lines {}", lines.join(" and "))
             };
             let text = |name: &str| {
                 told.get(name)

@@ -246,20 +246,19 @@ impl Landed<'_> {
         };
         inside(&wanted, &moved) || inside(&moved, &wanted)
     }
+}
 
-    /// Says how each path of the result fits.
-    fn state_of(
-        &self,
-        path: &[u8],
-        wanted: &BTreeMap<&[u8], &TreeChange>,
-        moved: &BTreeMap<&[u8], &TreeChange>,
-    ) -> FileState {
-        match (wanted.get(path), moved.get(path)) {
-            (None, _) => FileState::Left,
-            (Some(_), None) => FileState::Clean,
-            (Some(wanted), Some(moved)) if wanted.new == moved.new => FileState::Already,
-            (Some(_), Some(_)) => FileState::Merged,
-        }
+/// Says how one path of the result fits.
+fn state_of(
+    path: &[u8],
+    wanted: &BTreeMap<&[u8], &TreeChange>,
+    moved: &BTreeMap<&[u8], &TreeChange>,
+) -> FileState {
+    match (wanted.get(path), moved.get(path)) {
+        (None, _) => FileState::Left,
+        (Some(_), None) => FileState::Clean,
+        (Some(wanted), Some(moved)) if wanted.new == moved.new => FileState::Already,
+        (Some(_), Some(_)) => FileState::Merged,
     }
 }
 
@@ -359,22 +358,16 @@ fn folders(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     ends.map(|(at, _)| &path[..at])
 }
 
+fn by_path(changes: &[TreeChange]) -> BTreeMap<&[u8], &TreeChange> {
+    changes
+        .iter()
+        .map(|change| (change.path.as_slice(), change))
+        .collect()
+}
+
 fn states(selection: &Selection, landed: &Landed<'_>, conflicts: &[Conflict]) -> Vec<FileState> {
-    let by_path = |changes: &'_ [TreeChange]| -> BTreeMap<Vec<u8>, TreeChange> {
-        changes
-            .iter()
-            .map(|change| (change.path.clone(), change.clone()))
-            .collect()
-    };
-    let (wanted, moved) = (by_path(landed.wanted), by_path(landed.moved));
-    let wanted: BTreeMap<&[u8], &TreeChange> = wanted
-        .iter()
-        .map(|(path, change)| (path.as_slice(), change))
-        .collect();
-    let moved: BTreeMap<&[u8], &TreeChange> = moved
-        .iter()
-        .map(|(path, change)| (path.as_slice(), change))
-        .collect();
+    let wanted = by_path(landed.wanted);
+    let moved = by_path(landed.moved);
     let in_conflict: BTreeSet<&[u8]> = conflicts
         .iter()
         .map(|conflict| conflict.path.as_slice())
@@ -385,7 +378,7 @@ fn states(selection: &Selection, landed: &Landed<'_>, conflicts: &[Conflict]) ->
         } else if file.paths().any(|path| in_conflict.contains(path)) {
             FileState::Conflict
         } else {
-            landed.state_of(&file.change.path, &wanted, &moved)
+            state_of(&file.change.path, &wanted, &moved)
         }
     };
     selection.files.iter().map(state).collect()

@@ -34,9 +34,10 @@ pub(super) async fn run(subject: Subject, request: &ApplyRequest) -> Outcome {
         // As for a landing: what a killed one left half-way is nobody's edit.
         landing::recover(&asked.folder)?;
         let plan = Plan::of(&asked, &opened, &names)?;
-        let token = match plan.can_land() {
-            true => Some(token(&asked.store, asked.job.id(), &asked.top_level, &plan)?),
-            false => None,
+        let token = if plan.can_land() {
+            Some(token(&asked.store, asked.job.id(), &asked.top_level, &plan)?)
+        } else {
+            None
         };
         Ok((plan, token))
     });
@@ -150,9 +151,10 @@ fn summary(subject: &Subject, plan: &Plan, failed: &[String]) -> String {
     if !failed.is_empty() && plan.fit != Fit::Already {
         notes.push(format!("{} checks failed", failed.len()));
     }
-    match notes.is_empty() {
-        true => format!("{head}. Nothing was changed."),
-        false => format!("{head}; {}. Nothing was changed.", notes.join("; ")),
+    if notes.is_empty() {
+        format!("{head}. Nothing was changed.")
+    } else {
+        format!("{head}; {}. Nothing was changed.", notes.join("; "))
     }
 }
 

@@ -171,7 +171,7 @@ fn started_from(start: &Start) -> String {
     }
     match baseline.uncommitted {
         0 => format!("{files} as they are committed"),
-        count => format!("{files} with {} uncommitted", count),
+        count => format!("{files} with {count} uncommitted"),
     }
 }
 

@@ -156,13 +156,13 @@ fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
     let baseline = baseline(&repository, &prefix, &snapshot);
     let paths = list(&of);
     Ok(Start {
-        paths,
         repository,
         folder,
         vault,
         baseline,
         uncommitted,
         prefix,
+        paths,
     })
 }
 

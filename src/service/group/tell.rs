@@ -324,9 +324,13 @@ fn summary(runs: &[Run], tasks: &[Task<'_>], overlap: &[Overlap]) -> String {
         .filter(|overlap| overlap.together == Together::Conflicts)
         .count();
     if clashes > 0 {
-        let _ = write!(text, "; {clashes} pairs of tasks conflict with each other");
+        let _ = write!(text, "; pairs of tasks that conflict with each other: {clashes}");
     } else if !overlap.is_empty() {
-        let _ = write!(text, "; {} pairs of tasks change the same files", overlap.len());
+        let _ = write!(
+            text,
+            "; pairs of tasks that change the same files: {}",
+            overlap.len()
+        );
     }
     text.push_str("; nothing of it is in your files yet.");
     text

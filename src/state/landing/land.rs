@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::job::JobId;
 use crate::state::error::StateError;
@@ -192,19 +192,32 @@ fn unwritten(source: io::Error) -> LandError {
     }
 }
 
-/// Takes the lock that landings of one repository share.
-pub(super) fn take_lock(repository: &RepositoryFolder) -> Result<HeldLock, LandError> {
-    let path = lock_path(repository)?;
-    HeldLock::try_take(&path)
-        .map_err(StateError::io("lock", path))?
-        .ok_or(LandError::Busy)
+/// The lock that landings of one repository share.
+pub(super) struct LandingLock(Option<HeldLock>);
+
+impl LandingLock {
+    /// Takes it; nothing when somebody else has it.
+    pub(super) fn try_take(repository: &RepositoryFolder) -> Result<Option<Self>, StateError> {
+        let folder = repository.path();
+        files::create_private_dir(folder).map_err(StateError::io("make", folder))?;
+        let path = folder.join("landing.lock");
+        let held = HeldLock::try_take(&path).map_err(StateError::io("lock", path))?;
+        Ok(held.map(|held| Self(Some(held))))
+    }
 }
 
-/// Returns the lock's path, whose folder exists.
-pub(super) fn lock_path(repository: &RepositoryFolder) -> Result<PathBuf, StateError> {
-    let folder = repository.path();
-    files::create_private_dir(folder).map_err(StateError::io("make", folder))?;
-    Ok(folder.join("landing.lock"))
+impl Drop for LandingLock {
+    fn drop(&mut self) {
+        // A git that is being started beside us would make the next landing hear that this one is under way.
+        if let Some(held) = self.0.take() {
+            held.release();
+        }
+    }
+}
+
+/// Takes the lock for a landing.
+pub(super) fn take_lock(repository: &RepositoryFolder) -> Result<LandingLock, LandError> {
+    LandingLock::try_take(repository)?.ok_or(LandError::Busy)
 }
 
 fn targets(steps: &[Step]) -> Result<Vec<Target<'_>>, LandError> {

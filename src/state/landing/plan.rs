@@ -65,8 +65,11 @@ pub(super) fn changed(top: &Top, targets: &[Target<'_>]) -> io::Result<Vec<Vec<u
     for target in targets {
         // What lies behind a file or link that this landing deletes is not there yet.
         let is_behind = ancestors(target.path).any(|folder| deleted.contains(folder));
-        let is_possible = !matches!(target.before, Node::Other)
-            && !(target.before == Node::Folder && target.after == Node::Absent);
+        let is_possible = match target.before {
+            Node::Other => false,
+            Node::Folder => target.after != Node::Absent,
+            Node::Absent | Node::File { .. } | Node::Link { .. } => true,
+        };
         let is_same = if is_behind && target.before == Node::Absent {
             true
         } else {
@@ -224,9 +227,8 @@ impl Kinds<'_> {
         }
         let kind = match self.top.way(folder)? {
             Way::Reached(place) => place.about()?.map(|about| about.kind),
-            Way::Missing => None,
             // Behind a link that is not deleted here nothing may be made. One that is deleted is met on the way.
-            Way::Blocked => None,
+            Way::Missing | Way::Blocked => None,
         };
         self.seen.insert(folder.to_vec(), kind);
         Ok(kind)

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use crate::state::error::StateError;
 use crate::state::landing::journal::{self, JOURNAL, Journal, LANDED, SWEPT, UNDO, UNDONE};
-use crate::state::landing::land::{close, lock_path, set_aside};
+use crate::state::landing::land::{LandingLock, close, set_aside};
 use crate::state::landing::swap::{Pace, Swap};
 use crate::state::landing::{Landing, LandingState};
 use crate::state::repositories::RepositoryFolder;
-use crate::sys::lock::HeldLock;
 
 /// Takes back what was begun and never finished because its process was killed; returns what was taken back. Files that
 /// somebody changed since are left and named, and their earlier bytes stay in the landing's folder.
@@ -20,8 +19,7 @@ pub fn recover(repository: &RepositoryFolder) -> Result<Vec<Landing>, StateError
     if journal::folders(repository)?.is_empty() {
         return Ok(Vec::new());
     }
-    let path = lock_path(repository)?;
-    match HeldLock::try_take(&path).map_err(StateError::io("lock", path))? {
+    match LandingLock::try_take(repository)? {
         Some(_lock) => recover_held(repository, Pace::STRAIGHT),
         None => Ok(Vec::new()),
     }
