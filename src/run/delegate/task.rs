@@ -59,6 +59,7 @@ impl Attempt<'_> {
         // Before the checks: what they write is no part of the result.
         let (prepared, kept) = self.collect(prepared, delegation).await?;
         seam::point("task.collected");
+        let is_kept = kept.is_ok();
         match kept {
             Ok(kept) => {
                 remains.warnings.extend(kept.warnings);
@@ -84,9 +85,10 @@ impl Attempt<'_> {
             }
         }
         seam::point("task.checked");
-        // Waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no time, and
+        // One whose content is kept nowhere else stays as it is, as that of a killed worker does. Any other is given back,
+        // waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no time, and
         // deleted in the background.
-        if let Err(error) = spawn_blocking(move || prepared.give_back()).await {
+        if is_kept && let Err(error) = spawn_blocking(move || prepared.give_back()).await {
             tracing::error!(%error, "giving the worktree back stopped unexpectedly");
         }
         outcome?;
@@ -186,14 +188,18 @@ impl Attempt<'_> {
     ) -> Result<(Prepared, Result<Kept, CollectError>), (JobState, Fault)> {
         let (wanted, directory, job) = (delegation.clone(), self.directory.clone(), self.spec.id.clone());
         let collecting = spawn_blocking(move || {
-            let read = prepared.read(&wanted, &directory).map_err(CollectError::Git);
-            let kept = read.and_then(|collected| {
-                let mut kept = collect::keep(prepared.vault(), &directory, &job, &wanted, &collected)?;
-                if let Err(error) = prepared.adopt(&wanted, &job, &collected.tree) {
-                    kept.warnings.push(error.to_string());
-                }
-                Ok(kept)
-            });
+            let collect = || {
+                let read = prepared.read(&wanted, &directory).map_err(CollectError::Git);
+                read.and_then(|collected| {
+                    let mut kept = collect::keep(prepared.vault(), &directory, &job, &wanted, &collected)?;
+                    if let Err(error) = prepared.adopt(&wanted, &job, &collected.tree) {
+                        kept.warnings.push(error.to_string());
+                    }
+                    Ok(kept)
+                })
+            };
+            // A signal to everything that runs ends git and not us, and what the peer did is worth another try.
+            let kept = collect().or_else(|_: CollectError| collect());
             (prepared, kept)
         });
         collecting
