@@ -19,8 +19,6 @@ use crate::table::Row;
 
 /// Files that a task changes before its worktree is given back, and as many that it adds.
 const EDITED: usize = 20;
-/// Longer than deleting the largest worktree takes.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A repository that is measured: what its rows are called, its files, and rounds.
 struct Size {
@@ -85,7 +83,9 @@ fn measure_size(size: &Size) -> Vec<Row> {
 
     // Two idle ones to begin with, as between two calls.
     let two = [repository.take(20), repository.take(21)];
-    two.into_iter().for_each(|held| drop(finished(held)));
+    for held in two {
+        drop(finished(held));
+    }
     let four = || {
         std::thread::scope(|scope| {
             let takers = [30, 31, 32, 33].map(|number| {
@@ -184,7 +184,7 @@ impl Generated {
             git(
                 &self.user(),
                 &["worktree", "add", "-q", "--detach", &name, "main"],
-            )
+            );
         })
         .1
     }

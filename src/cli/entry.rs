@@ -13,15 +13,16 @@ use serde_json::Value;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-use crate::cli::command::{Command, CommandLine, command};
-use crate::cli::commands::apply::{Asked, Landing};
-use crate::cli::commands::clean::{self, CleanFlags};
-use crate::cli::commands::contract::{self, ContractFlags};
-use crate::cli::commands::demo::{self, DemoFlags};
-use crate::cli::commands::logs::{self, LogsError, LogsFlags};
+use crate::cli::command::{CommandLine, command};
+use crate::cli::commands::apply::Landing;
+use crate::cli::commands::clean::{self};
+use crate::cli::commands::contract::{self};
+use crate::cli::commands::demo::{self};
+use crate::cli::commands::logs::{self, LogsError};
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
-use crate::cli::commands::watch::{self, WatchFlags};
+use crate::cli::commands::watch::{self};
+use crate::cli::exit::exit_code;
 use crate::cli::input::Input;
 use crate::cli::progress::Progress;
 use crate::cli::question;
@@ -29,10 +30,10 @@ use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{Look, render};
 use crate::cli::signals::{Signal, Signals};
 use crate::cli::streams::{Device, Streams};
-use crate::domain::envelope::{Envelope, Success};
+use crate::cli::work::{OnSignal, Work, work_of};
+use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::request::{ApplyAction, JobRequest};
 use crate::service::call::{Approver, Call, Request};
 use crate::service::context::Service;
 use crate::sys::{clock, files};
@@ -41,8 +42,6 @@ use crate::sys::{clock, files};
 const NOTES: usize = 64;
 /// What a shell says of a command whose reader went away.
 const BROKEN_PIPE: u8 = 141;
-/// A verdict as bad as `--fail-on` says.
-const VERDICT: u8 = 8;
 /// Threads of the runtime: one waits while another looks at git or the disk.
 const THREADS: usize = 2;
 
@@ -148,115 +147,6 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> io::Result<u8> {
         write!(stream, "{text}")?;
     }
     Ok(u8::try_from(error.exit_code()).unwrap_or(2))
-}
-
-/// What a command comes to.
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
-enum Work {
-    /// A call of the service.
-    Ask {
-        tool: &'static str,
-        request: Result<Request, Fault>,
-        output: OutputFlags,
-        fail_on: FailOn,
-    },
-    Logs(LogsFlags),
-    Watch(WatchFlags),
-    Demo(DemoFlags),
-    Land(Landing),
-    Clean(CleanFlags),
-    Contract(ContractFlags),
-    /// A command that `main` runs itself.
-    Door,
-}
-
-fn work_of(command: Command, input: &mut Input<'_>) -> Work {
-    let ask = |tool, output, request| Work::Ask {
-        tool,
-        request,
-        output,
-        fail_on: FailOn::Never,
-    };
-    match command {
-        Command::Status(flags) => {
-            let output = flags.output;
-            ask("status", output, Ok(Request::Status(flags.request(input))))
-        }
-        Command::Consult(flags) => {
-            let output = flags.paid.output;
-            ask("consult", output, flags.request(input).map(Request::Consult))
-        }
-        Command::Review(flags) => Work::Ask {
-            tool: "review",
-            output: flags.subject.paid.output,
-            fail_on: flags.fail_on,
-            request: flags.subject.request(input).map(Request::Review),
-        },
-        Command::Delegate(flags) => {
-            let output = flags.paid.output;
-            ask("delegate", output, flags.request(input).map(Request::Delegate))
-        }
-        Command::DryRun(flags) => {
-            let output = flags.output();
-            ask("dry_run", output, flags.request(input).map(Request::DryRun))
-        }
-        Command::Jobs(flags) if flags.watch => Work::Watch(flags.watched(input)),
-        Command::Jobs(flags) => {
-            let output = flags.output;
-            ask("job", output, Ok(Request::Job(flags.request(input))))
-        }
-        Command::Job(flags) => {
-            let output = flags.output;
-            ask("job", output, Ok(Request::Job(flags.request(input))))
-        }
-        Command::Cancel(flags) => {
-            let output = flags.output;
-            ask("cancel", output, Ok(Request::Cancel(flags.request())))
-        }
-        Command::Apply(flags) => match flags.asked(input) {
-            Asked::Call(request, output) => ask("apply", output, Ok(Request::Apply(request))),
-            Asked::Land(landing) => Work::Land(landing),
-        },
-        Command::Undo(flags) => {
-            let output = flags.output;
-            ask("apply", output, Ok(Request::Apply(flags.request())))
-        }
-        Command::Clean(flags) => Work::Clean(flags),
-        Command::Logs(flags) => Work::Logs(flags),
-        Command::Demo(flags) => Work::Demo(flags),
-        Command::Contract(flags) => Work::Contract(flags),
-        Command::Serve(_) | Command::Worker(_) => Work::Door,
-    }
-}
-
-/// What a first signal does to a piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnSignal {
-    /// It starts a job and waits for it: Ctrl-C ends both.
-    EndRun,
-    /// It waits for a job that somebody else started: the wait ends.
-    EndWait,
-    /// It is left at once.
-    Leave,
-    /// It changes files and takes moments: half of it would have to be taken back.
-    Finish,
-}
-
-impl OnSignal {
-    fn of(request: &Request) -> Self {
-        match request {
-            Request::Consult(_) | Request::Review(_) | Request::Delegate(_) => Self::EndRun,
-            Request::Job(JobRequest::Show { .. }) => Self::EndWait,
-            Request::Status(_)
-            | Request::DryRun(_)
-            | Request::Job(JobRequest::List { .. })
-            | Request::Cancel(_) => Self::Leave,
-            Request::Apply(apply) => match apply.action {
-                ApplyAction::Preview | ApplyAction::Discard => Self::Leave,
-                ApplyAction::Land { .. } | ApplyAction::Branch { .. } | ApplyAction::Undo => Self::Finish,
-            },
-        }
-    }
 }
 
 /// One command while it runs.
@@ -572,151 +462,4 @@ fn whole_answer(envelope: &Envelope) -> Option<Envelope> {
         .insert("answer".to_owned(), String::from_utf8_lossy(&bytes).into());
     whole.body.shift_remove("truncated");
     Some(Envelope::Success(whole))
-}
-
-/// Decides the exit code.
-///
-/// A signal counts unless the answer was there all the same. An unfinished review is no passed one: with `--fail-on` it is
-/// an end without an answer.
-fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8 {
-    match envelope {
-        Envelope::Failure(failure) => match signal {
-            Some(Signal::Interrupt) if failure.error.code == FaultCode::Cancelled.as_str() => {
-                Signal::Interrupt.exit_code()
-            }
-            _ => code_of(failure.error.code),
-        },
-        Envelope::Success(success) => {
-            let unfinished = success.job.as_ref().is_some_and(|job| job.state.is_active());
-            match signal {
-                Some(signal) if unfinished => signal.exit_code(),
-                _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
-                    FaultCode::PeerContractChanged.exit_code()
-                }
-                _ if success.body.get("ready") == Some(&Value::Bool(false)) => not_ready_code(success),
-                _ => verdict_code(success, fail_on),
-            }
-        }
-    }
-}
-
-/// A script that asks whether everything is ready learns what is not: codex, git, or this machine.
-fn not_ready_code(success: &Success) -> u8 {
-    let first = success
-        .body
-        .get("blocked_by")
-        .and_then(|names| names.get(0))
-        .and_then(Value::as_str);
-    match first {
-        Some("codex") => FaultCode::PeerNotFound.exit_code(),
-        Some("git") => FaultCode::GitFailed.exit_code(),
-        _ => FaultCode::ConfigInvalid.exit_code(),
-    }
-}
-
-fn code_of(name: &str) -> u8 {
-    FaultCode::ALL
-        .iter()
-        .find(|code| code.as_str() == name)
-        .map_or(1, |code| code.exit_code())
-}
-
-fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
-    let verdict = success.body.get("verdict").and_then(Value::as_str);
-    match (fail_on, verdict) {
-        (FailOn::Never, _) | (FailOn::Concerns, Some("pass")) => 0,
-        (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
-        (FailOn::Fail, Some(_)) => 0,
-        (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::envelope::{ErrorView, Failure, JobLimits, JobView, Meta};
-    use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
-    use crate::service::deliver::object;
-    use serde_json::json;
-
-    fn success(state: JobState, body: Value) -> Envelope {
-        Envelope::Success(Box::new(Success {
-            ok: true,
-            tool: "review",
-            summary: String::new(),
-            job: Some(JobView {
-                id: JobId::new(1, WorkspaceHash::of(b"w"), 1),
-                kind: JobKind::Review,
-                label: String::new(),
-                state,
-                elapsed_ms: 0,
-                deadline_at: None,
-                expires_at: None,
-                poll_after_ms: None,
-                phase: None,
-                usage: None,
-                limits: JobLimits {
-                    timeout_s: 1800,
-                    budget_tokens: None,
-                },
-                next: None,
-            }),
-            body: object(body),
-            next_steps: Vec::new(),
-            warnings: Vec::new(),
-            meta: Meta::default(),
-            fingerprint: String::new(),
-        }))
-    }
-
-    fn failure(code: FaultCode) -> Envelope {
-        Envelope::Failure(Box::new(Failure {
-            ok: false,
-            tool: "review",
-            error: ErrorView::from(Fault::new(code, "m")),
-            job: None,
-            meta: Meta::default(),
-            fingerprint: String::new(),
-        }))
-    }
-
-    #[test]
-    fn a_script_learns_from_the_exit_code_what_happened() {
-        let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
-            let code = exit_code(envelope, fail_on, signal);
-            assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
-        };
-        let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
-        for word in ["pass", "concerns", "unknown", "fail"] {
-            check(&verdict(word), FailOn::Never, None, 0);
-        }
-        check(&verdict("fail"), FailOn::Fail, None, 8);
-        check(&verdict("concerns"), FailOn::Fail, None, 0);
-        check(&verdict("pass"), FailOn::Concerns, None, 0);
-        check(&verdict("unknown"), FailOn::Concerns, None, 8);
-        check(&verdict("concerns"), FailOn::Concerns, None, 8);
-        let running = success(JobState::Running, json!({}));
-        check(&running, FailOn::Never, None, 0);
-        check(&running, FailOn::Fail, None, 4);
-        check(&running, FailOn::Never, Some(Signal::Terminate), 143);
-        check(&running, FailOn::Never, Some(Signal::Hangup), 129);
-        check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
-        let contract = |passed: bool| success(JobState::Succeeded, json!({"passed": passed}));
-        check(&contract(true), FailOn::Never, None, 0);
-        check(&contract(false), FailOn::Never, None, 3);
-        check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
-        check(
-            &failure(FaultCode::Cancelled),
-            FailOn::Never,
-            Some(Signal::Interrupt),
-            130,
-        );
-        check(
-            &failure(FaultCode::PeerUsageLimit),
-            FailOn::Fail,
-            Some(Signal::Interrupt),
-            3,
-        );
-        check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
-    }
 }

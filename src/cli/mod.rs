@@ -7,6 +7,7 @@
 mod command;
 mod commands;
 mod entry;
+mod exit;
 mod input;
 mod next_call;
 mod progress;
@@ -14,6 +15,7 @@ mod question;
 mod render;
 mod signals;
 mod streams;
+mod work;
 
 pub use entry::{Place, run, run_with};
 pub use streams::{Device, Streams};
