@@ -6,9 +6,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::model::wait_until;
+use crate::support::run::{Finished, finish};
 use crate::support::scripts::Scripted;
 use crate::support::tree::contents;
-use crate::world::{World, check_schema};
+use crate::world::{PROGRAM, World, check_schema};
 
 /// Seconds that a call waits; runs of four take some.
 const WAIT_S: u64 = 120;
@@ -45,6 +46,17 @@ fn jobs_of(envelope: &Value) -> Vec<String> {
     attempts
         .map(|attempt| attempt["job"].as_str().unwrap().to_owned())
         .collect()
+}
+
+fn terminal(world: &World, arguments: &[&str]) -> Finished {
+    let mut command = world.home.command(PROGRAM);
+    command.args(arguments).current_dir(world.work());
+    finish(command, "")
+}
+
+fn terminal_json(world: &World, arguments: &[&str]) -> Value {
+    let finished = terminal(world, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
 
 fn records(world: &World, folder: &str) -> usize {
@@ -142,6 +154,57 @@ fn two_tasks_run_as_one_group_and_their_conflict_is_forecast() {
         "{list:#}"
     );
 
+    // What has no meaning for all of it names its members.
+    let beginning = &group[..group.len() - 2];
+    for name in [group.as_str(), beginning, "latest"] {
+        let refused = server.fault(
+            "apply",
+            &json!({"id": name, "action": "land"}),
+            "invalid_arguments",
+        );
+        let error = &refused["error"];
+        assert_eq!(error["allowed"], json!(jobs), "{error:#}");
+        let message = error["message"].as_str().unwrap();
+        for part in [
+            "task upper, attempt 1: succeeded, 1 files, 0 of 1 checks passed, best of its task",
+            "task alone, attempt 1: succeeded, 1 files, 1 of 1 checks passed, best of its task",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        let repair = &error["repair"];
+        assert_eq!(repair["tool"], "dry_run", "{repair:#}");
+        server.ok("dry_run", &repair["arguments"]);
+        let log = terminal(&world, &["logs", name]);
+        assert!(
+            !log.status.success() && jobs.iter().all(|job| log.stderr.contains(job)),
+            "{log:?}"
+        );
+        let refused = server.fault(
+            "delegate",
+            &json!({"task": "Go on.", "resume": name}),
+            "invalid_arguments",
+        );
+        assert_eq!(refused["error"]["allowed"], json!(jobs));
+    }
+
+    // Whoever lands one of them is told what the others are about to do to the same files.
+    for (at, other) in [(0, Some("double")), (1, Some("upper")), (2, None)] {
+        let preview = server.ok(
+            "dry_run",
+            &json!({"tool": "apply", "arguments": {"id": jobs[at]}}),
+        );
+        let warnings = preview["warnings"].to_string();
+        match other {
+            Some(other) => assert!(
+                warnings.contains(&format!("task {other} (job "))
+                    && warnings.contains("the same files: shared.txt")
+                    && warnings.contains("they conflict in shared.txt"),
+                "{warnings}"
+            ),
+            None => assert!(!warnings.contains("the same group"), "{warnings}"),
+        }
+    }
+
     // Another call with the same key is a mistake.
     let mut other = arguments;
     other["attempts"] = json!(2);
@@ -152,9 +215,30 @@ fn two_tasks_run_as_one_group_and_their_conflict_is_forecast() {
         "nothing of the user's was touched"
     );
 
-    let forgotten = server.ok("cancel", &json!({"id": group, "forget": true}));
+    // Cleaned as one: its worktrees and nobody else's.
+    let another = server.ok("delegate", &json!({"task": shell("true"), "wait_s": WAIT_S}));
+    let another = another["job"]["id"].as_str().unwrap();
+    let plan = terminal_json(&world, &["clean", beginning]);
+    let trees = |told: &Value| -> Vec<String> {
+        let trees = told["repositories"][0]["worktrees"].as_array();
+        let trees = trees.into_iter().flatten();
+        trees
+            .map(|tree| tree["job"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let planned = trees(&plan);
+    assert!(
+        !planned.is_empty() && planned.iter().all(|job| jobs.contains(job)),
+        "{plan:#}"
+    );
+    let cleaned = terminal_json(&world, &["clean", beginning, "--yes"]);
+    assert_eq!(trees(&cleaned), Vec::<String>::new(), "{cleaned:#}");
+    let rest = server.ok("status", &json!({"topic": "worktrees"}));
+    assert_eq!(trees(&rest), [another], "{rest:#}");
+
+    let forgotten = server.ok("cancel", &json!({"id": beginning, "forget": true}));
     assert!(forgotten["record"]["runs"].is_array(), "{forgotten:#}");
-    assert_eq!((records(&world, "jobs"), records(&world, "groups")), (0, 0));
+    assert_eq!((records(&world, "jobs"), records(&world, "groups")), (1, 0));
 }
 
 #[test]
