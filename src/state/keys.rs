@@ -183,6 +183,26 @@ mod tests {
     }
 
     #[test]
+    fn a_look_finds_what_a_key_stands_for_and_makes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        assert_eq!(LockedKey::look(&store, "k", b"a").unwrap(), None);
+        assert!(!store.root().join("keys").exists());
+        let directory = store.directory(&id);
+        files::create_private_dir(directory.path()).unwrap();
+        std::fs::write(directory.spec_path(), "{}").unwrap();
+        LockedKey::take(&store, "k", b"a").unwrap().store(&id).unwrap();
+        // Somebody who has it locked is not waited for.
+        let _held = LockedKey::take(&store, "k", b"a").unwrap();
+        assert_eq!(LockedKey::look(&store, "k", b"a").unwrap(), Some(id));
+        assert!(matches!(
+            LockedKey::look(&store, "k", b"b"),
+            Err(StateError::KeyConflict)
+        ));
+    }
+
+    #[test]
     fn a_record_is_looked_for_where_it_was_before_where_it_is_moved_to() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());
