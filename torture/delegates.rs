@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -29,6 +30,8 @@ const RUNS_PER_WORLD: u64 = 50;
 /// Runs of the two lengths.
 const SHORT: u64 = 24;
 const LONG: u64 = 5_000;
+/// Exit code of a terminal that was told to end.
+const TOLD_TO_END: i32 = 143;
 /// Rounds of which the time is taken before anybody is hit.
 const CALM: u64 = 2;
 
@@ -70,6 +73,7 @@ fn new_report() -> Report {
         "reviews",
         "delegates",
         "groups of 2",
+        "cleanings",
         "hits on a server",
         "hits on a worker",
         "hits on a peer",
@@ -104,6 +108,8 @@ struct Life {
     server: Option<Server>,
     /// How long a round takes when nobody is hit; instants are chosen within it.
     typical: Duration,
+    /// How long a landing takes when nobody is hit.
+    landing: Duration,
     /// The hash of everything the user has.
     before: String,
     /// The results that landed once.
@@ -130,6 +136,7 @@ impl Life {
             report: Report::default(),
             server: None,
             typical: Duration::from_millis(500),
+            landing: Duration::from_millis(500),
             before: files::everything(&world.workspace()),
             tried: BTreeSet::new(),
             world,
@@ -167,9 +174,14 @@ impl Life {
         let begun = Instant::now();
         let count = 1 + self.random.below(2);
         let mut questions: Vec<Question> = (0..count).map(|number| self.ask(round, number)).collect();
+        let is_cleaned = self.random.below(4) == 0;
+        let cleaning = is_cleaned.then(|| self.clean());
         if round >= CALM {
             self.sleep();
             self.hit();
+        }
+        if let Some(cleaning) = cleaning {
+            Self::hear_clean(cleaning)?;
         }
         for question in &mut questions {
             self.hear(question)?;
@@ -243,6 +255,34 @@ impl Life {
         let asked = question.waiting();
         question.call = self.server().begin(tool, &asked);
         question
+    }
+
+    /// Clears away what is idle, as a person in a terminal does who does not know that something runs.
+    fn clean(&mut self) -> Child {
+        self.report.count("cleanings", 1);
+        self.world
+            .crosscheck(&self.world.no_plan())
+            .args(["clean", "--yes", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a terminal can be started")
+    }
+
+    /// Hears whether it was cleaned, unless somebody was hit.
+    fn hear_clean(cleaning: Child) -> Result<(), String> {
+        let output = cleaning
+            .wait_with_output()
+            .map_err(|error| format!("a terminal: {error}"))?;
+        let Some(code) = output.status.code() else {
+            return Ok(());
+        };
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        // One that was told to end says so.
+        let is_told = told["ok"] == true || told["error"]["code"].is_string() || code == TOLD_TO_END;
+        is_told
+            .then_some(())
+            .ok_or_else(|| format!("a cleaning ended with {code} and said {told}"))
     }
 
     /// Lets a random part of a usual round pass.
@@ -351,8 +391,9 @@ impl Life {
         let is_hit = self.random.below(2) == 0;
         if is_hit {
             self.report.count("landings of which the server was killed", 1);
-            let within = self.random.below(60_000);
-            std::thread::sleep(Duration::from_micros(within));
+            let within = u64::try_from(self.landing.as_micros()).unwrap_or(u64::MAX);
+            let at = self.random.below(within.max(1));
+            std::thread::sleep(Duration::from_micros(at));
             self.server().kill();
         } else {
             let told = self
@@ -365,6 +406,8 @@ impl Life {
                     begun.elapsed().as_millis()
                 ));
             }
+            // A little longer than the last one took, so that some are hit when all is over.
+            self.landing = begun.elapsed() + begun.elapsed() / 8;
         }
         // Somebody looks, and what was left half-way is taken back.
         let looked = self.token(&id);

@@ -244,6 +244,7 @@ fn bytes_are_not_converted_on_the_way_out_or_in() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_a_peer_does_to_files_is_collected_and_undone() {
     /// Something that a peer does, and the paths that are left out then.
     type Case = (&'static str, fn(&Tree<'_>), &'static [&'static str]);

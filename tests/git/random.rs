@@ -172,7 +172,9 @@ proptest! {
             setup.run(&["config", "core.autocrlf", SETTINGS[setting]]);
             setup.write(".gitattributes", ATTRIBUTES[attributes]);
             for edits in [&before, &after] {
-                edits.iter().for_each(|one| edit(setup, one));
+                for one in edits {
+                    edit(setup, one);
+                }
                 let disk = on_disk(&setup.top(), &[]);
                 let (vault, taken) = take(setup);
                 let found = in_tree(setup, &vault, &taken.tree);

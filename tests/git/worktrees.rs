@@ -30,7 +30,10 @@ impl Trees {
         let Head::Born { oid: start, .. } = user.head().clone() else {
             panic!("there is a commit")
         };
-        assert_eq!(RepositoryFolder::all(&store).unwrap(), [repository.clone()]);
+        assert_eq!(
+            RepositoryFolder::all(&store).unwrap(),
+            std::slice::from_ref(&repository)
+        );
         assert_eq!(repository.origin(), Some(setup.top()));
         Self {
             repository,
@@ -236,8 +239,8 @@ fn a_worktree_that_cannot_be_reset_is_replaced() {
         |folder| fs::write(folder.join("ready"), "another boot").unwrap(),
         |folder| {
             let line = fs::read_to_string(folder.join("tree/.git")).unwrap();
-            let link = Path::new(line.trim().strip_prefix("gitdir: ").unwrap()).to_owned();
-            fs::remove_dir_all(link).unwrap();
+            let named = Path::new(line.trim().strip_prefix("gitdir: ").unwrap()).to_owned();
+            fs::remove_dir_all(named).unwrap();
         },
     ];
     for ruin in ruin {

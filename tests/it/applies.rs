@@ -41,7 +41,6 @@ fn world() -> World {
 struct Making<'a> {
     world: &'a World,
     vault: Vault,
-    folder: RepositoryFolder,
     store: Store,
     base: Oid,
     base_tree: Oid,
@@ -77,7 +76,6 @@ impl<'a> Making<'a> {
             top: repository.top_level().to_owned(),
             common: repository.common_directory().to_owned(),
             vault,
-            folder,
             store,
         }
     }
@@ -164,7 +162,7 @@ impl<'a> Making<'a> {
         let set = |name: &str, commit: &Oid| {
             self.vault
                 .set_ref(&format!("refs/jobs/{id}/{name}"), commit)
-                .unwrap()
+                .unwrap();
         };
         set("base", &self.base);
         set("result", &commit);
@@ -253,7 +251,7 @@ fn all_kinds(place: &Path) {
     symlink("a.txt", place.join("link")).unwrap();
 }
 
-fn preview(server: &mut Server, arguments: Value) -> Value {
+fn preview(server: &mut Server, arguments: &Value) -> Value {
     server.ok("dry_run", &json!({"tool": "apply", "arguments": arguments}))
 }
 
@@ -269,12 +267,13 @@ fn state_of(world: &World) -> Vec<(PathBuf, String)> {
             if about.is_dir() {
                 walk(&path, found);
             } else {
-                let bytes = match about.is_symlink() {
-                    true => fs::read_link(&path)
+                let bytes = if about.is_symlink() {
+                    fs::read_link(&path)
                         .unwrap()
                         .into_os_string()
-                        .into_encoded_bytes(),
-                    false => fs::read(&path).unwrap(),
+                        .into_encoded_bytes()
+                } else {
+                    fs::read(&path).unwrap()
                 };
                 found.push((path, format!("{:o} {bytes:?}", about.permissions().mode())));
             }
@@ -307,7 +306,7 @@ fn a_result_lands_to_the_byte_once_and_comes_out_again() {
     let id = job(&world, all_kinds);
     let before = state_of(&world);
     let mut server = world.server();
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(state_of(&world), before, "a preview changes nothing");
     assert_eq!(shown["applies"], "clean", "{shown:#}");
     assert_eq!(shown["can_land"], true);
@@ -330,7 +329,7 @@ fn a_result_lands_to_the_byte_once_and_comes_out_again() {
             "tool.sh"
         ]
     );
-    let again = preview(&mut server, json!({"id": id, "action": "preview"}));
+    let again = preview(&mut server, &json!({"id": id, "action": "preview"}));
     assert_eq!(
         again["token"], shown["token"],
         "the same files make the same token"
@@ -368,7 +367,7 @@ fn a_result_lands_to_the_byte_once_and_comes_out_again() {
         "{twice:#}"
     );
     assert_eq!(state_of(&world), landed_files);
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!((&shown["applies"], shown.get("token")), (&json!("already"), None));
 
     let undone = server.ok("apply", &json!({"id": id, "action": "undo"}));
@@ -376,7 +375,7 @@ fn a_result_lands_to_the_byte_once_and_comes_out_again() {
     assert_eq!(state_of(&world), before);
     assert_eq!(world.git(&["status", "--porcelain"]), "");
     server.fault("apply", &json!({"id": id, "action": "undo"}), "invalid_arguments");
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     server.ok("apply", &land(&id, &shown["token"]));
     // The user's own `git status` in between has refreshed the index, so that is left out.
     assert_eq!(
@@ -392,9 +391,9 @@ fn only_the_token_of_this_preview_lands_it() {
     let (one, other) = (job(&world, all_kinds), job(&world, all_kinds));
     let before = state_of(&world);
     let mut server = world.server();
-    let token = preview(&mut server, json!({"id": one}))["token"].clone();
-    let part = preview(&mut server, json!({"id": one, "files": ["a.txt"]}))["token"].clone();
-    let of_other = preview(&mut server, json!({"id": other}))["token"].clone();
+    let token = preview(&mut server, &json!({"id": one}))["token"].clone();
+    let part = preview(&mut server, &json!({"id": one, "files": ["a.txt"]}))["token"].clone();
+    let of_other = preview(&mut server, &json!({"id": other}))["token"].clone();
     assert!(token != of_other && token != part);
     let missing = server.fault(
         "apply",
@@ -410,7 +409,7 @@ fn only_the_token_of_this_preview_lands_it() {
     // Another file does not matter, one of the targets does.
     world.write("beside.txt", "mine");
     world.write("gone.txt", "goes\n");
-    assert_eq!(preview(&mut server, json!({"id": one}))["token"], token);
+    assert_eq!(preview(&mut server, &json!({"id": one}))["token"], token);
     world.write("tool.sh", "#!/bin/sh\r\n# mine\r\n");
     let before = state_of(&world);
     let fault = server.call("apply", &land(&one, &token));
@@ -424,7 +423,7 @@ fn a_part_lands_and_an_unknown_name_is_answered_with_the_nearest() {
     let id = job(&world, all_kinds);
     let mut server = world.server();
     let arguments = json!({"id": id, "files": ["a.txt", "new/with blank<U+000A>.txt"]});
-    let shown = preview(&mut server, arguments);
+    let shown = preview(&mut server, &arguments);
     assert_eq!(shown["diffstat"]["files"], 2, "{shown:#}");
     let mut call = land(&id, &shown["token"]);
     call["files"] = json!(["a.txt", "new/with blank<U+000A>.txt"]);
@@ -445,10 +444,10 @@ fn a_conflict_changes_nothing_and_names_its_lines() {
     let world = world();
     let id = job(&world, all_kinds);
     let mut server = world.server();
-    let token = preview(&mut server, json!({"id": id}))["token"].clone();
+    let token = preview(&mut server, &json!({"id": id}))["token"].clone();
     world.write("a.txt", "one\nZWEI\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
     let before = state_of(&world);
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(
         (&shown["applies"], shown.get("token")),
         (&json!("conflicts"), None),
@@ -467,7 +466,7 @@ fn other_lines_of_the_same_file_are_merged() {
     let id = job(&world, all_kinds);
     world.write("a.txt", "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nNINE\n");
     let mut server = world.server();
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(shown["applies"], "clean", "{shown:#}");
     assert_eq!(shown["files"][0]["state"], "merged");
     server.ok("apply", &land(&id, &shown["token"]));
@@ -486,7 +485,7 @@ fn an_ignored_file_in_the_way_is_not_overwritten() {
     let id = making.end(&making.with_entry("40000", "ignored", &sub), |_, _| {});
     world.write("ignored/x", "mine");
     let mut server = world.server();
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(shown["applies"], "conflicts", "{shown:#}");
     server.fault("apply", &land(&id, &json!("x")), "apply_conflict");
     assert_eq!(fs::read(world.work().join("ignored/x")).unwrap(), b"mine");
@@ -526,7 +525,7 @@ fn what_must_never_land_is_refused_and_the_rest_can_be_named() {
     let before = state_of(&world);
     for (tree, path, why) in cases {
         let id = making.end(&tree, |_, _| {});
-        let shown = preview(&mut server, json!({"id": id}));
+        let shown = preview(&mut server, &json!({"id": id}));
         assert_eq!(shown.get("token"), None, "{shown:#}");
         assert_eq!(shown["refused"], json!([path]));
         assert_eq!(shown["files"][0]["refused"], why);
@@ -540,13 +539,13 @@ fn what_must_never_land_is_refused_and_the_rest_can_be_named() {
         symlink("/etc/passwd", place.join("out")).unwrap();
         fs::write(place.join("good.txt"), "g").unwrap();
     });
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(shown["refused"], json!(["out"]));
     assert!(
         shown["next_steps"][0].as_str().unwrap().contains("good.txt"),
         "{shown:#}"
     );
-    let shown = preview(&mut server, json!({"id": id, "files": ["good.txt"]}));
+    let shown = preview(&mut server, &json!({"id": id, "files": ["good.txt"]}));
     let mut call = land(&id, &shown["token"]);
     call["files"] = json!(["good.txt"]);
     server.ok("apply", &call);
@@ -562,7 +561,7 @@ fn high_risk_files_land_only_by_their_names() {
         fs::write(place.join("good.txt"), "g").unwrap();
     });
     let mut server = world.server();
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(
         shown["needs_naming"],
         json!([".github/workflows/ci.yml"]),
@@ -575,7 +574,7 @@ fn high_risk_files_land_only_by_their_names() {
     let fault = server.fault("apply", &land(&id, &json!("x")), "invalid_arguments");
     assert_eq!(fault["error"]["field"], "files");
     let files = json!([".github/workflows/ci.yml", "good.txt"]);
-    let shown = preview(&mut server, json!({"id": id, "files": files}));
+    let shown = preview(&mut server, &json!({"id": id, "files": files}));
     let mut call = land(&id, &shown["token"]);
     call["files"] = files;
     server.ok("apply", &call);
@@ -597,13 +596,13 @@ fn files_outside_the_task_and_failed_checks_stand_in_the_way() {
         }];
     });
     let mut server = world.server();
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(shown.get("token"), None);
     assert_eq!(shown["failed_checks"], json!(["cargo test"]));
     assert_eq!(shown["outside_scope"].as_array().unwrap().len(), 4, "{shown:#}");
     server.fault("apply", &land(&id, &json!("x")), "scope_violation");
     let files = json!(["a.txt", "gone.txt"]);
-    let shown = preview(&mut server, json!({"id": id, "files": files}));
+    let shown = preview(&mut server, &json!({"id": id, "files": files}));
     let mut call = land(&id, &shown["token"]);
     call["files"] = files;
     server.fault("apply", &call, "checks_failed");
@@ -618,7 +617,7 @@ fn a_job_without_edits_says_so_and_is_no_error() {
     let world = world();
     let id = job(&world, |_| {});
     let mut server = world.server();
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(
         (&shown["applies"], &shown["files"]),
         (&json!("nothing"), &json!([]))
@@ -641,7 +640,7 @@ fn a_person_is_asked_where_the_host_can_ask() {
     let id = job(&world, all_kinds);
     let before = state_of(&world);
     let mut server = world.server_that_may_ask();
-    let token = preview(&mut server, json!({"id": id}))["token"].clone();
+    let token = preview(&mut server, &json!({"id": id}))["token"].clone();
     for action in ["decline", "cancel", "accept"] {
         let call = server.start_call("apply", &land(&id, &token));
         let question = server.question();
@@ -670,7 +669,7 @@ fn where_nobody_can_be_asked_the_configuration_may_insist() {
     let id = job(&world, all_kinds);
     let before = state_of(&world);
     let mut server = world.server();
-    let token = preview(&mut server, json!({"id": id}))["token"].clone();
+    let token = preview(&mut server, &json!({"id": id}))["token"].clone();
     server.fault("apply", &land(&id, &token), "apply_needs_approval");
     assert_eq!(state_of(&world), before);
     let landed = cli(&world, &["apply", &id, "--land", "--yes"]);
@@ -740,7 +739,7 @@ fn what_is_discarded_is_kept() {
     assert_eq!(discarded["discarded"], true);
     let twice = server.ok("apply", &json!({"id": id, "action": "discard"}));
     assert!(twice["summary"].as_str().unwrap().contains("before"));
-    let shown = preview(&mut server, json!({"id": id}));
+    let shown = preview(&mut server, &json!({"id": id}));
     assert_eq!(shown["can_land"], true);
     assert!(
         shown["warnings"][0].as_str().unwrap().contains("discarded"),

@@ -45,7 +45,7 @@ fn a_full_disk_changes_nothing() {
 /// What runs under the limit. Without it, it shows that the same landing goes through.
 #[test]
 fn limited() {
-    let word = std::env::var_os(LIMITED);
+    let done = std::env::var_os(LIMITED);
     let world = World::new();
     for path in ["a", "b", "z"] {
         world.write(path, path);
@@ -58,7 +58,7 @@ fn limited() {
         step(&world, "z", b"changed".to_vec()),
     ];
     let outcome = world.land(1, &steps);
-    if word.is_none() {
+    if done.is_none() {
         outcome.unwrap();
         undo(&world.state, &job(1)).unwrap();
         assert_same(&world.everything(), &before, "without a limit");
@@ -77,5 +77,5 @@ fn limited() {
     world.land(2, &steps).unwrap();
     undo(&world.state, &job(2)).unwrap();
     assert_same(&world.everything(), &before, "once there is room");
-    fs::write(Path::new(&word.unwrap()), "done").unwrap();
+    fs::write(Path::new(&done.unwrap()), "done").unwrap();
 }

@@ -242,7 +242,7 @@ fn only_the_peers_edits_are_committed_where_it_built_on_others() {
     world.write("untracked", "u\n");
     let case = Case::new(world);
     let commit = case.export("only-theirs", |top| {
-        put(top, "f", text("uncommitted", "peer").as_bytes())
+        put(top, "f", text("uncommitted", "peer").as_bytes());
     });
     let commit = commit.unwrap();
     let show = |path: &str| {

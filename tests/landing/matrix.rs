@@ -16,7 +16,7 @@ type Disturb = fn(&World, &Path);
 fn text(changes: &[(usize, &str)]) -> String {
     let mut lines: Vec<String> = (1..=12).map(|number| format!("line {number}\n")).collect();
     for (at, line) in changes {
-        lines[at - 1] = (*line).to_owned();
+        (*line).clone_into(&mut lines[at - 1]);
     }
     lines.concat()
 }
@@ -214,14 +214,14 @@ fn one(
 ) {
     let before = world.everything();
     let present = world.snapshot(vault);
-    let tree = match world.fit(vault, base, &present, result) {
+    let tree = match World::fit(vault, base, &present, result) {
         Merged::Clean { tree } => tree,
         Merged::Conflicts(conflicts) => {
             assert!(!conflicts.is_empty());
             assert_same(&world.everything(), &before, about);
             counts.conflicts += 1;
             // A caller that lands all the same finds the files as it did not see them.
-            let steps = world.steps(vault, base, result);
+            let steps = World::steps(vault, base, result);
             match world.land(number, &steps) {
                 Err(LandError::Changed { paths }) => assert!(!paths.is_empty()),
                 other => panic!("{about}: {other:?}"),
@@ -231,7 +231,7 @@ fn one(
             return;
         }
     };
-    let steps = world.steps(vault, &present, &tree);
+    let steps = World::steps(vault, &present, &tree);
     // Somebody writes after the look, to another file each time.
     let saved = world.folder().join("saved");
     copy(&world.top(), &saved);

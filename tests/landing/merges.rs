@@ -10,11 +10,13 @@ type Edit = fn(&Path);
 
 /// Path, reason, lines of the present file.
 type Expected = [(&'static str, &'static str, &'static [(u32, u32)])];
+/// The same with a path of any length.
+type Told<'a> = Vec<(String, &'a str, &'a [(u32, u32)])>;
 
 fn lines(changes: &[(usize, &str)]) -> String {
     let mut lines: Vec<String> = (1..=20).map(|number| format!("{number}\n")).collect();
     for (at, text) in changes {
-        lines[at - 1] = (*text).to_owned();
+        (*text).clone_into(&mut lines[at - 1]);
     }
     lines.concat()
 }
@@ -49,14 +51,14 @@ fn check(user: Edit, peer: Edit, expected: &Expected) {
     match vault.merge(&base, &present, &result).unwrap() {
         Merged::Clean { .. } => assert!(expected.is_empty(), "it fits; expected {expected:?}"),
         Merged::Conflicts(conflicts) => {
-            let found: Vec<(String, &str, &[(u32, u32)])> = conflicts
+            let found: Told<'_> = conflicts
                 .iter()
                 .map(|conflict| {
                     let path = String::from_utf8_lossy(&conflict.path).into_owned();
                     (path, conflict.reason.as_str(), conflict.hunks.as_slice())
                 })
                 .collect();
-            let expected: Vec<(String, &str, &[(u32, u32)])> = expected
+            let expected: Told<'_> = expected
                 .iter()
                 .map(|(path, reason, hunks)| ((*path).to_owned(), *reason, *hunks))
                 .collect();
@@ -128,7 +130,7 @@ fn markers_in_the_text_and_ends_of_lines_confuse_nothing() {
                 top,
                 "crlf",
                 &lines(&[(4, ">>>>>>>>>> peer\n")]).replace('\n', "\r\n"),
-            )
+            );
         },
         &[("crlf", "both changed the same lines", &[(4, 5)])],
     );

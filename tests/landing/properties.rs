@@ -190,7 +190,7 @@ fn check(committed: &[Edit], staged: &[Edit], unstaged: &[Edit], of_peer: &[Edit
 
     let before = world.everything();
     let status_before = status(&top);
-    let steps = world.steps(&vault, &base, &result);
+    let steps = World::steps(&vault, &base, &result);
     let landing = world.land(1, &steps).unwrap();
     assert_eq!(landing.state, LandingState::Landed);
     assert_eq!(as_git_sees(&files(&top, false)), peer, "the landing");

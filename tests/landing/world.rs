@@ -152,7 +152,7 @@ impl World {
     }
 
     /// The steps from what the user has to a tree, each with what the user's tree holds at its path.
-    pub(crate) fn steps(&self, vault: &Vault, present: &Oid, target: &Oid) -> Vec<Step> {
+    pub(crate) fn steps(vault: &Vault, present: &Oid, target: &Oid) -> Vec<Step> {
         let changes = vault.changes(present, target, Renames::Split).unwrap();
         let oids: Vec<&Oid> = changes
             .iter()
@@ -177,7 +177,7 @@ impl World {
     }
 
     /// Merges as an apply would: the result as it is where nothing it changes has moved.
-    pub(crate) fn fit(&self, vault: &Vault, base: &Oid, present: &Oid, result: &Oid) -> Merged {
+    pub(crate) fn fit(vault: &Vault, base: &Oid, present: &Oid, result: &Oid) -> Merged {
         if present == base {
             return Merged::Clean { tree: result.clone() };
         }

@@ -68,7 +68,7 @@ pub(crate) fn kept(git_directory: &Path, tree: &str) -> Option<String> {
             rows.push((line[tab + 1..].to_vec(), mode, words.next()?.to_owned()));
         }
     }
-    let asked: String = rows.iter().map(|(_, _, oid)| format!("{oid}\n")).collect();
+    let asked: String = rows.iter().flat_map(|(_, _, oid)| [oid, "\n"]).collect();
     let answered = git(git_directory, &["cat-file", "--batch"], asked.as_bytes())?;
     let mut rest = answered.as_slice();
     for row in &mut rows {

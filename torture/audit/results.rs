@@ -48,7 +48,10 @@ impl Audit {
             let left = self.ledger.left.get(id).and_then(|note| note.get("sha256"));
             let Some(work) = &record.work else {
                 if left.is_some() {
-                    found.push(format!("{id} ended without what its peer had left"));
+                    found.push(format!(
+                        "{id} ended as {:?} without what its peer had left: {:?}",
+                        record.state, record.warnings
+                    ));
                 }
                 continue;
             };

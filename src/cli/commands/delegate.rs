@@ -20,7 +20,7 @@ Examples:
   crosscheck delegate --task docs=\"Document parse()\" --task tests=\"Test parse()\"
   crosscheck delegate --resume latest \"Handle the empty file too\"
 
-The result is a diff that lies aside: `crosscheck apply ID --preview` shows what landing it would do.";
+The result is a diff that lies aside: `crosscheck apply ID` shows what landing it would do.";
 
 /// Hand a task to codex (paid: tokens of your account; your files stay as they are)
 ///

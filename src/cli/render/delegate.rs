@@ -157,7 +157,7 @@ pub(super) fn steps(success: &Success) -> Vec<String> {
     let mut steps = Vec::new();
     if stat.files > 0 && !is_live {
         steps.push(format!(
-            "`crosscheck apply {} --preview` shows what landing it would do",
+            "`crosscheck apply {}` shows what landing it would do",
             job.id
         ));
     }
@@ -299,7 +299,7 @@ pub(super) fn steps_of_group(success: &Success) -> Vec<String> {
             let tied = tie.and_then(|tie| tie.first()?.as_str());
             let best = text(task, "winner").or(tied)?;
             Some(format!(
-                "`crosscheck apply {best} --preview` shows what landing {} would do",
+                "`crosscheck apply {best}` shows what landing {} would do",
                 text(task, "id").unwrap_or_default()
             ))
         })

@@ -438,8 +438,8 @@ mod tests {
             &|scene| {
                 scene.write(
                     &format!("{packages}/distutils.pth"),
-                    "import os; x = '/work'\n/usr/lib\n",
-                )
+                    "import os; x = '/project'\n/usr/lib\n",
+                );
             },
             ".venv",
             None,

@@ -192,14 +192,18 @@ impl Attempt<'_> {
     ) -> Result<(Prepared, Result<Kept, CollectError>), (JobState, Fault)> {
         let (wanted, directory, job) = (delegation.clone(), self.directory.clone(), self.spec.id.clone());
         let collecting = spawn_blocking(move || {
-            let read = prepared.read(&wanted, &directory).map_err(CollectError::Git);
-            let kept = read.and_then(|collected| {
-                let mut kept = collect::keep(prepared.vault(), &directory, &job, &wanted, &collected)?;
-                if let Err(error) = prepared.adopt(&wanted, &job, &collected.tree) {
-                    kept.warnings.push(error.to_string());
-                }
-                Ok(kept)
-            });
+            let collect = || {
+                let read = prepared.read(&wanted, &directory).map_err(CollectError::Git);
+                read.and_then(|collected| {
+                    let mut kept = collect::keep(prepared.vault(), &directory, &job, &wanted, &collected)?;
+                    if let Err(error) = prepared.adopt(&wanted, &job, &collected.tree) {
+                        kept.warnings.push(error.to_string());
+                    }
+                    Ok(kept)
+                })
+            };
+            // A signal to everything that runs ends git and not us, and what the peer did is worth another try.
+            let kept = collect().or_else(|_: CollectError| collect());
             (prepared, kept)
         });
         collecting

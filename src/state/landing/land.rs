@@ -137,9 +137,11 @@ pub(super) fn run(
         }
     };
     if let Err(trouble) = swap.stage(&targets).and_then(|()| swap.swap()) {
-        let left = swap.put_back();
-        close(folder, &left);
-        return Err(error(trouble, left));
+        let back = swap.put_back();
+        if !back.is_to_be_repeated {
+            close(folder, &back.left);
+        }
+        return Err(error(trouble, back.left));
     }
     // All is in place. What cannot be deleted now is deleted by whoever looks next.
     Ok(swap.sweep().unwrap_or_default())

@@ -227,9 +227,8 @@ impl Kinds<'_> {
         }
         let kind = match self.top.way(folder)? {
             Way::Reached(place) => place.about()?.map(|about| about.kind),
-            Way::Missing => None,
             // Behind a link that is not deleted here nothing may be made. One that is deleted is met on the way.
-            Way::Blocked => None,
+            Way::Missing | Way::Blocked => None,
         };
         self.seen.insert(folder.to_vec(), kind);
         Ok(kind)

@@ -20,10 +20,20 @@ enum Outcome {
     Left,
 }
 
+/// What came of taking a swap back.
+#[derive(Debug, Default)]
+pub(super) struct PutBack {
+    /// The paths that stay as somebody else made them, or that could not be written.
+    pub left: Vec<Vec<u8>>,
+    /// Whether one could not be written, so that somebody must try again when the disk is well.
+    pub is_to_be_repeated: bool,
+}
+
 impl Swap<'_> {
-    /// Takes everything back and returns the paths that stay as somebody else made them, or that could not be written.
-    pub(super) fn put_back(&self) -> Vec<Vec<u8>> {
+    /// Takes everything back.
+    pub(super) fn put_back(&self) -> PutBack {
         let mut left = Vec::new();
+        let mut is_to_be_repeated = false;
         if !journal::has(self.folder, STAGED) {
             // Nothing was swapped yet, so whatever waits is ours.
             for entry in &self.journal.entries {
@@ -31,10 +41,12 @@ impl Swap<'_> {
                     let _ = waiting.remove();
                 }
             }
-            return left;
+            return PutBack::default();
         }
-        let each = |number: usize, entry: &Entry, left: &mut Vec<Vec<u8>>| {
-            if !matches!(self.put_entry_back(number, entry), Ok(Outcome::Back)) {
+        let mut each = |number: usize, entry: &Entry, left: &mut Vec<Vec<u8>>| {
+            let outcome = self.put_entry_back(number, entry);
+            is_to_be_repeated |= matches!(outcome, Err(Trouble::Io(_) | Trouble::State(_)));
+            if !matches!(outcome, Ok(Outcome::Back)) {
                 left.push(entry.side.path.clone());
             }
             (self.pace.at)("putting back");
@@ -57,7 +69,10 @@ impl Swap<'_> {
         for (number, entry) in entries().filter(|(_, entry)| entry.side.after == Node::Absent) {
             each(number, entry, &mut left);
         }
-        left
+        PutBack {
+            left,
+            is_to_be_repeated,
+        }
     }
 
     fn put_entry_back(&self, number: usize, entry: &Entry) -> Result<Outcome, Trouble> {

@@ -54,11 +54,13 @@ fn recover_one(folder: &Path, pace: Pace<'_>) -> Result<Option<Landing>, StateEr
         let _ = swap.sweep();
         return Ok(None);
     }
-    let left = swap.put_back();
+    let back = swap.put_back();
     let mut landing = Landing::of(&journal, folder);
-    close(folder, &left);
-    landing.left = left;
-    landing.state = LandingState::Undone;
+    landing.left.clone_from(&back.left);
+    if !back.is_to_be_repeated {
+        close(folder, &back.left);
+        landing.state = LandingState::Undone;
+    }
     Ok(Some(landing))
 }
 
@@ -74,8 +76,11 @@ fn recover_undo(folder: &Path, undo: &Path, pace: Pace<'_>) -> Result<(), StateE
     if journal::has(folder, UNDONE) {
         return Ok(());
     }
-    let left = swap.put_back();
-    close(undo, &left);
+    let back = swap.put_back();
+    if back.is_to_be_repeated {
+        return Ok(());
+    }
+    close(undo, &back.left);
     if journal::has(undo, UNDONE) {
         set_aside(undo);
     }

@@ -126,13 +126,13 @@ impl<'a> Swap<'a> {
         for (target, temporary) in targets.iter().zip(planned.temporaries) {
             let number = self.journal.entries.len();
             let kept = match target.before {
-                Node::File { .. } | Node::Link { .. } => match self.keep(target, number)? {
-                    Some(kept) => Some(kept),
-                    None => {
+                Node::File { .. } | Node::Link { .. } => {
+                    let kept = self.keep(target, number)?;
+                    if kept.is_none() {
                         moved.push(target.path.to_vec());
-                        None
                     }
-                },
+                    kept
+                }
                 Node::Absent | Node::Folder | Node::Other => None,
             };
             self.journal.entries.push(Entry {
@@ -224,7 +224,7 @@ impl<'a> Swap<'a> {
             let (path, aside) = self.places(entry)?;
             path.move_to(&aside).map_err(changed_if_gone(entry))?;
             (self.pace.at)("swapped");
-            self.check_out(entry, &aside)?;
+            check_out(entry, &aside)?;
         }
         for removed in &self.journal.removed {
             let place = self.top.place(&removed.path)?;
@@ -252,22 +252,13 @@ impl<'a> Swap<'a> {
             exchange(&path, &waiting, &self.top.place(&aside_name(entry))?, self.pace)
                 .map_err(changed_if_gone(entry))?;
             (self.pace.at)("swapped");
-            self.check_out(entry, &waiting)?;
+            check_out(entry, &waiting)?;
         }
         self.sync_folders()?;
         (self.pace.at)("in place");
         journal::mark(self.folder, LANDED)?;
         (self.pace.at)("landed");
         Ok(())
-    }
-
-    /// Makes sure that what was swapped out is what the caller saw.
-    fn check_out(&self, entry: &Entry, place: &Place) -> Result<(), Trouble> {
-        if look_at(place)? == entry.side.before {
-            Ok(())
-        } else {
-            Err(Trouble::Changed(vec![entry.side.path.clone()]))
-        }
     }
 
     fn sync_folders(&self) -> io::Result<()> {
@@ -341,6 +332,15 @@ impl<'a> Swap<'a> {
     /// Looks at a path of the working tree.
     pub(super) fn look(&self, path: &[u8]) -> Result<Node, Trouble> {
         Ok(look_below(&self.top, path)?)
+    }
+}
+
+/// Makes sure that what was swapped out is what the caller saw.
+fn check_out(entry: &Entry, place: &Place) -> Result<(), Trouble> {
+    if look_at(place)? == entry.side.before {
+        Ok(())
+    } else {
+        Err(Trouble::Changed(vec![entry.side.path.clone()]))
     }
 }
 

@@ -409,23 +409,23 @@ fn what_is_not_as_it_was_seen_changes_nothing() {
             fs::remove_file(world.top.join("gone/deep/only")).unwrap();
         }),
         ("new", |world| {
-            fs::write(world.top.join("new"), "in the way").unwrap()
+            fs::write(world.top.join("new"), "in the way").unwrap();
         }),
         ("made/here/file", |world| {
-            fs::write(world.top.join("made"), "a file").unwrap()
+            fs::write(world.top.join("made"), "a file").unwrap();
         }),
         ("made/here/file", |world| {
-            symlink("/tmp", world.top.join("made")).unwrap()
+            symlink("/tmp", world.top.join("made")).unwrap();
         }),
         ("to-file", |world| {
-            fs::write(world.top.join("to-file/ignored"), "i").unwrap()
+            fs::write(world.top.join("to-file/ignored"), "i").unwrap();
         }),
         ("from-link", |world| {
             fs::remove_file(world.top.join("from-link")).unwrap();
             symlink("tool", world.top.join("from-link")).unwrap();
         }),
         ("stays/other", |world| {
-            fs::write(world.top.join("stays/other"), "z").unwrap()
+            fs::write(world.top.join("stays/other"), "z").unwrap();
         }),
     ];
     for (path, disturb) in cases {

@@ -105,6 +105,7 @@ fn take_back(folder: &Path, pace: Pace<'_>) -> Result<Landing, UndoError> {
         Err(error) => {
             if let LandError::Io { not_restored, .. } = &error
                 && !not_restored.is_empty()
+                && journal::has(&undo, UNDONE)
             {
                 set_aside(&undo);
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::domain::job::JobId;
 use crate::git::{Vault, remove_tree};
@@ -14,6 +15,11 @@ use crate::state::trees::removal::put_aside;
 
 /// Files and folders of one worktree that are counted: half a second of looking at a disk.
 const COUNTED: usize = 500_000;
+
+/// The longest that a killed worker may take to let go of its worktree.
+const DYING: Duration = Duration::from_secs(4);
+/// Time between two looks whether it has.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A worktree as `status topic=worktrees` and `clean` tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +78,16 @@ fn bytes_below(top: &Path) -> u64 {
 pub fn left_by(repository: &RepositoryFolder, job: &JobId) -> Option<HeldTree> {
     let is_its = |folder: &TreeFolder| folder.is_ready() && folder.owner().as_ref() == Some(job);
     let folder = TreeFolder::all(repository).into_iter().find(is_its)?;
-    let lock = folder.try_lock().ok().flatten()?;
+    // A dying process lets go of its locks one after the other, and somebody may just look whether it is held. What is not
+    // collected now is collected by nobody.
+    let deadline = Instant::now() + DYING;
+    let lock = loop {
+        match folder.try_lock() {
+            Ok(Some(lock)) => break lock,
+            _ if Instant::now() > deadline || !is_its(&folder) => return None,
+            _ => std::thread::sleep(PAUSE),
+        }
+    };
     // Between the look and the lock somebody may have taken it.
     is_its(&folder).then(|| HeldTree::of(repository, folder, lock))
 }
