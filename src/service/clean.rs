@@ -7,7 +7,7 @@ use std::fs;
 
 use crate::domain::envelope::Envelope;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobName};
 use crate::git::{self, Git, Vault};
 use crate::run::delegate::links_in;
 use crate::run::reap::reap;
@@ -15,9 +15,11 @@ use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
+use crate::service::group::{self, Found};
 use crate::service::reply::{Outcome, Reply};
+use crate::service::workspace::Workspace;
 use crate::service::worktrees::{
-    Holding, Holdings, TreeState, base_ref, is_unreachable, kept_ref, result_ref,
+    Holding, Holdings, Part, TreeState, base_ref, is_unreachable, kept_ref, result_ref,
 };
 use crate::state::groups;
 use crate::state::record::Expects;
@@ -37,10 +39,10 @@ pub enum Mode {
     Remove,
 }
 
-/// Cleans and wraps what came of it.
-pub async fn call(service: &Service, mode: Mode, call: &Call) -> Envelope {
+/// Cleans and wraps what came of it: everything, or what belongs to the job or the group of this name.
+pub async fn call(service: &Service, mode: Mode, name: Option<&JobName>, call: &Call) -> Envelope {
     let watch = Stopwatch::start();
-    let outcome = run(service, mode).await;
+    let outcome = run(service, mode, name).await;
     service.wrap(NAME, outcome, call, watch)
 }
 
@@ -66,11 +68,15 @@ pub async fn worktrees(service: &Service) -> Outcome {
     })
 }
 
-async fn run(service: &Service, mode: Mode) -> Outcome {
+async fn run(service: &Service, mode: Mode, name: Option<&JobName>) -> Outcome {
     let (store, git) = (service.store()?, git(service)?);
+    let part = match name {
+        Some(name) => Some(part(service, &store, name)?),
+        None => None,
+    };
     let look = {
-        let (store, git) = (store.clone(), git.clone());
-        move || Holdings::look(&store, &git)
+        let (store, git, part) = (store.clone(), git.clone(), part.clone());
+        move || look(&store, &git, part.as_ref())
     };
     let holdings = blocking(look).await?;
     if mode == Mode::Look {
@@ -88,9 +94,32 @@ async fn run(service: &Service, mode: Mode) -> Outcome {
             tracing::warn!(%job, %error, "what a job left cannot be collected");
         }
     }
-    blocking(move || Ok(removed(&store, &git, &holdings)))
+    blocking(move || Ok(removed(&store, &git, &holdings, part.as_ref())))
         .await
         .map_err(Into::into)
+}
+
+/// Finds what a name leaves of everything.
+fn part(service: &Service, store: &Store, name: &JobName) -> Result<Part, Fault> {
+    let workspace = Workspace::resolve(service, None, &service.config()?)?;
+    Ok(match group::find(store, name, &workspace)? {
+        Found::Job(job) => Part {
+            jobs: vec![job.id().clone()],
+            group: None,
+        },
+        Found::Group(group) => Part {
+            jobs: group.members.into_iter().map(|member| member.job).collect(),
+            group: Some(group.id),
+        },
+    })
+}
+
+fn look(store: &Store, git: &Git, part: Option<&Part>) -> Result<Holdings, Fault> {
+    let holdings = Holdings::look(store, git)?;
+    Ok(match part {
+        Some(part) => holdings.only(part),
+        None => holdings,
+    })
 }
 
 /// A dry run: what would go.
@@ -140,7 +169,7 @@ struct Done {
 }
 
 /// Removes what can go. What cannot be removed is told and hinders nothing else.
-fn removed(store: &Store, git: &Git, holdings: &Holdings) -> Reply {
+fn removed(store: &Store, git: &Git, holdings: &Holdings, part: Option<&Part>) -> Reply {
     let mut done = Done::default();
     for holding in &holdings.repositories {
         done.trees_of(store, git, holding);
@@ -161,7 +190,7 @@ fn removed(store: &Store, git: &Git, holdings: &Holdings) -> Reply {
             Err(error) => done.warnings.push(format!("group {} stays: {error}", group.id)),
         }
     }
-    let left = Holdings::look(store, git).unwrap_or_default();
+    let left = look(store, git, part).unwrap_or_default();
     let mut body = object(left.told(store));
     body.insert("removed".to_owned(), true.into());
     body.insert("freed_bytes".to_owned(), done.bytes.into());

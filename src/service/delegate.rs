@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::job::JobKind;
 use crate::domain::request::{DelegateRequest, ONLY_TASK, Options, Wait};
 use crate::domain::tier::Tools;
 use crate::git::Keep;
@@ -24,7 +25,8 @@ use crate::service::opening::Opening;
 use crate::service::preflight::{Preflight, preflight};
 use crate::service::reply::Outcome;
 use crate::service::resume::Continued;
-use crate::service::submit::{Ready, submit};
+use crate::service::submit::{Ready, started_before, submit, wait_and_deliver};
+use crate::service::workspace::Workspace;
 use crate::service::{group, plan::Plan};
 use crate::state::store::Store;
 
@@ -49,8 +51,11 @@ pub struct Prepared {
 
 /// Delegates.
 pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> Outcome {
-    let prepared = prepare(service, request, call, Keep::Objects).await?;
     let arguments = retry_arguments(request);
+    if let Some(outcome) = again(service, request, &arguments, call).await? {
+        return outcome;
+    }
+    let prepared = prepare(service, request, call, Keep::Objects).await?;
     let mut members: Vec<Ready<'_>> = prepared
         .plans
         .into_iter()
@@ -73,6 +78,28 @@ pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> O
         }
         None => Err(Fault::new(FaultCode::Internal, "there is no task").into()),
     }
+}
+
+/// Tells the job that an earlier identical call started. It is looked for first of all: the files, and what `resume` means,
+/// may be others by now, and a snapshot of them would be for nobody.
+async fn again(
+    service: &Service,
+    request: &DelegateRequest,
+    arguments: &str,
+    call: &Call,
+) -> Result<Option<Outcome>, Fault> {
+    let (config, store) = (service.config()?, service.store()?);
+    let common = &request.common;
+    let workspace = Workspace::resolve(service, common.workspace.as_deref(), &config)?;
+    let kind = JobKind::Delegate;
+    let Some(directory) = started_before(&store, kind, &workspace, common, arguments, call)? else {
+        return Ok(None);
+    };
+    Ok(Some(if request.is_group() {
+        group::again(service, &store, &directory, request, call).await
+    } else {
+        wait_and_deliver(service, &store, directory, false, common.wait, call).await
+    }))
 }
 
 /// What a caller's retry would repeat. The files are no part of it: a host that repeats a call means the job that it has

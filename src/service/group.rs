@@ -14,7 +14,7 @@ use crate::state::groups::{self, Group, GroupMember};
 use crate::state::record::{Expects, ResultRecord};
 use crate::state::store::Store;
 
-pub use start::submit;
+pub use start::{again, submit};
 
 /// What a name means.
 #[derive(Debug)]

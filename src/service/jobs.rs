@@ -92,15 +92,12 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
     }
 }
 
-/// Finds the job that a name means.
-pub fn find(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Job, Fault> {
-    store.find(name, workspace.hash()).map_err(|error| {
-        let fault = Fault::from(error);
-        if fault.code == FaultCode::JobNotFound && fault.allowed.is_none() {
-            return fault.field("id").call("job", json!({}));
-        }
-        fault
-    })
+/// Finds the job whose log a name means. A group is a fault that names its runs.
+pub fn find_log(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Job, Fault> {
+    match group::find(store, name, workspace)? {
+        Found::Job(job) => Ok(*job),
+        Found::Group(group) => Err(no_own(&group, "log").field("id")),
+    }
 }
 
 async fn show(service: &Service, store: &Store, job: Job, tail: usize, detail: Detail) -> Outcome {
@@ -120,12 +117,19 @@ async fn show_group(service: &Service, store: &Store, group: &Group, detail: Det
         Detail::Diff => "diff",
         Detail::Log => "log",
     };
+    Err(no_own(group, field).into())
+}
+
+/// The fault of asking a group for what only its runs have.
+fn no_own(group: &Group, what: &str) -> Fault {
     let jobs: Vec<&str> = group.members.iter().map(|member| member.job.as_str()).collect();
-    let message = format!("a group has no {field} of its own; its runs have one each");
-    Err(Fault::argument("detail", message)
+    let message = format!(
+        "{} is a group and has no {what} of its own; its runs have one each",
+        group.id
+    );
+    Fault::argument("detail", message)
         .hint(format!("ask for one of its runs: {}", jobs.join(", ")))
-        .call("job", json!({"id": jobs.first(), "detail": field}))
-        .into())
+        .call("job", json!({"id": jobs.first(), "detail": what}))
 }
 
 /// Everything that is known of a group's runs, as far as it fits: also what failed ones left.

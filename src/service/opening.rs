@@ -34,9 +34,7 @@ impl Opening {
         recursion::check(service.environment(), &config, &store, call)?;
         let workspace = Workspace::resolve(service, common.workspace.as_deref(), &config)?;
         let continued = match &common.resume {
-            Some(wanted) => {
-                Some(resume::find(wanted, workspace.hash(), &store, service.environment()).await?)
-            }
+            Some(wanted) => Some(resume::find(wanted, &workspace, &store, service.environment()).await?),
             None => None,
         };
         if budget_tokens(&common.options, &config).is_some()

@@ -4,11 +4,14 @@ use crate::domain::delegation::{Delegation, Work};
 use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::{JobId, WorkspaceHash};
+use crate::domain::job::JobId;
 use crate::domain::request::{Resume, ThreadId};
 use crate::run::reap::reap;
 use crate::run::usage;
+use crate::service::group::{self, Found};
+use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
+use crate::state::groups::Group;
 use crate::state::record::Expects;
 use crate::state::store::Store;
 
@@ -49,10 +52,24 @@ impl Earlier {
     }
 }
 
+/// The fault of going on from a group: each of its runs has a thread and a result of its own.
+fn of_group(group: &Group) -> Fault {
+    let jobs = group.members.iter().map(|member| member.job.to_string());
+    let message = format!(
+        "{} is a group of {} jobs, and only one job can be gone on from",
+        group.id,
+        group.members.len()
+    );
+    Fault::argument("resume", message)
+        .allowing(jobs)
+        .hint("look at the group and name one of its jobs")
+        .call("job", serde_json::json!({"id": group.id}))
+}
+
 /// Finds the thread that a resume means.
 pub async fn find(
     resume: &Resume,
-    workspace: WorkspaceHash,
+    workspace: &Workspace,
     store: &Store,
     environment: &Environment,
 ) -> Result<Continued, Fault> {
@@ -63,9 +80,10 @@ pub async fn find(
             delegate: None,
         }),
         Resume::Job(name) => {
-            let job = store
-                .find(name, workspace)
-                .map_err(|error| Fault::from(error).field("resume"))?;
+            let job = match group::find(store, name, workspace).map_err(|fault| fault.field("resume"))? {
+                Found::Job(job) => *job,
+                Found::Group(group) => return Err(of_group(&group)),
+            };
             if job.state.is_active() {
                 let message = "the job to resume is still running";
                 return Err(Fault::new(FaultCode::JobNotFinished, message)

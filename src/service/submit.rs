@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::domain::delegation::Member;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::{JobId, JobState};
+use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::limits;
 use crate::domain::request::{Common, Wait};
 use crate::run::start::start_worker;
@@ -21,6 +21,7 @@ use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Refusal};
 use crate::service::resume::Continued;
 use crate::service::waiting::wait_as_allowed;
+use crate::service::workspace::Workspace;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::groups;
@@ -80,7 +81,8 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     outcome.map_err(|refusal| naming(&id, refusal))
 }
 
-async fn wait_and_deliver(
+/// Waits for a job as long as the call allows, and tells it.
+pub(super) async fn wait_and_deliver(
     service: &Service,
     store: &Store,
     directory: JobDirectory,
@@ -106,7 +108,7 @@ pub(super) enum Claim {
 pub(super) fn claim(ready: &Ready<'_>, call: &Call) -> Result<Claim, Fault> {
     let store = &ready.store;
     let mut locked = Vec::new();
-    for key in keys(ready, call) {
+    for key in keys(ready.plan.kind, &ready.plan.workspace, ready.common, call) {
         match LockedKey::take(store, &key.text, ready.arguments.as_bytes()) {
             Ok(held) => match held.job().map(|id| store.directory(id)) {
                 // A job that was lost before the peer was started cost nothing: the same call may start it anew.
@@ -122,6 +124,31 @@ pub(super) fn claim(ready: &Ready<'_>, call: &Call) -> Result<Claim, Fault> {
         }
     }
     Ok(Claim::Free(locked))
+}
+
+/// Finds the job that an earlier identical call started, before anything is done that only a new one needs; for a group it
+/// is the first of its jobs. Who finds none still has to [`claim`].
+pub(super) fn started_before(
+    store: &Store,
+    kind: JobKind,
+    workspace: &Workspace,
+    common: &Common,
+    arguments: &str,
+    call: &Call,
+) -> Result<Option<JobDirectory>, Fault> {
+    for key in keys(kind, workspace, common, call) {
+        match LockedKey::look(store, &key.text, arguments.as_bytes()) {
+            Ok(found) => {
+                let directory = found.map(|id| store.directory(&id));
+                if let Some(directory) = directory.filter(|found| !was_never_started(store, found)) {
+                    return Ok(Some(directory));
+                }
+            }
+            Err(StateError::KeyConflict) if !key.explicit => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// Lets the keys stand for a job.
@@ -246,13 +273,9 @@ struct Key {
     explicit: bool,
 }
 
-fn keys(ready: &Ready<'_>, call: &Call) -> Vec<Key> {
-    let scope = format!(
-        "{} {}",
-        ready.plan.kind.as_str(),
-        ready.plan.workspace.root.display()
-    );
-    let explicit = ready.common.options.idempotency_key.as_ref();
+fn keys(kind: JobKind, workspace: &Workspace, common: &Common, call: &Call) -> Vec<Key> {
+    let scope = format!("{} {}", kind.as_str(), workspace.root.display());
+    let explicit = common.options.idempotency_key.as_ref();
     let explicit = explicit.map(|key| Key {
         text: format!("key {scope} {key}"),
         explicit: true,

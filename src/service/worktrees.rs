@@ -55,6 +55,15 @@ pub(super) struct Holding {
     pub(super) bytes: u64,
 }
 
+/// What one name leaves of everything.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// The jobs.
+    pub(super) jobs: Vec<JobId>,
+    /// Their group, where the name was its.
+    pub(super) group: Option<JobId>,
+}
+
 /// Everything of all repositories.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holdings {
@@ -74,6 +83,22 @@ impl Holdings {
             holdings.groups.extend(groups::read(store, &id).ok().flatten());
         }
         Ok(holdings)
+    }
+
+    /// Keeps what belongs to these jobs.
+    pub(super) fn only(mut self, part: &Part) -> Self {
+        for holding in &mut self.repositories {
+            let is_its = |tree: &Tree| tree.view.job.as_ref().is_some_and(|job| part.jobs.contains(job));
+            holding.trees.retain(is_its);
+            holding
+                .landings
+                .retain(|landing| part.jobs.contains(&landing.job));
+            holding.bytes = holding.trees.iter().map(|tree| tree.view.bytes).sum();
+        }
+        self.repositories
+            .retain(|holding| !holding.trees.is_empty() || !holding.landings.is_empty());
+        self.groups.retain(|group| Some(&group.id) == part.group.as_ref());
+        self
     }
 
     /// Returns the groups of which no job is left.

@@ -14,6 +14,9 @@ use crate::state::quarantine;
 use crate::state::store::Store;
 use crate::sys::{files, seam};
 
+/// Bytes of a key's file that are read: an id and a hash.
+const KEY_BYTES: u64 = 4096;
+
 /// A key whose file is locked until this is dropped: nobody else can make a job for it meanwhile.
 #[derive(Debug)]
 pub struct LockedKey {
@@ -39,31 +42,35 @@ impl LockedKey {
         let mut file = open_locked(&path)?;
         let mut text = String::new();
         (&file)
-            .take(4096)
+            .take(KEY_BYTES)
             .read_to_string(&mut text)
             .map_err(StateError::io("read", &path))?;
         file.rewind().map_err(StateError::io("read", &path))?;
         let arguments = sha256_hex(arguments);
-        // A file that was cut short by a crash holds no job: its writer never said that there is one.
-        let stored = serde_json::from_str::<Stored>(&text).ok();
-        // Looked for here first, or one that is moved aside between the two looks would be seen in neither place.
-        let here = stored.as_ref().is_some_and(|stored| store.has(&stored.job));
-        let aside = stored
-            .as_ref()
-            .filter(|_| !here)
-            .and_then(|stored| quarantine::place_of(store, &stored.job));
-        if let Some(path) = aside {
-            // Whether it was paid for nobody can tell any more, so the key must not start another one.
-            return Err(StateError::Quarantined { path });
-        }
-        match stored.filter(|_| here) {
-            Some(stored) if stored.arguments != arguments => Err(StateError::KeyConflict),
-            stored => Ok(Self {
-                file,
-                path,
-                arguments,
-                job: stored.map(|stored| stored.job),
-            }),
+        let job = stands_for(store, &text, &arguments)?;
+        Ok(Self {
+            file,
+            path,
+            arguments,
+            job,
+        })
+    }
+
+    /// Returns the job that a key stands for, without a lock and without making anything: for whoever can spare work that
+    /// only a new job needs. That there is none says nothing about the next moment.
+    ///
+    /// # Errors
+    /// Those of [`Self::take`].
+    pub fn look(store: &Store, key: &str, arguments: &[u8]) -> Result<Option<JobId>, StateError> {
+        let path = store.root().join("keys").join(sha256_hex(key.as_bytes()));
+        let mut text = String::new();
+        let read = files::open_regular(&path).and_then(|file| file.take(KEY_BYTES).read_to_string(&mut text));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => {
+                read.map_err(StateError::io("read", &path))?;
+                stands_for(store, &text, &sha256_hex(arguments))
+            }
         }
     }
 
@@ -87,6 +94,26 @@ impl LockedKey {
             .and_then(|()| seam::write_all(&mut self.file, &bytes))
             .and_then(|()| files::sync(&self.file))
             .map_err(StateError::io("write", &self.path))
+    }
+}
+
+/// Finds the job in a key's text, if it is still there.
+fn stands_for(store: &Store, text: &str, arguments: &str) -> Result<Option<JobId>, StateError> {
+    // A file that was cut short by a crash holds no job: its writer never said that there is one.
+    let stored = serde_json::from_str::<Stored>(text).ok();
+    // Looked for here first, or one that is moved aside between the two looks would be seen in neither place.
+    let here = stored.as_ref().is_some_and(|stored| store.has(&stored.job));
+    let aside = stored
+        .as_ref()
+        .filter(|_| !here)
+        .and_then(|stored| quarantine::place_of(store, &stored.job));
+    if let Some(path) = aside {
+        // Whether it was paid for nobody can tell any more, so the key must not start another one.
+        return Err(StateError::Quarantined { path });
+    }
+    match stored.filter(|_| here) {
+        Some(stored) if stored.arguments != arguments => Err(StateError::KeyConflict),
+        stored => Ok(stored.map(|stored| stored.job)),
     }
 }
 
@@ -116,7 +143,7 @@ pub(super) fn forget_if_free(store: &Store, path: &Path) {
         return;
     }
     let mut text = String::new();
-    if (&file).take(4096).read_to_string(&mut text).is_err() {
+    if (&file).take(KEY_BYTES).read_to_string(&mut text).is_err() {
         return;
     }
     let job = serde_json::from_str::<Stored>(&text).ok();
@@ -153,6 +180,26 @@ mod tests {
             None,
             "a deleted job frees its key"
         );
+    }
+
+    #[test]
+    fn a_look_finds_what_a_key_stands_for_and_makes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let id = JobId::new(1, WorkspaceHash::of(b"w"), 1);
+        assert_eq!(LockedKey::look(&store, "k", b"a").unwrap(), None);
+        assert!(!store.root().join("keys").exists());
+        let directory = store.directory(&id);
+        files::create_private_dir(directory.path()).unwrap();
+        std::fs::write(directory.spec_path(), "{}").unwrap();
+        LockedKey::take(&store, "k", b"a").unwrap().store(&id).unwrap();
+        // Somebody who has it locked is not waited for.
+        let _held = LockedKey::take(&store, "k", b"a").unwrap();
+        assert_eq!(LockedKey::look(&store, "k", b"a").unwrap(), Some(id));
+        assert!(matches!(
+            LockedKey::look(&store, "k", b"b"),
+            Err(StateError::KeyConflict)
+        ));
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn more_names_than_are_listed_leave_their_folder_out() {
     with_a_commit(|setup| {
         // Names of 3,000 bytes: six thousand of them are more than 16 MiB.
         let folder: std::path::PathBuf = std::iter::repeat_n("d".repeat(249), 12).collect();
-        let folder = std::path::Path::new("many").join(folder);
+        let folder = Path::new("many").join(folder);
         std::fs::create_dir_all(setup.top().join(&folder)).unwrap();
         for at in 0..6000 {
             std::fs::File::create(setup.top().join(&folder).join(at.to_string())).unwrap();

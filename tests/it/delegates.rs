@@ -655,6 +655,33 @@ fn a_killed_workers_task_is_collected_at_the_next_look() {
 }
 
 #[test]
+fn a_repeated_call_finds_its_job_before_it_looks_at_the_files() {
+    let world = world();
+    world.git(&["add", "."]);
+    world.git(&["commit", "-qm", "all of it"]);
+    let mut server = world.server();
+    for attempts in [1, 2] {
+        let arguments = json!({"task": "Think.", "dirty": "ask", "attempts": attempts, "wait_s": 90,
+            "options": {"idempotency_key": format!("once {attempts}")}});
+        let first = server.ok("delegate", &arguments);
+        let objects = contents(&world.home.state().join("repos"));
+        // Now the files would be refused.
+        world.write("uncommitted.txt", "changed\n");
+        let again = server.ok("delegate", &arguments);
+        assert_eq!(again["job"]["id"], first["job"]["id"], "{again:#}");
+        assert_eq!(
+            contents(&world.home.state().join("repos")),
+            objects,
+            "no second snapshot"
+        );
+        let mut other = arguments;
+        other["task"] = json!("Think harder.");
+        server.fault("delegate", &other, "idempotency_conflict");
+        world.git(&["checkout", "-q", "."]);
+    }
+}
+
+#[test]
 fn a_job_goes_on_from_the_result_of_another() {
     let world = world();
     let first = delegate(&world, json!({"task": shell("echo one > first.txt")}));

@@ -6,9 +6,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::model::wait_until;
+use crate::support::run::{Finished, finish};
 use crate::support::scripts::Scripted;
 use crate::support::tree::contents;
-use crate::world::{World, check_schema};
+use crate::world::{PROGRAM, Server, World, check_schema};
 
 /// Seconds that a call waits; runs of four take some.
 const WAIT_S: u64 = 120;
@@ -47,9 +48,98 @@ fn jobs_of(envelope: &Value) -> Vec<String> {
         .collect()
 }
 
+fn terminal(world: &World, arguments: &[&str]) -> Finished {
+    let mut command = world.home.command(PROGRAM);
+    command.args(arguments).current_dir(world.work());
+    finish(command, "")
+}
+
+fn terminal_json(world: &World, arguments: &[&str]) -> Value {
+    let finished = terminal(world, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+}
+
 fn records(world: &World, folder: &str) -> usize {
     let path = world.home.state().join(folder);
     fs::read_dir(path).map_or(0, |entries| entries.flatten().count())
+}
+
+/// What has no meaning for all of a group names its members.
+fn members_are_named(world: &World, server: &mut Server, group: &str, jobs: &[String]) {
+    let beginning = &group[..group.len() - 2];
+    for name in [group, beginning, "latest"] {
+        let refused = server.fault(
+            "apply",
+            &json!({"id": name, "action": "land"}),
+            "invalid_arguments",
+        );
+        let error = &refused["error"];
+        assert_eq!(error["allowed"], json!(jobs), "{error:#}");
+        let message = error["message"].as_str().unwrap();
+        for part in [
+            "task upper, attempt 1: succeeded, 1 files, 0 of 1 checks passed, best of its task",
+            "task alone, attempt 1: succeeded, 1 files, 1 of 1 checks passed, best of its task",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        let repair = &error["repair"];
+        assert_eq!(repair["tool"], "dry_run", "{repair:#}");
+        server.ok("dry_run", &repair["arguments"]);
+        let log = terminal(world, &["logs", name]);
+        assert!(
+            !log.status.success() && jobs.iter().all(|job| log.stderr.contains(job)),
+            "{log:?}"
+        );
+        let refused = server.fault(
+            "delegate",
+            &json!({"task": "Go on.", "resume": name}),
+            "invalid_arguments",
+        );
+        assert_eq!(refused["error"]["allowed"], json!(jobs));
+    }
+}
+
+/// Whoever lands one run of a group is told what the others are about to do to the same files.
+fn others_are_forecast(server: &mut Server, jobs: &[String]) {
+    for (at, other) in [(0, Some("double")), (1, Some("upper")), (2, None)] {
+        let preview = server.ok(
+            "dry_run",
+            &json!({"tool": "apply", "arguments": {"id": jobs[at]}}),
+        );
+        let warnings = preview["warnings"].to_string();
+        match other {
+            Some(other) => assert!(
+                warnings.contains(&format!("task {other} (job "))
+                    && warnings.contains("the same files: shared.txt")
+                    && warnings.contains("they conflict in shared.txt"),
+                "{warnings}"
+            ),
+            None => assert!(!warnings.contains("the same group"), "{warnings}"),
+        }
+    }
+}
+
+/// A group's worktrees go, and nobody else's.
+fn cleaned_as_one(world: &World, server: &mut Server, name: &str, jobs: &[String]) {
+    let another = server.ok("delegate", &json!({"task": shell("true"), "wait_s": WAIT_S}));
+    let another = another["job"]["id"].as_str().unwrap();
+    let plan = terminal_json(world, &["clean", name]);
+    let trees = |told: &Value| -> Vec<String> {
+        let trees = told["repositories"][0]["worktrees"].as_array();
+        let trees = trees.into_iter().flatten();
+        trees
+            .map(|tree| tree["job"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let planned = trees(&plan);
+    assert!(
+        !planned.is_empty() && planned.iter().all(|job| jobs.contains(job)),
+        "{plan:#}"
+    );
+    let cleaned = terminal_json(world, &["clean", name, "--yes"]);
+    assert_eq!(trees(&cleaned), Vec::<String>::new(), "{cleaned:#}");
+    let rest = server.ok("status", &json!({"topic": "worktrees"}));
+    assert_eq!(trees(&rest), [another], "{rest:#}");
 }
 
 #[test]
@@ -142,6 +232,10 @@ fn two_tasks_run_as_one_group_and_their_conflict_is_forecast() {
         "{list:#}"
     );
 
+    members_are_named(&world, &mut server, &group, &jobs);
+
+    others_are_forecast(&mut server, &jobs);
+
     // Another call with the same key is a mistake.
     let mut other = arguments;
     other["attempts"] = json!(2);
@@ -152,9 +246,12 @@ fn two_tasks_run_as_one_group_and_their_conflict_is_forecast() {
         "nothing of the user's was touched"
     );
 
-    let forgotten = server.ok("cancel", &json!({"id": group, "forget": true}));
+    let beginning = &group[..group.len() - 2];
+    cleaned_as_one(&world, &mut server, beginning, &jobs);
+
+    let forgotten = server.ok("cancel", &json!({"id": beginning, "forget": true}));
     assert!(forgotten["record"]["runs"].is_array(), "{forgotten:#}");
-    assert_eq!((records(&world, "jobs"), records(&world, "groups")), (0, 0));
+    assert_eq!((records(&world, "jobs"), records(&world, "groups")), (1, 0));
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub(crate) async fn run(
     let config = service.config()?;
     let store = service.store()?;
     let workspace = Workspace::resolve(service, None, &config)?;
-    let Job { directory, spec, .. } = jobs::find(&store, &flags.id, &workspace)?;
+    let Job { directory, spec, .. } = jobs::find_log(&store, &flags.id, &workspace)?;
     let mut log = Log {
         directory,
         offset: 0,

@@ -268,8 +268,24 @@ fn landed(subject: &Subject, plan: &Plan, landing: &Landing) -> Reply {
             "look at it with `git diff`".to_owned(),
             format!("to take it out again, call apply with id {id} and action undo"),
         ],
+        warnings: left(landing),
         ..subject.reply()
     }
+}
+
+/// Warns of files to which somebody wrote while they were exchanged: what they wrote went into the earlier file, which is
+/// not in the working tree any more.
+pub(super) fn left(landing: &Landing) -> Vec<String> {
+    if landing.left.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "somebody wrote to {} of the files while they were exchanged, and what they wrote is not in them now: {}; it is kept \
+         below `{}`",
+        landing.left.len(),
+        names(&landing.left),
+        landing.folder.display()
+    )]
 }
 
 /// Tells why nothing landed.
@@ -336,4 +352,36 @@ pub(super) fn names(paths: &[Vec<u8>]) -> String {
     let shown: Vec<String> = paths.iter().take(NAMED).map(|path| shown_path(path)).collect();
     let more = if paths.len() > NAMED { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{JobId, WorkspaceHash};
+    use crate::state::landing::LandingState;
+
+    #[test]
+    fn what_was_written_meanwhile_is_told_with_its_place() {
+        let check = |left: &[&str], expected: &[&str]| {
+            let landing = Landing {
+                folder: "/state/landings/1".into(),
+                job: JobId::new(1, WorkspaceHash::of(b"w"), 1),
+                top_level: "/work".into(),
+                at_ms: 1,
+                sides: Vec::new(),
+                state: LandingState::Landed,
+                left: left.iter().map(|path| path.as_bytes().to_vec()).collect(),
+            };
+            let told = super::left(&landing);
+            assert_eq!(told.is_empty(), expected.is_empty());
+            for part in expected {
+                assert!(told[0].contains(part), "{told:?}");
+            }
+        };
+        check(&[], &[]);
+        check(
+            &["a.txt", "b"],
+            &["wrote to 2 of", "a.txt, b", "`/state/landings/1`"],
+        );
+    }
 }

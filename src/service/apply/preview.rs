@@ -14,9 +14,12 @@ use crate::service::apply::plan::{Block, FileState, Fit, Plan};
 use crate::service::apply::selection::Selected;
 use crate::service::apply::subject::{Subject, blocking};
 use crate::service::apply::token::token;
+use crate::service::context::Service;
 use crate::service::deliver::object;
+use crate::service::group::overlap::{Candidate, Overlap, Together, forecast_for};
 use crate::service::reply::{Outcome, Reply, fields};
-use crate::state::landing;
+use crate::state::record::Expects;
+use crate::state::{groups, landing};
 
 /// Bytes of the rows about files in one answer; the rest is counted.
 const ROWS_BYTES: usize = limits::INLINE_BYTES / 2;
@@ -24,7 +27,7 @@ const ROWS_BYTES: usize = limits::INLINE_BYTES / 2;
 const NAMES: usize = 50;
 
 /// Shows what landing would do.
-pub(super) async fn run(subject: Subject, request: &ApplyRequest) -> Outcome {
+pub(super) async fn run(service: &Service, subject: Subject, request: &ApplyRequest) -> Outcome {
     if subject.work().is_none_or(Work::is_empty) {
         return Ok(nothing(&subject));
     }
@@ -42,7 +45,70 @@ pub(super) async fn run(subject: Subject, request: &ApplyRequest) -> Outcome {
         Ok((plan, token))
     });
     let (plan, token) = looked.await.map_err(|fault| subject.refuse(fault))?;
-    Ok(told(&subject, request, &plan, token))
+    let mut reply = told(&subject, request, &plan, token);
+    reply.warnings.extend(overlaps(service, &subject, &plan).await);
+    Ok(reply)
+}
+
+/// Forecasts, for a job of a group, which results of its other tasks change the same files.
+async fn overlaps(service: &Service, subject: &Subject, plan: &Plan) -> Vec<String> {
+    let Some(member) = &subject.delegation.member else {
+        return Vec::new();
+    };
+    let group = groups::read(&subject.store, &member.group).ok().flatten();
+    let Some(group) = group else { return Vec::new() };
+    let mut own = match subject.work() {
+        Some(work) => work.clone(),
+        None => return Vec::new(),
+    };
+    // Only what would land gets into anybody's way.
+    own.changed.retain(|file| {
+        plan.selection
+            .files
+            .iter()
+            .any(|chosen| chosen.shown.path == file.path)
+    });
+    let one = Candidate {
+        task: member.task.clone(),
+        work: own,
+        base: subject.delegation.baseline.tree.clone(),
+    };
+    let others = group.members.iter().filter(|other| other.task != member.task);
+    let others = others
+        .filter_map(|other| {
+            let directory = subject.store.directory(&other.job);
+            if directory.discarded_path().exists() {
+                return None;
+            }
+            let Expects::Delegate { delegation } = directory.read_spec().ok()?.expects else {
+                return None;
+            };
+            Some(Candidate {
+                task: format!("task {} (job {})", other.task, other.job),
+                work: directory.read_result().ok()??.work?,
+                base: delegation.baseline.tree,
+            })
+        })
+        .collect();
+    let found = forecast_for(service, subject.folder.clone(), one, others).await;
+    found.iter().map(overlap).collect()
+}
+
+fn overlap(found: &Overlap) -> String {
+    let more = if found.more_files > 0 { ", ..." } else { "" };
+    let together = match found.together {
+        Together::Clean => "both can land, for they merge without a conflict".to_owned(),
+        Together::Conflicts => format!(
+            "only one of them can land as it is, for they conflict in {}",
+            found.conflicts.join(", ")
+        ),
+        Together::Unknown => "whether both can land could not be tried".to_owned(),
+    };
+    format!(
+        "{} of the same group changes the same files: {}{more}; {together}",
+        found.tasks[1],
+        found.files.join(", ")
+    )
 }
 
 /// A job that changed nothing: an outcome like any other, and no error.

@@ -11,7 +11,7 @@ use crate::service::reply::Outcome;
 pub async fn run(service: &Service, request: &ApplyRequest, call: &Call) -> Outcome {
     let subject = Subject::find(service, request).await?;
     match &request.action {
-        ApplyAction::Preview => preview::run(subject, request).await,
+        ApplyAction::Preview => preview::run(service, subject, request).await,
         ApplyAction::Land {
             token,
             accept_failed_checks,

@@ -2,23 +2,25 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::{Config, Confirm};
 use crate::domain::delegation::{Delegation, Work};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobName;
+use crate::domain::job::JobId;
 use crate::domain::request::ApplyRequest;
+use crate::domain::score::{Ranking, Score, rank};
 use crate::git::{self, Git, Repository, Vault};
 use crate::run::reap::reap;
 use crate::service::context::Service;
 use crate::service::deliver;
 use crate::service::git_fault::git_fault;
-use crate::service::jobs::find;
+use crate::service::group::tell::score;
+use crate::service::group::{self, Found, Run};
 use crate::service::reply::{Refusal, Reply};
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
-use crate::state::groups::{self, Group};
+use crate::state::groups::{Group, GroupMember};
 use crate::state::record::{Expects, ResultRecord};
 use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
@@ -59,13 +61,11 @@ impl Subject {
     pub(super) async fn find(service: &Service, request: &ApplyRequest) -> Result<Self, Box<Refusal>> {
         let config = service.config()?;
         let store = service.store()?;
-        if let JobName::Exact(id) = &request.name
-            && let Some(group) = groups::read(&store, id).map_err(Fault::from)?
-        {
-            return Err(members(&store, &group).into());
-        }
         let workspace = Workspace::resolve(service, request.workspace.as_deref(), &config)?;
-        let job = find(&store, &request.name, &workspace)?;
+        let job = match group::find(&store, &request.name, &workspace)? {
+            Found::Job(job) => *job,
+            Found::Group(group) => return Err(members(&group, &group::runs(&store, &group).await).into()),
+        };
         let Expects::Delegate { delegation } = &job.spec.expects else {
             let message = format!(
                 "job {} is a {}, and only a delegate leaves something to apply",
@@ -200,53 +200,74 @@ fn readable(service: &Service, config: &Config, delegation: &Delegation) -> Resu
     own.readable().map(PathBuf::from)
 }
 
-/// The fault of a group's id: its members, each with what came of it and the call that previews it.
-fn members(store: &Store, group: &Group) -> Fault {
-    let mut told = Vec::new();
-    for member in &group.members {
-        let result = store.directory(&member.job).read_result().ok().flatten();
-        let outcome = match &result {
-            None => "has no result yet".to_owned(),
-            Some(result) => match &result.work {
-                None => result.state.as_str().to_owned(),
-                Some(work) => {
-                    let passed = work
-                        .checks
-                        .iter()
-                        .filter(|check| check.exit_code == Some(0))
-                        .count();
-                    let scope = if work.scope.is_kept() {
-                        ""
-                    } else {
-                        ", outside its scope"
-                    };
-                    format!(
-                        "{}, {} files, {passed} of {} checks passed{scope}",
-                        result.state.as_str(),
-                        work.diffstat.files,
-                        work.checks.len()
-                    )
-                }
-            },
+/// The fault of a group's id: its members, each with what came of it, and the call that previews the best one.
+fn members(group: &Group, runs: &[Run]) -> Fault {
+    let mut tasks: Vec<&str> = runs.iter().map(|run| run.place.task.as_str()).collect();
+    tasks.dedup();
+    let mut best: Vec<&JobId> = Vec::new();
+    for task in tasks {
+        let of_task: Vec<&Run> = runs.iter().filter(|run| run.place.task == task).collect();
+        let scores: Vec<Option<Score>> = of_task.iter().map(|run| score(run)).collect();
+        let at = match rank(&scores) {
+            Ranking::Winner(at) => vec![at],
+            Ranking::Tie(all) => all,
+            Ranking::Nobody => Vec::new(),
         };
-        told.push(format!(
-            "{} (task {}, attempt {}: {outcome})",
-            member.job, member.task, member.attempt
-        ));
+        best.extend(at.into_iter().map(|at| &of_task[at].place.job));
     }
-    let first = group.members.first().map(|member| json!(member.job));
+    let told: Vec<String> = runs
+        .iter()
+        .map(|run| {
+            let GroupMember { job, task, attempt } = &run.place;
+            let best = if best.contains(&job) {
+                ", best of its task"
+            } else {
+                ""
+            };
+            format!("{job} (task {task}, attempt {attempt}: {}{best})", came_to(run))
+        })
+        .collect();
     let message = format!(
-        "`id` is a group of {} jobs: {}",
+        "`id` is a group of {} jobs, which land one by one: {}",
         group.members.len(),
         told.join("; ")
     );
-    Fault::argument("id", message)
+    let fault = Fault::argument("id", message)
         .allowing(group.members.iter().map(|member| member.job.to_string()))
-        .hint("look at the jobs of the group and preview one of them")
-        .call(
+        .hint("show these to the user and preview the job that they choose: call dry_run with tool apply and its id");
+    match best.first() {
+        Some(job) => fault.call(
             "dry_run",
-            json!({"tool": "apply", "arguments": {"id": first.unwrap_or(Value::Null), "action": "preview"}}),
-        )
+            json!({"tool": "apply", "arguments": {"id": job, "action": "preview"}}),
+        ),
+        None => fault.call("job", json!({"id": group.id})),
+    }
+}
+
+/// What a run came to, in a few words.
+fn came_to(run: &Run) -> String {
+    let Some(result) = &run.result else {
+        return "has no result yet".to_owned();
+    };
+    let state = result.state.as_str();
+    let Some(work) = &result.work else {
+        return state.to_owned();
+    };
+    let passed = work
+        .checks
+        .iter()
+        .filter(|check| check.exit_code == Some(0))
+        .count();
+    let scope = if work.scope.is_kept() {
+        ""
+    } else {
+        ", outside its scope"
+    };
+    format!(
+        "{state}, {} files, {passed} of {} checks passed{scope}",
+        work.diffstat.files,
+        work.checks.len()
+    )
 }
 
 /// Runs what blocks on a thread that may.

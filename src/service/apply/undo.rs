@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::diff::text::shown_path;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
-use crate::service::apply::land::disk_fault;
+use crate::service::apply::land::{disk_fault, left};
 use crate::service::apply::subject::{Subject, blocking};
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome, Reply};
@@ -41,6 +41,7 @@ pub(super) async fn run(subject: Subject) -> Outcome {
         next_steps: vec![format!(
             "the result is still there: call dry_run with tool apply and id {id}"
         )],
+        warnings: left(&landing),
         ..subject.reply()
     })
 }

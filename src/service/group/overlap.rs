@@ -49,11 +49,42 @@ pub enum Together {
     Unknown,
 }
 
-/// Compares the results of different tasks, on a thread that may block. Pairs without a common file are left out.
+/// Compares the results of different tasks with each other, on a thread that may block. Pairs without a common file are left
+/// out.
 pub async fn forecast(
     service: &Service,
     folder: RepositoryFolder,
     candidates: Vec<Candidate>,
+) -> Vec<Overlap> {
+    comparing(service, folder, move |vault| {
+        let mut found = Vec::new();
+        for (at, one) in candidates.iter().enumerate() {
+            let others = candidates[at + 1..].iter();
+            found.extend(others.filter_map(|other| compare(vault, one, other)));
+        }
+        found
+    })
+    .await
+}
+
+/// Compares one result with those of other tasks, which are no candidates together, such as attempts at one of them.
+pub async fn forecast_for(
+    service: &Service,
+    folder: RepositoryFolder,
+    one: Candidate,
+    others: Vec<Candidate>,
+) -> Vec<Overlap> {
+    comparing(service, folder, move |vault| {
+        let others = others.iter();
+        others.filter_map(|other| compare(vault, &one, other)).collect()
+    })
+    .await
+}
+
+async fn comparing(
+    service: &Service,
+    folder: RepositoryFolder,
+    compare: impl FnOnce(Option<&Vault>) -> Vec<Overlap> + Send + 'static,
 ) -> Vec<Overlap> {
     let environment = service.environment().clone();
     let comparing = move || {
@@ -62,26 +93,24 @@ pub async fn forecast(
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let git = Git::locate(git::Environment::new(variables)).ok();
         let vault = git.and_then(|git| folder.vault(&git).ok());
-        let mut found = Vec::new();
-        for (at, one) in candidates.iter().enumerate() {
-            for other in &candidates[at + 1..] {
-                let files = common(&one.work, &other.work);
-                if files.is_empty() {
-                    continue;
-                }
-                let (together, conflicts) = trial(vault.as_ref(), one, other);
-                found.push(Overlap {
-                    tasks: [one.task.clone(), other.task.clone()],
-                    more_files: files.len().saturating_sub(NAMED),
-                    files: files.into_iter().take(NAMED).collect(),
-                    together,
-                    conflicts,
-                });
-            }
-        }
-        found
+        compare(vault.as_ref())
     };
     tokio::task::spawn_blocking(comparing).await.unwrap_or_default()
+}
+
+fn compare(vault: Option<&Vault>, one: &Candidate, other: &Candidate) -> Option<Overlap> {
+    let files = common(&one.work, &other.work);
+    if files.is_empty() {
+        return None;
+    }
+    let (together, conflicts) = trial(vault, one, other);
+    Some(Overlap {
+        tasks: [one.task.clone(), other.task.clone()],
+        more_files: files.len().saturating_sub(NAMED),
+        files: files.into_iter().take(NAMED).collect(),
+        together,
+        conflicts,
+    })
 }
 
 /// Returns the files that two results both change; a renamed one counts under both of its names.

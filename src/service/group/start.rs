@@ -31,10 +31,7 @@ pub async fn submit(
     let store = &first.store;
     locking::check(store).map_err(Fault::from)?;
     let locked = match claim(first, call)? {
-        Claim::Taken(directory) => {
-            let group = known(store, &directory)?;
-            return wait_and_tell(service, store, &group, false, request, call).await;
-        }
+        Claim::Taken(directory) => return again(service, store, &directory, request, call).await,
         Claim::Free(locked) => locked,
     };
     check_queue(store, ready.len())?;
@@ -64,6 +61,18 @@ pub async fn submit(
         reply
     });
     outcome.map_err(|refusal| naming(&id, refusal))
+}
+
+/// Waits for the group that an earlier identical call started.
+pub async fn again(
+    service: &Service,
+    store: &Store,
+    first: &JobDirectory,
+    request: &DelegateRequest,
+    call: &Call,
+) -> Outcome {
+    let group = known(store, first)?;
+    wait_and_tell(service, store, &group, false, request, call).await
 }
 
 /// A record that was made and not yet started.

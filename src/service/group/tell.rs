@@ -195,7 +195,8 @@ fn is_active(run: &Run) -> bool {
     run.job.as_ref().is_some_and(|job| job.state.is_active())
 }
 
-fn score(run: &Run) -> Option<Score> {
+/// Scores a run that is over and left something.
+pub fn score(run: &Run) -> Option<Score> {
     let result = run.result.as_ref()?;
     Some(Score::of(result.work.as_ref()?, result.answer.is_some()))
 }
