@@ -47,4 +47,6 @@ pub fn parse(tool: &str, arguments: Option<Map<String, Value>>) -> Result<Reques
 }
 
 #[cfg(test)]
+mod task_tests;
+#[cfg(test)]
 mod tests;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::domain::delegation::Dirty;
 use crate::domain::fault::FaultCode;
 use crate::domain::job::{JobName, JobState};
 use crate::domain::request::{
@@ -18,7 +17,7 @@ use crate::domain::tier::Isolation;
 
 const THREAD: &str = "019a0000-0000-7000-8000-000000000001";
 
-fn call(tool: &str, arguments: Value) -> Result<Request, Fault> {
+pub(super) fn call(tool: &str, arguments: Value) -> Result<Request, Fault> {
     let Value::Object(arguments) = arguments else {
         panic!("arguments are an object");
     };
@@ -558,74 +557,4 @@ fn a_text_over_its_limit_is_too_large() {
             (FaultCode::InputTooLarge, Some(field))
         );
     }
-}
-
-#[test]
-fn every_knob_of_the_table_can_be_set() {
-    for row in options::TABLE {
-        let value = match row.name {
-            "timeout_s" => json!(60),
-            "budget_tokens" => json!(1000),
-            "isolation" => json!("ignore_config"),
-            "web_search" | "ephemeral" | "network" | "in_place" => json!(true),
-            "untracked" => json!("exclude"),
-            "max_files" => json!(5),
-            "reuse" | "allow_commands" => json!(["text"]),
-            _ => json!("text"),
-        };
-        let mut knobs = Map::new();
-        knobs.insert(row.name.to_owned(), value);
-        for tool in ["consult", "review", "delegate"] {
-            match options::parse(tool, knobs.clone()) {
-                Ok(read) => assert!(
-                    row.tools.contains(&tool) && read != Options::default(),
-                    "{}",
-                    row.name
-                ),
-                Err(fault) => {
-                    assert!(!row.tools.contains(&tool), "{}: {fault}", row.name);
-                    assert_eq!(fault.field, Some(format!("options.{}", row.name)));
-                }
-            }
-        }
-        assert!(row.meaning.ends_with('.') && !row.kind.is_empty() && !row.default.is_empty());
-    }
-}
-
-#[test]
-fn a_task_takes_the_calls_lists_where_it_has_none_of_its_own() {
-    let request = call(
-        "delegate",
-        json!({
-            "tasks": [
-                {"id": "a", "task": "first", "allowed_paths": ["docs/**"]},
-                {"id": "b", "task": "second", "checks": ["make b"]},
-            ],
-            "allowed_paths": ["src/**"], "checks": ["make"], "attempts": "2", "base": "main",
-        }),
-    );
-    let Ok(Request::Delegate(request)) = request else {
-        panic!("{request:?}");
-    };
-    let lists: Vec<(&str, &[String], &[String])> = request
-        .tasks
-        .iter()
-        .map(|task| {
-            (
-                task.id.as_str(),
-                task.allowed_paths.as_slice(),
-                task.checks.as_slice(),
-            )
-        })
-        .collect();
-    let list = |text: &str| vec![text.to_owned()];
-    assert_eq!(
-        lists,
-        [
-            ("a", list("docs/**").as_slice(), list("make").as_slice()),
-            ("b", list("src/**").as_slice(), list("make b").as_slice()),
-        ]
-    );
-    assert_eq!((request.attempts, request.dirty), (2, Dirty::Committed));
-    assert!(request.is_group());
 }

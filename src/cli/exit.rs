@@ -1,0 +1,159 @@
+//! The exit codes of the command line.
+
+use serde_json::Value;
+
+use crate::cli::commands::review::FailOn;
+use crate::cli::signals::Signal;
+use crate::domain::envelope::{Envelope, Success};
+use crate::domain::fault::FaultCode;
+
+/// A verdict as bad as `--fail-on` says.
+const VERDICT: u8 = 8;
+
+/// Decides the exit code.
+///
+/// A signal counts unless the answer was there all the same. An unfinished review is no passed one: with `--fail-on` it is
+/// an end without an answer.
+pub(super) fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8 {
+    match envelope {
+        Envelope::Failure(failure) => match signal {
+            Some(Signal::Interrupt) if failure.error.code == FaultCode::Cancelled.as_str() => {
+                Signal::Interrupt.exit_code()
+            }
+            _ => code_of(failure.error.code),
+        },
+        Envelope::Success(success) => {
+            let unfinished = success.job.as_ref().is_some_and(|job| job.state.is_active());
+            match signal {
+                Some(signal) if unfinished => signal.exit_code(),
+                _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
+                    FaultCode::PeerContractChanged.exit_code()
+                }
+                _ if success.body.get("ready") == Some(&Value::Bool(false)) => not_ready_code(success),
+                _ => verdict_code(success, fail_on),
+            }
+        }
+    }
+}
+
+/// A script that asks whether everything is ready learns what is not: codex, git, or this machine.
+fn not_ready_code(success: &Success) -> u8 {
+    let first = success
+        .body
+        .get("blocked_by")
+        .and_then(|names| names.get(0))
+        .and_then(Value::as_str);
+    match first {
+        Some("codex") => FaultCode::PeerNotFound.exit_code(),
+        Some("git") => FaultCode::GitFailed.exit_code(),
+        _ => FaultCode::ConfigInvalid.exit_code(),
+    }
+}
+
+fn code_of(name: &str) -> u8 {
+    FaultCode::ALL
+        .iter()
+        .find(|code| code.as_str() == name)
+        .map_or(1, |code| code.exit_code())
+}
+
+fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
+    let verdict = success.body.get("verdict").and_then(Value::as_str);
+    match (fail_on, verdict) {
+        (FailOn::Never, _) | (FailOn::Concerns, Some("pass")) => 0,
+        (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
+        (FailOn::Fail, Some(_)) => 0,
+        (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::envelope::{ErrorView, Failure, JobLimits, JobView, Meta};
+    use crate::domain::fault::Fault;
+    use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+    use crate::service::deliver::object;
+    use serde_json::json;
+
+    fn success(state: JobState, body: Value) -> Envelope {
+        Envelope::Success(Box::new(Success {
+            ok: true,
+            tool: "review",
+            summary: String::new(),
+            job: Some(JobView {
+                id: JobId::new(1, WorkspaceHash::of(b"w"), 1),
+                kind: JobKind::Review,
+                label: String::new(),
+                state,
+                elapsed_ms: 0,
+                deadline_at: None,
+                expires_at: None,
+                poll_after_ms: None,
+                phase: None,
+                usage: None,
+                limits: JobLimits {
+                    timeout_s: 1800,
+                    budget_tokens: None,
+                },
+                next: None,
+            }),
+            body: object(body),
+            next_steps: Vec::new(),
+            warnings: Vec::new(),
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    fn failure(code: FaultCode) -> Envelope {
+        Envelope::Failure(Box::new(Failure {
+            ok: false,
+            tool: "review",
+            error: ErrorView::from(Fault::new(code, "m")),
+            job: None,
+            meta: Meta::default(),
+            fingerprint: String::new(),
+        }))
+    }
+
+    #[test]
+    fn a_script_learns_from_the_exit_code_what_happened() {
+        let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
+            let code = exit_code(envelope, fail_on, signal);
+            assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
+        };
+        let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
+        for word in ["pass", "concerns", "unknown", "fail"] {
+            check(&verdict(word), FailOn::Never, None, 0);
+        }
+        check(&verdict("fail"), FailOn::Fail, None, 8);
+        check(&verdict("concerns"), FailOn::Fail, None, 0);
+        check(&verdict("pass"), FailOn::Concerns, None, 0);
+        check(&verdict("unknown"), FailOn::Concerns, None, 8);
+        check(&verdict("concerns"), FailOn::Concerns, None, 8);
+        let running = success(JobState::Running, json!({}));
+        check(&running, FailOn::Never, None, 0);
+        check(&running, FailOn::Fail, None, 4);
+        check(&running, FailOn::Never, Some(Signal::Terminate), 143);
+        check(&running, FailOn::Never, Some(Signal::Hangup), 129);
+        check(&verdict("pass"), FailOn::Never, Some(Signal::Interrupt), 0);
+        let contract = |passed: bool| success(JobState::Succeeded, json!({"passed": passed}));
+        check(&contract(true), FailOn::Never, None, 0);
+        check(&contract(false), FailOn::Never, None, 3);
+        check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
+        check(
+            &failure(FaultCode::Cancelled),
+            FailOn::Never,
+            Some(Signal::Interrupt),
+            130,
+        );
+        check(
+            &failure(FaultCode::PeerUsageLimit),
+            FailOn::Fail,
+            Some(Signal::Interrupt),
+            3,
+        );
+        check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
+    }
+}

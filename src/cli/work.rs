@@ -1,0 +1,126 @@
+//! What a command comes to: a call of the service, or work of the terminal's own.
+
+use crate::cli::command::Command;
+use crate::cli::commands::apply::{Asked, Landing};
+use crate::cli::commands::clean::CleanFlags;
+use crate::cli::commands::contract::ContractFlags;
+use crate::cli::commands::demo::DemoFlags;
+use crate::cli::commands::logs::LogsFlags;
+use crate::cli::commands::output::OutputFlags;
+use crate::cli::commands::review::FailOn;
+use crate::cli::commands::watch::WatchFlags;
+use crate::cli::input::Input;
+use crate::domain::fault::Fault;
+use crate::domain::request::{ApplyAction, JobRequest};
+use crate::service::call::Request;
+
+/// What a command comes to.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
+pub(super) enum Work {
+    /// A call of the service.
+    Ask {
+        tool: &'static str,
+        request: Result<Request, Fault>,
+        output: OutputFlags,
+        fail_on: FailOn,
+    },
+    Logs(LogsFlags),
+    Watch(WatchFlags),
+    Demo(DemoFlags),
+    Land(Landing),
+    Clean(CleanFlags),
+    Contract(ContractFlags),
+    /// A command that `main` runs itself.
+    Door,
+}
+
+/// Turns a parsed command into what it comes to.
+pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
+    let ask = |tool, output, request| Work::Ask {
+        tool,
+        request,
+        output,
+        fail_on: FailOn::Never,
+    };
+    match command {
+        Command::Status(flags) => {
+            let output = flags.output;
+            ask("status", output, Ok(Request::Status(flags.request(input))))
+        }
+        Command::Consult(flags) => {
+            let output = flags.paid.output;
+            ask("consult", output, flags.request(input).map(Request::Consult))
+        }
+        Command::Review(flags) => Work::Ask {
+            tool: "review",
+            output: flags.subject.paid.output,
+            fail_on: flags.fail_on,
+            request: flags.subject.request(input).map(Request::Review),
+        },
+        Command::Delegate(flags) => {
+            let output = flags.paid.output;
+            ask("delegate", output, flags.request(input).map(Request::Delegate))
+        }
+        Command::DryRun(flags) => {
+            let output = flags.output();
+            ask("dry_run", output, flags.request(input).map(Request::DryRun))
+        }
+        Command::Jobs(flags) if flags.watch => Work::Watch(flags.watched(input)),
+        Command::Jobs(flags) => {
+            let output = flags.output;
+            ask("job", output, Ok(Request::Job(flags.request(input))))
+        }
+        Command::Job(flags) => {
+            let output = flags.output;
+            ask("job", output, Ok(Request::Job(flags.request(input))))
+        }
+        Command::Cancel(flags) => {
+            let output = flags.output;
+            ask("cancel", output, Ok(Request::Cancel(flags.request())))
+        }
+        Command::Apply(flags) => match flags.asked(input) {
+            Asked::Call(request, output) => ask("apply", output, Ok(Request::Apply(request))),
+            Asked::Land(landing) => Work::Land(landing),
+        },
+        Command::Undo(flags) => {
+            let output = flags.output;
+            ask("apply", output, Ok(Request::Apply(flags.request())))
+        }
+        Command::Clean(flags) => Work::Clean(flags),
+        Command::Logs(flags) => Work::Logs(flags),
+        Command::Demo(flags) => Work::Demo(flags),
+        Command::Contract(flags) => Work::Contract(flags),
+        Command::Serve(_) | Command::Worker(_) => Work::Door,
+    }
+}
+
+/// What a first signal does to a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnSignal {
+    /// It starts a job and waits for it: Ctrl-C ends both.
+    EndRun,
+    /// It waits for a job that somebody else started: the wait ends.
+    EndWait,
+    /// It is left at once.
+    Leave,
+    /// It changes files and takes moments: half of it would have to be taken back.
+    Finish,
+}
+
+impl OnSignal {
+    /// Decides it by the call.
+    pub(super) fn of(request: &Request) -> Self {
+        match request {
+            Request::Consult(_) | Request::Review(_) | Request::Delegate(_) => Self::EndRun,
+            Request::Job(JobRequest::Show { .. }) => Self::EndWait,
+            Request::Status(_)
+            | Request::DryRun(_)
+            | Request::Job(JobRequest::List { .. })
+            | Request::Cancel(_) => Self::Leave,
+            Request::Apply(apply) => match apply.action {
+                ApplyAction::Preview | ApplyAction::Discard => Self::Leave,
+                ApplyAction::Land { .. } | ApplyAction::Branch { .. } | ApplyAction::Undo => Self::Finish,
+            },
+        }
+    }
+}
