@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::config::{Config, Confirm};
+use crate::domain::count::counted;
 use crate::domain::delegation::{Delegation, Work};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobName;
@@ -180,7 +181,7 @@ impl Subject {
             None => format!("job {} ended before it left anything to apply", self.job.id()),
         };
         Fault::argument("id", message)
-            .hint("read what it says with job")
+            .hint("read what it says")
             .call("job", json!({"id": self.job.id()}))
     }
 }
@@ -220,12 +221,12 @@ fn members(store: &Store, group: &Group) -> Fault {
                     } else {
                         ", outside its scope"
                     };
-                    format!(
-                        "{}, {} files, {passed} of {} checks passed{scope}",
-                        result.state.as_str(),
-                        work.diffstat.files,
-                        work.checks.len()
-                    )
+                    let checks = match work.checks.len() {
+                        0 => String::new(),
+                        all => format!(", {passed} of {} passed", counted(all, "check")),
+                    };
+                    let files = counted(work.diffstat.files, "file");
+                    format!("{}, {files}{checks}{scope}", result.state.as_str())
                 }
             },
         };
