@@ -249,7 +249,7 @@ impl Session<'_, '_> {
         &mut self,
         landing: &Landing,
         call: &Call,
-        progress: Progress,
+        mut progress: Progress,
     ) -> io::Result<Result<Envelope, Signal>> {
         let service = self.service;
         let mut silent = mpsc::channel(1).1;
@@ -275,7 +275,9 @@ impl Session<'_, '_> {
                     .hint("run the command in a terminal, or add --yes");
                 return Ok(Ok(service.refuse("apply", fault, &call)));
             }
-            progress.suspend(|| self.show(&Envelope::Success(preview.clone())))?;
+            // A line that is redrawn would hide the question.
+            progress.finish();
+            self.show(&Envelope::Success(preview.clone()))?;
             let agreed = tokio::select! {
                 agreed = question::ask("Put this into your files?") => agreed?,
                 signal = self.signals.next() => return Ok(Err(signal)),
@@ -288,6 +290,7 @@ impl Session<'_, '_> {
                 .hint("repeat the command when you want it");
                 return Ok(Ok(service.refuse("apply", fault, &call)));
             }
+            progress = Progress::start(self.streams.stderr_device, "landing");
         }
         call.approver = Some(Approver::given());
         let work = Box::pin(service.call(Request::Apply(landing.request(token)), call.clone()));

@@ -227,7 +227,7 @@ impl FaultCode {
             Self::PathOutsideWorkspace => "name paths inside the workspace, relative to it",
             Self::DangerousRoot => "pass the folder of one project as workspace",
             Self::NotAGitRepository => {
-                "pass a folder inside a git repository as workspace, or review a snippet"
+                "name a folder inside a git repository as workspace; a review can do without one with a snippet"
             }
             Self::NoCommitYet => "make a first commit, or review with scope=working_tree",
             Self::GitFailed => "run `git status` in the repository to see whether it is healthy",

@@ -5,6 +5,7 @@
 
 use std::fs;
 
+use crate::domain::count::counted;
 use crate::domain::envelope::Envelope;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName};
@@ -57,9 +58,12 @@ pub async fn worktrees(service: &Service) -> Outcome {
         .sum::<usize>();
     Ok(Reply {
         summary: format!(
-            "{} worktrees of {} repositories, {} bytes in all.",
-            trees,
-            holdings.repositories.len(),
+            "{} for {}, {} bytes in all.",
+            counted(trees, "worktree"),
+            match holdings.repositories.len() {
+                1 => "1 repository".to_owned(),
+                many => format!("{many} repositories"),
+            },
             bytes(&holdings)
         ),
         body: object(holdings.told(&store)),
@@ -145,7 +149,10 @@ fn planned(store: &Store, holdings: &Holdings) -> Reply {
             "There is nothing to clear away.".to_owned()
         } else {
             format!(
-                "{trees} worktrees, {landings} landings and {groups} groups can go. Nothing was removed yet."
+                "{}, {} and {} can go. Nothing was removed yet.",
+                counted(trees, "worktree"),
+                counted(landings, "landing"),
+                counted(groups, "group")
             )
         },
         body,
@@ -196,8 +203,11 @@ fn removed(store: &Store, git: &Git, holdings: &Holdings, part: Option<&Part>) -
     body.insert("freed_bytes".to_owned(), done.bytes.into());
     Reply {
         summary: format!(
-            "Removed {} worktrees ({} bytes), {} landings and {} groups.",
-            done.trees, done.bytes, done.landings, done.groups
+            "Removed {} ({} bytes), {} and {}.",
+            counted(done.trees, "worktree"),
+            done.bytes,
+            counted(done.landings, "landing"),
+            counted(done.groups, "group")
         ),
         body,
         warnings: done.warnings,

@@ -273,12 +273,6 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
     }
 }
 
-/// Writes a number of things.
-pub fn counted(count: u32, thing: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {thing}{plural}")
-}
-
 /// What an active job does, and the tokens it has used so far.
 fn doing(job: &Job, newest: &[Entry]) -> (Option<String>, Option<Usage>) {
     if job.state == JobState::Queued {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::domain::count::counted;
 use crate::domain::envelope::{JobLimits, Meta};
 use crate::domain::request::{Common, ConsultRequest, ReviewRequest};
 use crate::domain::time::spoken;
@@ -13,7 +14,7 @@ use crate::service::allowance::Allowance;
 use crate::service::call::Call;
 use crate::service::consult as consults;
 use crate::service::context::Service;
-use crate::service::deliver::{counted, object};
+use crate::service::deliver::object;
 use crate::service::plan::Plan;
 use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Reply};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::diff::patch::Patch;
 use crate::diff::render::{LEGEND, render};
 use crate::diff::sent::SentPatch;
+use crate::domain::count::counted;
 use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName, JobState};
@@ -492,7 +493,10 @@ async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Work
         None => vec!["call consult, review or delegate to start one".to_owned()],
     };
     Ok(Reply {
-        summary: format!("{} jobs of this workspace, {active} of them active.", jobs.len()),
+        summary: format!(
+            "{} of this workspace, {active} of them active.",
+            counted(jobs.len(), "job")
+        ),
         body,
         next_steps,
         warnings,

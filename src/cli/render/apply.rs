@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::cli::render::delegate::mode_name;
 use crate::cli::render::job::text;
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::table::table;
@@ -82,11 +83,11 @@ fn row(file: &Map<String, Value>) -> Vec<String> {
         name = format!("{from} -> {name}");
     }
     let mut notes = Vec::new();
-    notes.extend(text(file, "mode").map(|mode| format!("mode {mode}")));
+    notes.extend(text(file, "mode").map(|mode| mode_name(mode).to_owned()));
     notes.extend(text(file, "risk").map(|risk| format!("high risk: {risk}")));
     notes.extend(text(file, "refused").map(|why| format!("refused: {}", why.replace('_', " "))));
     if file.contains_key("outside_scope") {
-        notes.push("outside of allowed_paths".to_owned());
+        notes.push("outside of the task".to_owned());
     }
     if !notes.is_empty() {
         name = format!("{name}  ({})", notes.join("; "));

@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::cli::render::consult::lists;
 use crate::cli::render::job::text;
-use crate::cli::render::page::{Page, Style, counted};
+use crate::cli::render::page::{Page, Style};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::{review, truncated};
+use crate::domain::count::counted;
 use crate::domain::delegation::{ChangedFile, CheckOutcome, Diffstat, FileChange, Risk, ScopeReport};
 use crate::domain::envelope::{DelegateAnswer, Success};
 use crate::domain::time::spoken;
@@ -87,8 +88,9 @@ fn row(file: &ChangedFile) -> Vec<String> {
         Some(from) => format!("{from} -> {}", file.path),
         None => file.path.clone(),
     };
-    if let Some(mode) = &file.mode {
-        let _ = write!(told, " (mode {mode})");
+    let is_plain = |mode: &str| file.kind == FileChange::Added && mode == "100644";
+    if let Some(mode) = file.mode.as_deref().filter(|mode| !is_plain(mode)) {
+        let _ = write!(told, " ({})", mode_name(mode));
     }
     if let Some(risk) = file.risk {
         let _ = write!(told, " [{}: name it to land it]", risk_name(risk));
@@ -97,6 +99,16 @@ fn row(file: &ChangedFile) -> Vec<String> {
         told.push_str(" [can never land]");
     }
     vec![letter.to_owned(), told]
+}
+
+/// What git's number of a mode means.
+pub(super) fn mode_name(mode: &str) -> &str {
+    match mode {
+        "100644" => "not executable",
+        "100755" => "executable",
+        "120000" => "symbolic link",
+        other => other,
+    }
 }
 
 fn risk_name(risk: Risk) -> &'static str {

@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::cli::next_call::quoted;
 use crate::cli::render::job::text;
-use crate::cli::render::page::{Page, Style, counted};
+use crate::cli::render::page::{Page, Style};
 use crate::cli::render::review;
 use crate::cli::render::table::{facts, table};
+use crate::domain::count::counted;
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::Success;
 
@@ -97,8 +98,10 @@ fn delegate(success: &Success, page: &mut Page) {
                 "disk",
                 number(disk, "bytes_of_a_worktree")
                     .zip(number(disk, "new_worktrees_at_most"))
-                    .map(|(bytes, new)| {
-                        format!("{bytes} bytes for each of {}", counted(new, "new worktree"))
+                    .map(|(bytes, new)| match new {
+                        0 => "no new worktree".to_owned(),
+                        1 => format!("{bytes} bytes for a new worktree"),
+                        _ => format!("{bytes} bytes for each of {}", counted(new, "new worktree")),
                     }),
             ),
         ],

@@ -181,12 +181,6 @@ pub(crate) fn wrap(line: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// Writes a number of things.
-pub(crate) fn counted(count: u64, thing: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {thing}{plural}")
-}
-
 /// Cuts a text to so many characters, with a sign that something is missing.
 pub(crate) fn cut(text: &str, room: usize) -> String {
     if text.chars().count() <= room {

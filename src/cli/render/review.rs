@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::cli::next_call::quoted;
-use crate::cli::render::page::{Page, Style, counted};
+use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{consult, tree, truncated};
+use crate::domain::count::counted;
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::{ReviewAnswer, Success};
 use crate::domain::finding::{Anchor, Finding, Severity, Side};

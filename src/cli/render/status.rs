@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::cli::render::clean;
 use crate::cli::render::job::text;
-use crate::cli::render::page::{Page, Style, counted};
+use crate::cli::render::page::{Page, Style};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
+use crate::domain::count::counted;
 use crate::domain::envelope::Success;
 use crate::domain::time::rfc3339;
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::diff::text::shown_path;
+use crate::domain::count::counted;
 use crate::domain::delegation::Work;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::ApplyRequest;
@@ -68,7 +69,11 @@ pub(super) async fn run(subject: Subject, request: &ApplyRequest, name: Option<&
     }
     let failed = failed_checks(&subject);
     if !failed.is_empty() {
-        warnings.push(format!("{} checks failed: {}", failed.len(), failed.join("; ")));
+        warnings.push(format!(
+            "{} failed: {}",
+            counted(failed.len(), "check"),
+            failed.join("; ")
+        ));
     }
     Ok(Reply {
         summary: format!(
@@ -96,20 +101,25 @@ fn export_fault(error: &ExportError) -> Fault {
     match error {
         ExportError::BadName => Fault::argument("branch", "`branch` is no name that git takes for a branch")
             .hint("use letters, digits, `-`, `_` and `/`, or leave it out"),
-        ExportError::Exists => Fault::argument("branch", "a branch of this name exists, and it was not touched")
-            .hint("pass another name as branch"),
+        ExportError::Exists => {
+            Fault::argument("branch", "a branch of this name exists, and it was not touched")
+                .hint("give the branch another name")
+        }
         ExportError::Filtered { paths } => Fault::argument(
             "files",
             format!(
-                "no branch was made: {} files are stored through Git LFS or another filter, which is not run here: {}",
-                paths.len(),
+                "no branch was made: {} stored through Git LFS or another filter, which is not run here: {}",
+                counted(paths.len(), "file"),
                 names(paths)
             ),
         )
         .allowing(paths.iter().map(|path| shown_path(path)))
-        .hint("leave them out by naming the others in files, or land the result and commit it yourself"),
+        .hint("leave them out by naming the others, or land the result and commit it yourself"),
         ExportError::Conflicts(found) => {
-            let told: Vec<String> = found.iter().map(|found| conflict(found)["path"].to_string()).collect();
+            let told: Vec<String> = found
+                .iter()
+                .map(|found| conflict(found)["path"].to_string())
+                .collect();
             Fault::new(
                 FaultCode::ApplyConflict,
                 format!(

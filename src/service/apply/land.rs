@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::Confirm;
 use crate::diff::text::shown_path;
+use crate::domain::count::counted;
 use crate::domain::delegation::Work;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::ApplyRequest;
@@ -101,15 +102,14 @@ fn decide(
     let failed = failed_checks(subject);
     if !failed.is_empty() && !wish.accept_failed_checks {
         let message = format!(
-            "nothing was changed: {} checks failed: {}",
-            failed.len(),
+            "nothing was changed: {} failed: {}",
+            counted(failed.len(), "check"),
             failed.join("; ")
         );
         return Err(Fault::new(FaultCode::ChecksFailed, message)
             .field("accept_failed_checks")
             .hint(
-                "read their output with job, continue the job with delegate resume, or pass accept_failed_checks if the \
-                 user says so",
+                "read their output, resume the job to have it go on, or accept the failed checks if the user says so",
             )
             .call("job", json!({"id": subject.job.id()})));
     }
@@ -127,7 +127,13 @@ fn conflicts(subject: &Subject, request: &ApplyRequest, plan: &Plan) -> Fault {
             let lines: Vec<String> = found
                 .hunks
                 .iter()
-                .map(|(first, last)| format!("{first}-{last}"))
+                .map(|(first, last)| {
+                    if first == last {
+                        first.to_string()
+                    } else {
+                        format!("{first}-{last}")
+                    }
+                })
                 .collect();
             let lines = if lines.is_empty() {
                 String::new()
@@ -144,8 +150,8 @@ fn conflicts(subject: &Subject, request: &ApplyRequest, plan: &Plan) -> Fault {
         })
         .collect();
     let message = format!(
-        "nothing was changed: {} conflicts with the present files: {}",
-        plan.conflicts.len(),
+        "nothing was changed: {} with the present files: {}",
+        counted(plan.conflicts.len(), "conflict"),
         told.join("; ")
     );
     Fault::new(FaultCode::ApplyConflict, message).call(
@@ -196,8 +202,8 @@ fn question(subject: &Subject, plan: &Plan) -> String {
         ),
         format!("Task: {}", shown_path(subject.job.spec.label.as_bytes())),
         format!(
-            "{} files in {}, +{} -{}",
-            plan.landing(),
+            "{} in {}, +{} -{}",
+            counted(plan.landing(), "file"),
             subject.top_level.display(),
             size.added,
             size.removed
@@ -218,7 +224,11 @@ fn question(subject: &Subject, plan: &Plan) -> String {
     }
     let failed = failed_checks(subject);
     if !failed.is_empty() {
-        lines.push(format!("{} checks FAILED: {}", failed.len(), failed.join("; ")));
+        lines.push(format!(
+            "{} FAILED: {}",
+            counted(failed.len(), "check"),
+            failed.join("; ")
+        ));
     }
     lines.push("It can be undone.".to_owned());
     lines.join("\n")
@@ -260,8 +270,10 @@ fn landed(subject: &Subject, plan: &Plan, landing: &Landing) -> Reply {
     }
     Reply {
         summary: format!(
-            "The result of job {id} landed: {} files, +{} -{}.{note} The index was not touched.",
-            size.files, size.added, size.removed
+            "The result of job {id} landed: {}, +{} -{}.{note} The index was not touched.",
+            counted(size.files, "file"),
+            size.added,
+            size.removed
         ),
         body,
         next_steps: vec![
@@ -293,8 +305,8 @@ fn land_fault(subject: &Subject, request: &ApplyRequest, error: LandError) -> Fa
     match error {
         LandError::Changed { paths } => {
             let message = format!(
-                "nothing was changed: {} files are not what the preview saw: {}",
-                paths.len(),
+                "nothing was changed: the preview saw other content in {}: {}",
+                counted(paths.len(), "file"),
                 names(&paths)
             );
             Fault::new(FaultCode::ApplyTokenStale, message).call(
@@ -312,8 +324,8 @@ pub(super) fn disk_fault(subject: &Subject, error: LandError) -> Fault {
         LandError::Changed { paths } => Fault::new(
             FaultCode::ApplyConflict,
             format!(
-                "nothing was changed: {} files were changed since: {}",
-                paths.len(),
+                "nothing was changed: there are later changes in {}: {}",
+                counted(paths.len(), "file"),
                 names(&paths)
             ),
         )
@@ -334,12 +346,12 @@ pub(super) fn disk_fault(subject: &Subject, error: LandError) -> Fault {
                     .hint("free some space or make the file writable, then make a new preview");
             }
             let message = format!(
-                "a file could not be written ({source}), and {} files could not be put back: {}",
-                not_restored.len(),
+                "a file could not be written ({source}), and {} could not be put back: {}",
+                counted(not_restored.len(), "file"),
                 names(&not_restored)
             );
             Fault::new(code, message).hint(format!(
-                "their earlier bytes are below `{}`; call apply with action undo when the disk is well",
+                "their earlier bytes are below `{}`; undo the landing when the disk is well",
                 subject.folder.landings_path().display()
             ))
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::diff::text::shown_path;
+use crate::domain::count::counted;
 use crate::domain::delegation::{CheckOutcome, Work};
 use crate::domain::fault::Fault;
 use crate::domain::job::JobState;
@@ -205,17 +206,19 @@ fn summary(subject: &Subject, plan: &Plan, failed: &[String]) -> String {
         Fit::Nothing => format!("None of the chosen files of job {id} can land"),
         Fit::Already => format!("What job {id} did is in the files already"),
         Fit::Conflicts => format!(
-            "What job {id} did does not fit the present files: {} conflicts",
-            plan.conflicts.len()
+            "What job {id} did does not fit the present files: {}",
+            counted(plan.conflicts.len(), "conflict")
         ),
         Fit::Clean => format!(
-            "What job {id} did fits the present files: {} files, +{} -{}",
-            size.files, size.added, size.removed
+            "What job {id} did fits the present files: {}, +{} -{}",
+            counted(size.files, "file"),
+            size.added,
+            size.removed
         ),
     };
     let mut notes: Vec<String> = plan.blocks.iter().map(blocked).collect();
     if !failed.is_empty() && plan.fit != Fit::Already {
-        notes.push(format!("{} checks failed", failed.len()));
+        notes.push(format!("{} failed", counted(failed.len(), "check")));
     }
     if notes.is_empty() {
         format!("{head}. Nothing was changed.")
@@ -227,10 +230,13 @@ fn summary(subject: &Subject, plan: &Plan, failed: &[String]) -> String {
 /// Says what stands in the way, in a few words.
 pub(super) fn blocked(block: &Block) -> String {
     match block {
-        Block::Refused(files) => format!("{} files can never land", files.len()),
-        Block::Outside(files) => format!("{} files are outside of allowed_paths", files.len()),
+        Block::Refused(files) => format!("{} can never land", counted(files.len(), "file")),
+        Block::Outside(files) => format!(
+            "{} outside of what the task may change",
+            counted(files.len(), "file")
+        ),
         Block::NeedsNaming(files) => {
-            format!("{} high-risk files must be named in files to land", files.len())
+            format!("{} must be named to land", counted(files.len(), "high-risk file"))
         }
         Block::TooMany { limit, chosen } => format!("{chosen} files are more than the limit of {limit}"),
     }
@@ -432,15 +438,15 @@ pub(super) fn block_fault(subject: &Subject, request: &ApplyRequest, plan: &Plan
     match block {
         Block::Refused(_) => again(
             Fault::new(FaultCode::PolicyDenied, message)
-                .hint("name the other files in files; what these would do is read with job detail=diff"),
+                .hint("name the other files alone; the diff of the job shows what these would do"),
         ),
         Block::Outside(_) | Block::TooMany { .. } => again(
             Fault::new(FaultCode::ScopeViolation, message)
-                .hint("name the files of the task in files, or delegate again with wider allowed_paths"),
+                .hint("name the files of the task alone, or delegate again with wider paths"),
         ),
         Block::NeedsNaming(_) => Fault::new(FaultCode::InvalidArguments, message)
             .field("files")
-            .hint("read them with job detail=diff; then preview with files naming every file that shall land")
+            .hint("read their diff; then preview again and name every file that shall land")
             .call("job", json!({"id": subject.job.id(), "detail": "diff"})),
     }
 }

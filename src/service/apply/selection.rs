@@ -1,6 +1,7 @@
 //! Which of the changed files take part: those that were named, or all; never those that are refused.
 
 use crate::diff::text::shown_path;
+use crate::domain::count::counted;
 use crate::domain::delegation::{ChangedFile, Delegation, FileChange, Refused};
 use crate::domain::fault::Fault;
 use crate::domain::globs::Globs;
@@ -223,8 +224,9 @@ fn unknown(at: usize, name: &str, files: &[Selected]) -> Fault {
     nearest.sort_by_key(|path| std::cmp::Reverse(alike(path)));
     nearest.truncate(NEAREST);
     let message = format!(
-        "`files[{at}]` is none of the {} changed files of the result",
-        files.len()
+        "file {} of those chosen is none of the {} of the result",
+        at + 1,
+        counted(files.len(), "changed file")
     );
     Fault::argument(format!("files[{at}]"), message)
         .allowing(nearest)

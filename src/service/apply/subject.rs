@@ -180,7 +180,7 @@ impl Subject {
             None => format!("job {} ended before it left anything to apply", self.job.id()),
         };
         Fault::argument("id", message)
-            .hint("read what it says with job")
+            .hint("read what it says")
             .call("job", json!({"id": self.job.id()}))
     }
 }

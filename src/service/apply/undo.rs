@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::diff::text::shown_path;
+use crate::domain::count::counted;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::service::apply::land::{disk_fault, left};
@@ -33,9 +34,9 @@ pub(super) async fn run(subject: Subject) -> Outcome {
     }
     Ok(Reply {
         summary: format!(
-            "The landing of job {id} in {} was taken back: {} paths are what they were before.",
+            "The landing of job {id} in {} was taken back: {} as before.",
             landing.top_level.display(),
-            landing.sides.len()
+            counted(landing.sides.len(), "path")
         ),
         body,
         next_steps: vec![format!(
@@ -50,7 +51,8 @@ fn undo_fault(subject: &Subject, error: UndoError) -> Fault {
     match error {
         UndoError::NothingLanded => {
             let message = format!("nothing of job {} is in the files", subject.job.id());
-            Fault::argument("id", message).hint("only a result that landed and was not undone can be undone")
+            Fault::argument("id", message).hint("only a result that landed and was not undone can be undone; the list of worktrees tells what landed")
+                .call("status", json!({"topic": "worktrees"}))
         }
         UndoError::Newer { job } => {
             let message = format!("nothing was changed: job {job} landed on the same files later");

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::diff::text::shown_path;
+use crate::domain::count::counted;
 use crate::domain::delegation::{Delegation, Place};
 use crate::domain::envelope::JobLimits;
 use crate::domain::job::JobKind;
@@ -20,7 +21,7 @@ use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::delegate::start::Start;
 use crate::service::delegate::{Prepared, prepare};
-use crate::service::deliver::{counted, object};
+use crate::service::deliver::object;
 use crate::service::dry_run::{Workplace, command, meta};
 use crate::service::plan::Plan;
 use crate::service::reply::{Outcome, Reply};
@@ -174,7 +175,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
 /// Says what the peer starts from.
 fn started_from(start: &Start) -> String {
     let baseline = &start.baseline;
-    let files = counted(u32::try_from(baseline.files).unwrap_or(u32::MAX), "file");
+    let files = counted(baseline.files, "file");
     if baseline.start.is_some() {
         return "the result of the job that it goes on from".to_owned();
     }
@@ -185,10 +186,7 @@ fn started_from(start: &Start) -> String {
 }
 
 fn creates(runs: usize, is_live: bool) -> Vec<String> {
-    let mut made = vec![format!(
-        "{} in the state directory",
-        counted(u32::try_from(runs).unwrap_or(u32::MAX), "job record")
-    )];
+    let mut made = vec![format!("{} in the state directory", counted(runs, "job record"))];
     made.push("a snapshot in our private store of the repository".to_owned());
     if runs > 1 {
         made.push("one record of the group".to_owned());

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::domain::count::counted;
 use crate::domain::delegation::{Baseline, Dirty};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
@@ -232,15 +233,16 @@ fn dirty(snapshot: &Snapshot, named: &[String]) -> Fault {
     let count = snapshot.uncommitted.len();
     let more = if count > named.len() { ", ..." } else { "" };
     let message = format!(
-        "the workspace has {count} uncommitted files: {}{more}",
+        "the workspace has {}: {}{more}",
+        counted(count, "uncommitted file"),
         named.join(", ")
     );
     Fault::new(FaultCode::DirtyWorkspace, message)
         .field("dirty")
         .allowing(["snapshot", "committed"])
         .hint(
-            "repeat the call with dirty=snapshot, so that codex starts from the files as they are, or with \
-             dirty=committed, so that it starts from the last commit",
+            "say `snapshot` to have codex start from the files as they are, or `committed` to have it start from the last \
+             commit",
         )
 }
 

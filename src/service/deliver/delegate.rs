@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::count::counted;
 use crate::domain::delegation::{CheckOutcome, Place, Work};
 use crate::domain::envelope::DelegateAnswer;
 use crate::domain::time::spoken;
 use crate::redact::{files::is_secret_path, redact_text};
 use crate::service::context::Service;
-use crate::service::deliver::counted;
 use crate::service::deliver::room::{ROOM, json_bytes, shorten_lists, truncated};
 use crate::service::deliver::standing::{self, Applies};
 use crate::service::reply::fields;
@@ -113,14 +113,15 @@ pub(super) fn summary(job: &Job, result: &ResultRecord) -> String {
 pub fn change(work: &Work) -> String {
     let stat = work.diffstat;
     let mut text = format!(
-        "{} (+{} -{})",
+        "{} (+{} -{}",
         counted(stat.files, "file"),
         stat.added,
         stat.removed
     );
     if stat.binary > 0 {
-        let _ = write!(text, ", {} of them binary", stat.binary);
+        let _ = write!(text, ", {} binary", stat.binary);
     }
+    text.push(')');
     text
 }
 
@@ -152,7 +153,7 @@ pub fn problems(work: &Work) -> Option<String> {
 }
 
 fn counted_checks(count: usize) -> String {
-    counted(u32::try_from(count).unwrap_or(u32::MAX), "check")
+    counted(count, "check")
 }
 
 fn has_passed(check: &CheckOutcome) -> bool {
@@ -314,7 +315,7 @@ mod tests {
             },
             ..Work::default()
         };
-        assert_eq!(change(&work), "3 files (+10 -2), 1 of them binary");
+        assert_eq!(change(&work), "3 files (+10 -2, 1 binary)");
     }
 
     #[test]

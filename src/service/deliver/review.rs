@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::count::counted;
 use crate::domain::coverage::CoverageStatus;
 use crate::domain::envelope::ReviewAnswer;
 use crate::domain::finding::Finding;
 use crate::domain::limits;
 use crate::domain::verdict::ReviewStatus;
-use crate::service::deliver::counted;
 use crate::service::deliver::room::{ROOM, cut, json_bytes, shorten_lists, truncated};
 use crate::service::reply::fields;
 use crate::state::directory::{Job, JobDirectory};

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::count::counted;
 use crate::domain::delegation::Work;
 use crate::domain::envelope::{JobLimits, JobView, Meta, NextCall, Usage};
 use crate::domain::fault::{Fault, FaultCode};
@@ -13,7 +14,7 @@ use crate::domain::time::spoken;
 use crate::service::context::Service;
 use crate::service::deliver::delegate::{change, problems};
 use crate::service::deliver::standing::{self, Applies};
-use crate::service::deliver::{self, Listener, counted, object};
+use crate::service::deliver::{self, Listener, object};
 use crate::service::group::overlap::{Candidate, Overlap, Together, forecast};
 use crate::service::group::{Run, runs, state};
 use crate::service::reply::{Outcome, Refusal, Reply};
@@ -157,7 +158,7 @@ fn running(group: &Group, runs: &[Run], view: JobView, meta: Meta) -> Reply {
 }
 
 fn counted_runs(count: usize) -> String {
-    counted(u32::try_from(count).unwrap_or(u32::MAX), "run")
+    counted(count, "run")
 }
 
 /// The runs of one task.
