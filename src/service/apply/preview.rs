@@ -61,6 +61,7 @@ fn nothing(subject: &Subject) -> Reply {
             "call job with id {} to read what it says",
             subject.job.id()
         )],
+        warnings: warnings(subject),
         ..subject.reply()
     }
 }
@@ -221,9 +222,14 @@ fn warnings(subject: &Subject) -> Vec<String> {
             .push("the result was discarded before; it is kept until the job's record is deleted".to_owned());
     }
     if let Some(work) = subject.work().filter(|work| !work.left_out.is_empty()) {
+        let more = match work.left_out.len().saturating_sub(NAMES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first = &work.left_out[..work.left_out.len().min(NAMES)];
         warnings.push(format!(
-            "no part of the result, because they are neither files nor links: {}",
-            work.left_out.join(", ")
+            "no part of the result, because git cannot keep them in it: {}{more}",
+            first.join(", ")
         ));
     }
     warnings
