@@ -558,7 +558,15 @@ fn names_that_git_takes_for_its_own_in_silence_are_told() {
         assert_eq!(names(&listed.into_keys().collect::<Vec<_>>()), ["f", "seen"]);
         assert_eq!(
             names(&collected.left_out),
-            [".git ", ".git.", ".git::$DATA", ".gitmodules", "GIT~1", "a\\.git", "d/.git . "]
+            [
+                ".git ",
+                ".git.",
+                ".git::$DATA",
+                ".gitmodules",
+                "GIT~1",
+                "a\\.git",
+                "d/.git . "
+            ]
         );
     });
 }
@@ -570,7 +578,11 @@ fn what_a_peer_writes_into_a_submodules_folder_is_told() {
         setup.run(&["update-index", "--add", "--cacheinfo", &link]);
         setup.run(&["commit", "-qm", "a submodule"]);
         let tree = Tree::of(setup);
-        assert_eq!(names(&tree.collect().left_out), [""; 0], "an empty one is as it was");
+        assert_eq!(
+            names(&tree.collect().left_out),
+            [""; 0],
+            "an empty one is as it was"
+        );
         tree.write("module/d/new", "the peer's\n");
         let collected = tree.collect();
         assert_eq!(collected.tree, tree.base_tree());

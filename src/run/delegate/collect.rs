@@ -85,7 +85,9 @@ pub(super) fn keep(
     // A peer can leave as many pipes as it likes.
     let unlisted = collected.left_out.len().saturating_sub(limits::CHANGED_LISTED);
     if unlisted > 0 {
-        warnings.push(format!("{unlisted} more paths are no part of the result and are not listed"));
+        warnings.push(format!(
+            "{unlisted} more paths are no part of the result and are not listed"
+        ));
     }
     let work = Work {
         commit: commit.as_str().to_owned(),

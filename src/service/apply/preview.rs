@@ -80,6 +80,9 @@ fn told(subject: &Subject, request: &ApplyRequest, plan: &Plan, token: Option<St
     if more > 0 {
         body.insert("more_files".to_owned(), more.into());
     }
+    if !plan.elsewhere.is_empty() {
+        body.insert("also_changes".to_owned(), elsewhere(plan));
+    }
     for block in &plan.blocks {
         let (name, value) = match block {
             Block::Refused(files) => ("refused", named(files)),
@@ -122,6 +125,17 @@ fn told(subject: &Subject, request: &ApplyRequest, plan: &Plan, token: Option<St
         warnings: warnings(subject),
         ..subject.reply()
     }
+}
+
+/// The places that the landing writes to because files were renamed to them.
+pub(super) fn elsewhere(plan: &Plan) -> Value {
+    named(
+        &plan
+            .elsewhere
+            .iter()
+            .map(|path| shown_path(path))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn applies(fit: Fit) -> &'static str {
