@@ -9,8 +9,10 @@ use crate::domain::fingerprint::sha256_hex;
 use crate::git::clearing::{Survey, Wanted, clear, make_readable, remove_tree, survey};
 use crate::git::command::CHECKOUT;
 use crate::git::private::{copy_index, first_oid};
+use crate::git::working_tree::{Found, look};
 use crate::git::{GitError, Oid, Vault};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
@@ -27,8 +29,8 @@ const READING: &str = "reading-";
 pub struct Collected {
     /// Its tree, raw bytes, without ignored files.
     pub tree: Oid,
-    /// What is no part of it: repositories inside it, and what is neither a file nor a link. Sorted; paths relative to its
-    /// top.
+    /// What is no part of it: repositories inside it, what is in the folder of a submodule, what is neither a file nor a
+    /// link, names that git takes for its own, and paths longer than the system takes. Sorted; paths relative to its top.
     pub left_out: Vec<Vec<u8>>,
 }
 
@@ -207,23 +209,42 @@ impl Vault {
             self.expect("read-tree", &read)?;
         }
         let mut edits = Edits::read(self, place, &index, without)?;
-        edits.put_specials_aside(&survey);
-        edits.put(self, place, &index, base)?;
+        edits.put_aside(&survey);
+        let refused = if edits.put(self, place, &index, base)? == Put::InPart {
+            // What still differs is what git did not take.
+            let mut again = Edits::read(self, place, &index, without)?;
+            again.put_aside(&survey);
+            again.written
+        } else {
+            Vec::new()
+        };
         let written = self.command_in(place, &index, "write-tree").run(&CHECKOUT)?;
         self.expect("write-tree", &written)?;
         Ok(Collected {
             tree: first_oid(&written.stdout).ok_or(GitError::Output {
                 command: "write-tree",
             })?,
-            left_out: self.left_out(place, &index, survey)?,
+            left_out: self.left_out(place, &index, survey, refused)?,
         })
     }
 
     /// Tells what the index does not hold now that it has all it can hold: what a walk met, or the whole repository around
-    /// it, without what is ignored.
-    fn left_out(&self, place: &Path, index: &Path, survey: Survey) -> Result<Vec<Vec<u8>>, GitError> {
+    /// it, without what is ignored. What git refused is never ignored.
+    fn left_out(
+        &self,
+        place: &Path,
+        index: &Path,
+        survey: Survey,
+        refused: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, GitError> {
         let mut met = survey.specials;
-        let mut repositories = Vec::new();
+        met.extend(survey.too_long);
+        met.extend(
+            refused
+                .into_iter()
+                .filter(|path| !is_in_any(path, &survey.git_names)),
+        );
+        let mut repositories = self.filled_modules(place, index)?;
         if !survey.git_names.is_empty() {
             let other = self.command_in(place, index, "ls-files");
             let other = other.args(["-o", "--exclude-standard", "-z"]).run(&CHECKOUT)?;
@@ -248,7 +269,29 @@ impl Vault {
         }
         repositories.append(&mut met);
         repositories.sort();
+        repositories.dedup();
         Ok(repositories)
+    }
+
+    /// Lists the folders of submodules in which something is. They are empty in a worktree of ours, and git looks into none
+    /// of them.
+    fn filled_modules(&self, place: &Path, index: &Path) -> Result<Vec<Vec<u8>>, GitError> {
+        let listed = self.command_in(place, index, "ls-files");
+        let listed = listed.args(["-s", "-z"]).run(&CHECKOUT)?;
+        self.expect("ls-files", &listed)?;
+        let mut filled = Vec::new();
+        for entry in paths(&listed.stdout).filter(|entry| entry.starts_with(b"160000 ")) {
+            let tab = entry.iter().position(|&byte| byte == b'\t');
+            let path = &entry[tab.ok_or(GitError::Output { command: "ls-files" })? + 1..];
+            let folder = place.join(OsStr::from_bytes(path));
+            if look(place, path)? == Found::Folder {
+                let mut inside = fs::read_dir(&folder).map_err(GitError::file("read", &folder))?;
+                if inside.next().is_some() {
+                    filled.push(path.to_vec());
+                }
+            }
+        }
+        Ok(filled)
     }
 
     /// Forgets a worktree whose folder is gone or about to go.
@@ -267,6 +310,17 @@ impl Vault {
         self.expect("read-tree", &read)
     }
 }
+
+/// Whether git took all edits into the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    Whole,
+    /// It passed over names that are its own on some system.
+    InPart,
+}
+
+/// What git 2.39.5 and 2.47.3 write for each name that they pass over without an error.
+const PASSED_OVER: &[u8] = b"Ignoring path ";
 
 /// What the peer changed, as git tells it.
 struct Edits {
@@ -314,8 +368,11 @@ impl Edits {
         Ok(edits)
     }
 
-    /// Takes a file that became a pipe or the like for deleted: git would refuse to add it.
-    fn put_specials_aside(&mut self, survey: &Survey) {
+    /// Takes a file that became a pipe or the like for deleted, and passes over what is too deep: git would fail to add it.
+    fn put_aside(&mut self, survey: &Survey) {
+        if !survey.too_long.is_empty() {
+            self.written.retain(|path| !is_in_any(path, &survey.too_long));
+        }
         if survey.specials.is_empty() {
             return;
         }
@@ -325,7 +382,7 @@ impl Edits {
     }
 
     /// Brings them into the index.
-    fn put(&self, vault: &Vault, place: &Path, index: &Path, base: &Oid) -> Result<(), GitError> {
+    fn put(&self, vault: &Vault, place: &Path, index: &Path, base: &Oid) -> Result<Put, GitError> {
         let update = |arguments: &[&str], stdin: Vec<u8>| {
             vault
                 .command_in(place, index, "update-index")
@@ -343,7 +400,7 @@ impl Edits {
             vault.expect("update-index", &update(&["-z", "--index-info"], orders)?)?;
         }
         if self.written.is_empty() {
-            return Ok(());
+            return Ok(Put::Whole);
         }
         let names: Vec<u8> = self
             .written
@@ -351,12 +408,18 @@ impl Edits {
             .flat_map(|path| [path.as_slice(), b"\0"].concat())
             .collect();
         let arguments = ["--add", "--remove", "--replace", "-z", "--stdin"];
-        if update(&arguments, names.clone())?.is_success() {
-            return Ok(());
+        let mut output = update(&arguments, names.clone())?;
+        if !output.is_success() {
+            // Most likely the peer closed a file of its own; what is still wrong then is told.
+            make_readable(place).map_err(GitError::file("read", place))?;
+            output = update(&arguments, names)?;
+            vault.expect("update-index", &output)?;
         }
-        // Most likely the peer closed a file of its own; what is still wrong then is told.
-        make_readable(place).map_err(GitError::file("read", place))?;
-        vault.expect("update-index", &update(&arguments, names)?)
+        let passed_over = output
+            .stderr
+            .windows(PASSED_OVER.len())
+            .any(|words| words == PASSED_OVER);
+        Ok(if passed_over { Put::InPart } else { Put::Whole })
     }
 }
 

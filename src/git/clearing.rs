@@ -24,6 +24,9 @@ const PLAIN_FOLDER: u32 = 0o755;
 /// system takes, which is 1024 bytes on some.
 const DEEP: usize = 512;
 
+/// Bytes of an absolute path that the system takes, with the zero at its end. Whatever is deeper can only be removed.
+const PATH_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 1024 };
+
 /// The paths of a commit, to compare a folder with.
 #[derive(Debug, Default)]
 pub(super) struct Wanted<'a> {
@@ -77,6 +80,8 @@ pub(super) struct Survey {
     pub specials: Vec<Vec<u8>>,
     /// Whatever has a name that git takes for its own.
     pub git_names: Vec<Vec<u8>>,
+    /// Whatever is so deep that its path is longer than the system takes.
+    pub too_long: Vec<Vec<u8>>,
 }
 
 /// Removes everything below `top` that is not wanted, or is not of the wanted kind, and opens folders that were closed.
@@ -97,7 +102,7 @@ pub(super) fn clear(top: &Path, wanted: &Wanted<'_>, plain: u32) -> io::Result<(
         };
         Ok::<bool, io::Error>(entry.metadata()?.permissions().mode() & 0o7777 == mode)
     };
-    walk(top, |path, entry, kind| {
+    let too_long = walk(top, |path, entry, kind| {
         if path == b".git" {
             return Ok(Next::Pass);
         }
@@ -116,13 +121,18 @@ pub(super) fn clear(top: &Path, wanted: &Wanted<'_>, plain: u32) -> io::Result<(
             fs::remove_file(entry.path())?;
         }
         Ok(Next::Pass)
-    })
+    })?;
+    if too_long.is_empty() {
+        Ok(())
+    } else {
+        Err(ErrorKind::InvalidFilename.into())
+    }
 }
 
 /// Opens all folders below `top` that were closed, and lists what git cannot keep. Folders in `without` are not entered.
 pub(super) fn survey(top: &Path, without: &[Vec<u8>]) -> io::Result<Survey> {
     let mut survey = Survey::default();
-    walk(top, |path, _, kind| {
+    let too_long = walk(top, |path, _, kind| {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         if path == b".git" || without.iter().any(|other| other == path) {
             return Ok(Next::Pass);
@@ -139,6 +149,7 @@ pub(super) fn survey(top: &Path, without: &[Vec<u8>]) -> io::Result<Survey> {
         }
         Ok(Next::Pass)
     })?;
+    survey.too_long = too_long;
     Ok(survey)
 }
 
@@ -150,7 +161,8 @@ pub(super) fn make_readable(top: &Path) -> io::Result<()> {
             grant(&entry.path(), &about, OWNERS_FILE)?;
         }
         Ok(if kind.is_dir() { Next::Enter } else { Next::Pass })
-    })
+    })?;
+    Ok(())
 }
 
 /// Tells whether git takes a name for its own on some file system, and therefore keeps nothing of this name.
@@ -166,8 +178,12 @@ enum Next {
     Pass,
 }
 
-/// Visits everything below a folder by its path relative to it.
-fn walk(top: &Path, mut visit: impl FnMut(&[u8], &DirEntry, FileType) -> io::Result<Next>) -> io::Result<()> {
+/// Visits everything below a folder by its path relative to it, but what is too deep to be named; that is returned.
+fn walk(
+    top: &Path,
+    mut visit: impl FnMut(&[u8], &DirEntry, FileType) -> io::Result<Next>,
+) -> io::Result<Vec<Vec<u8>>> {
+    let mut too_long = Vec::new();
     let mut folders: Vec<Vec<u8>> = vec![Vec::new()];
     while let Some(folder) = folders.pop() {
         let path = if folder.is_empty() {
@@ -184,12 +200,17 @@ fn walk(top: &Path, mut visit: impl FnMut(&[u8], &DirEntry, FileType) -> io::Res
                 inner.push(b'/');
             }
             inner.extend(entry.file_name().into_vec());
+            // One byte for the slash between them, one for the zero.
+            if top.as_os_str().len() + inner.len() + 2 > PATH_BYTES {
+                too_long.push(inner);
+                continue;
+            }
             if let Next::Enter = visit(&inner, &entry, kind)? {
                 folders.push(inner);
             }
         }
     }
-    Ok(())
+    Ok(too_long)
 }
 
 /// Lets the owner work in a folder of a worktree, and takes from it what only a peer can have given.

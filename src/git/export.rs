@@ -101,7 +101,10 @@ impl Vault {
             .command("check-ref-format")
             .args(["--branch", branch])
             .run(&QUERY)?;
-        if !output.is_success() || output.stdout.strip_suffix(b"\n") != Some(branch.as_bytes()) {
+        // Git would take a whole name for a short one and make `refs/heads/refs/heads/x` of it.
+        let is_whole = branch.starts_with("refs/");
+        let is_plain = output.stdout.strip_suffix(b"\n") == Some(branch.as_bytes());
+        if !output.is_success() || !is_plain || is_whole {
             return Err(ExportError::BadName);
         }
         let name = format!("refs/heads/{branch}");

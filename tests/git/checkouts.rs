@@ -544,6 +544,85 @@ fn a_folder_of_any_depth_can_be_removed() {
     assert!(folder.path().is_dir() && !top.exists());
 }
 
+#[test]
+fn names_that_git_takes_for_its_own_in_silence_are_told() {
+    with_a_commit(|setup| {
+        let tree = Tree::of(setup);
+        for name in [".git ", ".git.", ".git::$DATA", "GIT~1", "d/.git . ", "a\\.git"] {
+            tree.write(name, "the peer's\n");
+        }
+        symlink("f", tree.at(".gitmodules")).unwrap();
+        tree.write("seen", "seen\n");
+        let collected = tree.collect();
+        let listed = tree.listed_elsewhere(&collected.tree);
+        assert_eq!(names(&listed.into_keys().collect::<Vec<_>>()), ["f", "seen"]);
+        assert_eq!(
+            names(&collected.left_out),
+            [
+                ".git ",
+                ".git.",
+                ".git::$DATA",
+                ".gitmodules",
+                "GIT~1",
+                "a\\.git",
+                "d/.git . "
+            ]
+        );
+    });
+}
+
+#[test]
+fn what_a_peer_writes_into_a_submodules_folder_is_told() {
+    with_a_commit(|setup| {
+        let link = format!("160000,{},module", setup.oid("HEAD"));
+        setup.run(&["update-index", "--add", "--cacheinfo", &link]);
+        setup.run(&["commit", "-qm", "a submodule"]);
+        let tree = Tree::of(setup);
+        assert_eq!(
+            names(&tree.collect().left_out),
+            [""; 0],
+            "an empty one is as it was"
+        );
+        tree.write("module/d/new", "the peer's\n");
+        let collected = tree.collect();
+        assert_eq!(collected.tree, tree.base_tree());
+        assert_eq!(names(&collected.left_out), ["module"]);
+        fs::remove_dir_all(tree.at("module")).unwrap();
+        fs::create_dir(tree.at("module")).unwrap();
+        repository_in(&tree, "module");
+        let collected = tree.collect();
+        assert_eq!(collected.tree, tree.base_tree());
+        assert_eq!(names(&collected.left_out), ["module"]);
+        tree.vault.reset(&tree.place, &tree.base).unwrap();
+        assert_eq!(names(&tree.collect().left_out), [""; 0]);
+    });
+}
+
+#[test]
+fn a_folder_deeper_than_the_system_takes_costs_no_work_beside_it() {
+    with_a_commit(|setup| {
+        let tree = Tree::of(setup);
+        let name = "n".repeat(200);
+        let mut deep = tree.at("deep");
+        let spare = setup.folder().join("spare");
+        fs::create_dir(&deep).unwrap();
+        fs::write(deep.join("file"), "x").unwrap();
+        for _ in 0..30 {
+            fs::create_dir(&spare).unwrap();
+            fs::rename(&deep, spare.join(&name)).unwrap();
+            fs::rename(&spare, &deep).unwrap();
+        }
+        deep = tree.at("f");
+        fs::write(&deep, "the peer's\n").unwrap();
+        let collected = tree.collect();
+        let listed = tree.listed_elsewhere(&collected.tree);
+        assert_eq!(listed[&b"f"[..]].1, b"the peer's\n");
+        assert_eq!(collected.left_out.len(), 1);
+        assert!(collected.left_out[0].starts_with(b"deep/nnn"));
+        tree.check_reset();
+    });
+}
+
 /// What a random peer does to one path.
 #[derive(Clone, Debug)]
 enum Edit {

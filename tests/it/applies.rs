@@ -731,6 +731,102 @@ fn a_branch_holds_the_result_and_the_files_stay() {
 }
 
 #[test]
+fn a_sub_directory_as_the_workspace_means_its_whole_working_tree() {
+    let world = world();
+    let making = Making::begin(&world);
+    let tree = making.edited(|place| fs::write(place.join("added.txt"), "new\n").unwrap());
+    let id = making.end(&tree, |_, _| {});
+    let before = state_of(&world);
+    let mut server = world.server();
+    let sub = world.work().join("dir");
+    let from_sub = preview(&mut server, &json!({"id": id, "workspace": sub}));
+    let from_top = preview(&mut server, &json!({"id": id}));
+    assert_eq!(from_sub["token"], from_top["token"]);
+    let mut call = land(&id, &from_sub["token"]);
+    call["workspace"] = json!(sub);
+    let landed = server.ok("apply", &call);
+    assert_eq!(landed["meta"]["repo_root"], json!(world.work()));
+    assert_eq!(fs::read(world.work().join("added.txt")).unwrap(), b"new\n");
+    assert!(!sub.join("added.txt").exists());
+    server.ok("apply", &json!({"id": id, "action": "undo", "workspace": sub}));
+    assert_eq!(state_of(&world), before);
+}
+
+#[test]
+fn an_edit_that_would_follow_a_renamed_file_lands_only_where_it_is_shown() {
+    let check = |to: &str, lands: bool| {
+        let world = world();
+        let making = Making::begin(&world);
+        let tree = making.edited(|place| {
+            let text = fs::read_to_string(place.join("a.txt")).unwrap();
+            fs::write(place.join("a.txt"), text.replace("two\n", "TWO\n")).unwrap();
+        });
+        let id = making.end(&tree, |_, _| {});
+        let target = world.work().join(to);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::rename(world.work().join("a.txt"), &target).unwrap();
+        let before = state_of(&world);
+        let mut server = world.server();
+        let shown = preview(&mut server, &json!({"id": id}));
+        if lands {
+            assert_eq!(shown["applies"], "clean", "{shown:#}");
+            assert_eq!(shown["also_changes"], json!([to]), "{shown:#}");
+            server.ok("apply", &land(&id, &shown["token"]));
+            assert!(fs::read_to_string(&target).unwrap().contains("TWO"));
+        } else {
+            assert_eq!(shown["applies"], "conflicts", "{shown:#}");
+            assert_eq!(shown["conflicts"][0]["path"], to, "{shown:#}");
+            assert!(shown.get("token").is_none());
+            assert_eq!(state_of(&world), before);
+        }
+    };
+    check("moved.txt", true);
+    check(".github/workflows/ci.yml", false);
+}
+
+#[test]
+fn the_worktree_that_is_named_is_the_one_that_is_undone() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let other = world.home.private().join("other");
+    world.git(&["worktree", "add", "-q", other.to_str().unwrap(), "-b", "other"]);
+    let mut server = world.server();
+    let here = preview(&mut server, &json!({"id": id}));
+    let there = preview(&mut server, &json!({"id": id, "workspace": other}));
+    let mut crossed = land(&id, &here["token"]);
+    crossed["workspace"] = json!(other);
+    server.fault("apply", &crossed, "apply_token_stale");
+    server.ok("apply", &land(&id, &here["token"]));
+    let mut call = land(&id, &there["token"]);
+    call["workspace"] = json!(other);
+    server.ok("apply", &call);
+    server.ok(
+        "apply",
+        &json!({"id": id, "action": "undo", "workspace": world.work()}),
+    );
+    assert!(!world.work().join("new").exists(), "it was named");
+    assert!(other.join("new").exists(), "it was not");
+    let again = json!({"id": id, "action": "undo", "workspace": world.work()});
+    server.fault("apply", &again, "invalid_arguments");
+    assert!(other.join("new").exists());
+    server.ok("apply", &json!({"id": id, "action": "undo"}));
+    assert!(!other.join("new").exists(), "without a name the newest is meant");
+}
+
+#[test]
+fn a_name_that_is_no_plain_branch_makes_none() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let mut server = world.server();
+    for name in ["-x", "HEAD", "refs/heads/x", "a..b", "a b", "@{-1}", "x.lock", ""] {
+        let call = json!({"id": id, "action": "branch", "branch": name});
+        server.fault("apply", &call, "invalid_arguments");
+    }
+    assert_eq!(state_of(&world), before);
+}
+
+#[test]
 fn what_is_discarded_is_kept() {
     let world = world();
     let id = job(&world, all_kinds);

@@ -55,6 +55,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
         }
     }
     let lists = [
+        ("also_changes", "renamed files, changed where they are now:"),
         ("refused", "can never land:"),
         ("outside_scope", "outside of what the task may change:"),
         ("needs_naming", "high-risk, each must be named with --file:"),

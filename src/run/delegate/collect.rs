@@ -82,6 +82,13 @@ pub(super) fn keep(
         .map(|change| changed_file(change, &hazards))
         .collect();
     let more = changes.len().saturating_sub(limits::CHANGED_LISTED);
+    // A peer can leave as many pipes as it likes.
+    let unlisted = collected.left_out.len().saturating_sub(limits::CHANGED_LISTED);
+    if unlisted > 0 {
+        warnings.push(format!(
+            "{unlisted} more paths are no part of the result and are not listed"
+        ));
+    }
     let work = Work {
         commit: commit.as_str().to_owned(),
         tree: collected.tree.as_str().to_owned(),
@@ -93,7 +100,12 @@ pub(super) fn keep(
         setup: None,
         checks: Vec::new(),
         scope: scope::of_paths(delegation, &changes),
-        left_out: collected.left_out.iter().map(|path| shown_path(path)).collect(),
+        left_out: collected
+            .left_out
+            .iter()
+            .take(limits::CHANGED_LISTED)
+            .map(|path| shown_path(path))
+            .collect(),
     };
     Ok(Kept { work, warnings })
 }

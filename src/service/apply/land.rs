@@ -11,7 +11,9 @@ use crate::domain::delegation::Work;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::ApplyRequest;
 use crate::service::apply::plan::{FileState, Fit, Plan};
-use crate::service::apply::preview::{block_fault, command, conflict, failed_checks, preview_call, rows};
+use crate::service::apply::preview::{
+    block_fault, command, conflict, elsewhere, failed_checks, preview_call, rows,
+};
 use crate::service::apply::subject::{Subject, blocking};
 use crate::service::apply::token::token;
 use crate::service::call::{Call, Consent};
@@ -222,6 +224,12 @@ fn question(subject: &Subject, plan: &Plan) -> String {
             names.join(", ")
         ));
     }
+    if !plan.elsewhere.is_empty() {
+        lines.push(format!(
+            "Renamed files that it changes where they are now: {}",
+            names(&plan.elsewhere)
+        ));
+    }
     let failed = failed_checks(subject);
     if !failed.is_empty() {
         lines.push(format!(
@@ -267,6 +275,9 @@ fn landed(subject: &Subject, plan: &Plan, landing: &Landing) -> Reply {
     }));
     if more > 0 {
         body.insert("more_files".to_owned(), more.into());
+    }
+    if !plan.elsewhere.is_empty() {
+        body.insert("also_changes".to_owned(), elsewhere(plan));
     }
     Reply {
         summary: format!(

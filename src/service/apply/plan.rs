@@ -6,8 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::diff::text::shown_path;
-use crate::domain::delegation::Diffstat;
+use crate::domain::delegation::{Delegation, Diffstat};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::globs::Globs;
+use crate::domain::hazard;
 use crate::git::{Conflict, GitError, Keep, Merged, Oid, Renames, SnapshotOf, TreeChange, Vault};
 use crate::service::apply::selection::{Selected, Selection, Trees};
 use crate::service::apply::subject::{Opened, Subject};
@@ -94,6 +96,8 @@ pub(super) struct Plan {
     pub(super) base: Oid,
     /// The result, narrowed to what may land.
     pub(super) result: Oid,
+    /// What else the landing writes to: where the user moved a file that the result changes. Sorted; none of them is risky.
+    pub(super) elsewhere: Vec<Vec<u8>>,
 }
 
 impl Plan {
@@ -138,10 +142,16 @@ impl Plan {
             wanted: &wanted,
             moved: &moved,
         };
-        let (steps, conflicts) = match landed.tree(vault, &base, &present, &result)? {
+        let (steps, mut conflicts) = match landed.tree(vault, &base, &present, &result)? {
             Merged::Clean { tree } => steps(vault, top, &present, &tree)?,
             Merged::Conflicts(conflicts) => (Vec::new(), conflicts),
         };
+        let elsewhere = elsewhere(&steps, &landing);
+        conflicts.extend(
+            elsewhere
+                .iter()
+                .filter_map(|path| unseen(path, &subject.delegation)),
+        );
         let states = states(&selection, &landed, &conflicts);
         let fit = if wanted.is_empty() {
             Fit::Nothing
@@ -159,6 +169,7 @@ impl Plan {
             fit,
             conflicts,
             steps: if fit == Fit::Clean { steps } else { Vec::new() },
+            elsewhere: if fit == Fit::Clean { elsewhere } else { Vec::new() },
             base,
             result,
             selection,
@@ -317,6 +328,30 @@ fn steps(vault: &Vault, top: &Path, present: &Oid, tree: &Oid) -> Result<(Vec<St
         });
     }
     Ok((steps, conflicts))
+}
+
+/// Lists where a landing writes that is none of the chosen files: a merge follows a file that the user renamed.
+fn elsewhere(steps: &[Step], chosen: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let chosen: BTreeSet<&[u8]> = chosen.iter().map(Vec::as_slice).collect();
+    let others = steps.iter().filter(|step| !chosen.contains(step.path.as_slice()));
+    others.map(|step| step.path.clone()).collect()
+}
+
+/// The conflict of a place that nobody chose and that the task may not change, or only by its name.
+fn unseen(path: &[u8], delegation: &Delegation) -> Option<Conflict> {
+    let is_allowed = Globs::new(&delegation.allowed_paths).is_ok_and(|globs| globs.fit(path));
+    let reason = match hazard::risk(path) {
+        Some(_) => "a file was renamed to it that the result changes, and it is high-risk",
+        None if !is_allowed => {
+            "a file was renamed to it that the result changes, and it is outside of allowed_paths"
+        }
+        None => return None,
+    };
+    Some(Conflict {
+        path: path.to_vec(),
+        reason: reason.to_owned(),
+        hunks: Vec::new(),
+    })
 }
 
 /// Tells whether a change deletes something in this folder.

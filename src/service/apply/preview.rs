@@ -128,6 +128,7 @@ fn nothing(subject: &Subject) -> Reply {
             "call job with id {} to read what it says",
             subject.job.id()
         )],
+        warnings: warnings(subject),
         ..subject.reply()
     }
 }
@@ -145,6 +146,9 @@ fn told(subject: &Subject, request: &ApplyRequest, plan: &Plan, token: Option<St
     }));
     if more > 0 {
         body.insert("more_files".to_owned(), more.into());
+    }
+    if !plan.elsewhere.is_empty() {
+        body.insert("also_changes".to_owned(), elsewhere(plan));
     }
     for block in &plan.blocks {
         let (name, value) = match block {
@@ -188,6 +192,17 @@ fn told(subject: &Subject, request: &ApplyRequest, plan: &Plan, token: Option<St
         warnings: warnings(subject),
         ..subject.reply()
     }
+}
+
+/// The places that the landing writes to because files were renamed to them.
+pub(super) fn elsewhere(plan: &Plan) -> Value {
+    named(
+        &plan
+            .elsewhere
+            .iter()
+            .map(|path| shown_path(path))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn applies(fit: Fit) -> &'static str {
@@ -293,9 +308,14 @@ fn warnings(subject: &Subject) -> Vec<String> {
             .push("the result was discarded before; it is kept until the job's record is deleted".to_owned());
     }
     if let Some(work) = subject.work().filter(|work| !work.left_out.is_empty()) {
+        let more = match work.left_out.len().saturating_sub(NAMES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first = &work.left_out[..work.left_out.len().min(NAMES)];
         warnings.push(format!(
-            "no part of the result, because they are neither files nor links: {}",
-            work.left_out.join(", ")
+            "no part of the result, because git cannot keep them in it: {}{more}",
+            first.join(", ")
         ));
     }
     warnings

@@ -42,6 +42,8 @@ pub(super) struct Subject {
     pub(super) folder: RepositoryFolder,
     /// The working tree to land in.
     pub(super) top_level: PathBuf,
+    /// Whether the call named it.
+    pub(super) is_top_named: bool,
     environment: git::Environment,
 }
 
@@ -93,14 +95,14 @@ impl Subject {
         let result = job.directory.read_result().map_err(Fault::from)?.ok_or_else(|| {
             Fault::new(FaultCode::JobLost, "the job left no result").call("job", json!({"id": job.id()}))
         })?;
-        let top_level = match &request.workspace {
-            // `latest` alone is looked for in a workspace; what lands is told apart from where it was asked for.
-            Some(_) => workspace.readable()?.to_owned(),
-            None => readable(service, &config, &delegation)?,
-        };
         let variables = service.environment().iter();
         let environment =
             git::Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let top_level = match &request.workspace {
+            // `latest` alone is looked for in a workspace; what lands is told apart from where it was asked for.
+            Some(_) => whole(workspace.readable()?.to_owned(), environment.clone()).await?,
+            None => readable(service, &config, &delegation)?,
+        };
         Ok(Self {
             folder: RepositoryFolder::of(&store, &delegation.baseline.common_directory),
             confirm: config.confirm.value,
@@ -109,6 +111,7 @@ impl Subject {
             delegation,
             store,
             top_level,
+            is_top_named: request.workspace.is_some(),
             environment,
         })
     }
@@ -183,6 +186,17 @@ impl Subject {
             .hint("read what it says")
             .call("job", json!({"id": self.job.id()}))
     }
+}
+
+/// The working tree that a folder is in: paths of a result count from its top. One that is in none is returned as it is, and
+/// whoever looks at its files says so.
+async fn whole(folder: PathBuf, environment: git::Environment) -> Result<PathBuf, Fault> {
+    blocking(move || {
+        let git = Git::locate(environment).map_err(|error| git_fault(&error))?;
+        let found = git.discover(&folder);
+        Ok(found.map_or(folder, |repository| repository.top_level().to_owned()))
+    })
+    .await
 }
 
 /// The job's own working tree, if the configuration lets it be read.

@@ -17,7 +17,9 @@ pub(super) async fn run(subject: Subject) -> Outcome {
     let asked = subject.clone();
     let undone = blocking(move || {
         landing::recover(&asked.folder)?;
-        landing::undo(&asked.folder, asked.job.id()).map_err(|error| undo_fault(&asked, error))
+        // A result may have landed in several working trees of the repository.
+        let only = asked.is_top_named.then_some(asked.top_level.as_path());
+        landing::undo_in(&asked.folder, asked.job.id(), only).map_err(|error| undo_fault(&asked, error))
     });
     let landing = undone.await.map_err(|fault| subject.refuse(fault))?;
     let id = subject.job.id();
@@ -50,9 +52,21 @@ pub(super) async fn run(subject: Subject) -> Outcome {
 fn undo_fault(subject: &Subject, error: UndoError) -> Fault {
     match error {
         UndoError::NothingLanded => {
+<<<<<<< HEAD
             let message = format!("nothing of job {} is in the files", subject.job.id());
             Fault::argument("id", message).hint("only a result that landed and was not undone can be undone; the list of worktrees tells what landed")
                 .call("status", json!({"topic": "worktrees"}))
+=======
+            let message = match subject.is_top_named {
+                true => format!(
+                    "nothing of job {} is in the files of `{}`",
+                    subject.job.id(),
+                    subject.top_level.display()
+                ),
+                false => format!("nothing of job {} is in the files", subject.job.id()),
+            };
+            Fault::argument("id", message).hint("only a result that landed and was not undone can be undone")
+>>>>>>> 87df5b22409ef886ba3a8597a277799ea4696644
         }
         UndoError::Newer { job } => {
             let message = format!("nothing was changed: job {job} landed on the same files later");

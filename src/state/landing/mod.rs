@@ -23,7 +23,7 @@ mod recover;
 pub use recover::recover;
 
 mod undo;
-pub use undo::{UndoError, undo};
+pub use undo::{UndoError, undo, undo_in};
 
 mod adopt;
 pub use adopt::{Adopted, adopt};

@@ -210,7 +210,7 @@ fn everything_lands_and_comes_back_to_the_nanosecond() {
             assert!(!after.contains_key(Path::new(gone)), "{gone}");
         }
         assert_eq!(list(&world.repository, 10).unwrap().found.len(), 1);
-        let undone = undo_at_pace(&world.repository, &job(1), pace).unwrap();
+        let undone = undo_at_pace(&world.repository, &job(1), None, pace).unwrap();
         assert_eq!(undone.state, LandingState::Undone);
         assert_eq!(world.tree(), before);
         assert!(matches!(
@@ -290,7 +290,7 @@ fn an_undo_killed_at_any_step_is_whole_or_was_never_begun() {
             world.land(1, &world.steps(), Pace::STRAIGHT).unwrap();
             let after = world.tree();
             if !killed_at(step, exchanging, |pace| {
-                drop(undo_at_pace(&world.repository, &job(1), pace));
+                drop(undo_at_pace(&world.repository, &job(1), None, pace));
             }) {
                 break;
             }

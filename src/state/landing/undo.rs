@@ -42,13 +42,23 @@ impl From<StateError> for UndoError {
 /// Takes the newest landing of a job back: exact bytes and modes. Every file must still be what was put there; folders that
 /// the landing made go if they are empty.
 pub fn undo(repository: &RepositoryFolder, job: &JobId) -> Result<Landing, UndoError> {
-    undo_at_pace(repository, job, Pace::STRAIGHT)
+    undo_in(repository, job, None)
+}
+
+/// As [`undo`], of the last landing in one working tree, or in any when none is named.
+pub fn undo_in(
+    repository: &RepositoryFolder,
+    job: &JobId,
+    only: Option<&Path>,
+) -> Result<Landing, UndoError> {
+    undo_at_pace(repository, job, only, Pace::STRAIGHT)
 }
 
 /// As [`undo`], with a look at every step.
 pub(super) fn undo_at_pace(
     repository: &RepositoryFolder,
     job: &JobId,
+    only: Option<&Path>,
     pace: Pace<'_>,
 ) -> Result<Landing, UndoError> {
     let _lock = take_lock(repository)?;
@@ -65,7 +75,7 @@ pub(super) fn undo_at_pace(
         if landing.state != LandingState::Landed {
             continue;
         }
-        if landing.job == *job {
+        if landing.job == *job && only.is_none_or(|only| landing.top_level == only) {
             found = Some(landing);
             break;
         }
