@@ -1,5 +1,7 @@
 //! Taking a landing back: the exact bytes and modes, or nothing.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use crate::diff::text::shown_path;
@@ -52,21 +54,12 @@ pub(super) async fn run(subject: Subject) -> Outcome {
 fn undo_fault(subject: &Subject, error: UndoError) -> Fault {
     match error {
         UndoError::NothingLanded => {
-<<<<<<< HEAD
-            let message = format!("nothing of job {} is in the files", subject.job.id());
+            let mut message = format!("nothing of job {} is in the files", subject.job.id());
+            if subject.is_top_named {
+                let _ = write!(message, " of `{}`", subject.top_level.display());
+            }
             Fault::argument("id", message).hint("only a result that landed and was not undone can be undone; the list of worktrees tells what landed")
                 .call("status", json!({"topic": "worktrees"}))
-=======
-            let message = match subject.is_top_named {
-                true => format!(
-                    "nothing of job {} is in the files of `{}`",
-                    subject.job.id(),
-                    subject.top_level.display()
-                ),
-                false => format!("nothing of job {} is in the files", subject.job.id()),
-            };
-            Fault::argument("id", message).hint("only a result that landed and was not undone can be undone")
->>>>>>> 87df5b22409ef886ba3a8597a277799ea4696644
         }
         UndoError::Newer { job } => {
             let message = format!("nothing was changed: job {job} landed on the same files later");
