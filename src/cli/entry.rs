@@ -1,5 +1,7 @@
 //! From the words of a command line to its exit code.
 
+mod landing;
+
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::{Future, poll_fn};
@@ -9,23 +11,20 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::task::Poll;
 
-use serde_json::Value;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::command::{CommandLine, command};
-use crate::cli::commands::apply::Landing;
-use crate::cli::commands::clean::{self};
-use crate::cli::commands::contract::{self};
-use crate::cli::commands::demo::{self};
+use crate::cli::commands::clean;
+use crate::cli::commands::contract;
+use crate::cli::commands::demo;
 use crate::cli::commands::logs::{self, LogsError};
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
-use crate::cli::commands::watch::{self};
+use crate::cli::commands::watch;
 use crate::cli::exit::exit_code;
 use crate::cli::input::Input;
 use crate::cli::progress::Progress;
-use crate::cli::question;
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{Look, render};
 use crate::cli::signals::{Signal, Signals};
@@ -34,7 +33,7 @@ use crate::cli::work::{OnSignal, Work, work_of};
 use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::service::call::{Approver, Call, Request};
+use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::sys::{clock, files};
 
@@ -242,73 +241,6 @@ impl Session<'_, '_> {
             }
             Err(signal) => Ok(signal.exit_code()),
         }
-    }
-
-    /// Shows what would land, asks, and lands it. Without a terminal nobody can be asked, so `--yes` must have said so.
-    async fn land(
-        &mut self,
-        landing: &Landing,
-        call: &Call,
-        mut progress: Progress,
-    ) -> io::Result<Result<Envelope, Signal>> {
-        let service = self.service;
-        let mut silent = mpsc::channel(1).1;
-        let work = Box::pin(service.call(Request::Apply(landing.preview.clone()), call.clone()));
-        let looked = self
-            .wait(OnSignal::Leave, call, &progress, &mut silent, work)
-            .await?;
-        let preview = match looked {
-            Ok(Envelope::Success(preview)) => preview,
-            other => return Ok(other),
-        };
-        let field = |name: &str| preview.body.get(name);
-        let token = field("token").and_then(Value::as_str).map(str::to_owned);
-        // What cannot land says why in the words of the landing itself, and asks nobody.
-        let is_ready = token.is_some() && (landing.accept_failed_checks || field("failed_checks").is_none());
-        let mut call = call.clone();
-        if is_ready && !landing.yes {
-            let can_ask = self.streams.stdin_device == Device::Terminal
-                && self.streams.stderr_device == Device::Terminal;
-            if !can_ask {
-                let message = "nothing was changed: there is no terminal to ask whether it may land";
-                let fault = Fault::new(FaultCode::ApplyNeedsApproval, message)
-                    .hint("run the command in a terminal, or add --yes");
-                return Ok(Ok(service.refuse("apply", fault, &call)));
-            }
-            // A line that is redrawn would hide the question.
-            progress.finish();
-            self.show(&Envelope::Success(preview.clone()))?;
-            let agreed = tokio::select! {
-                agreed = question::ask("Put this into your files?") => agreed?,
-                signal = self.signals.next() => return Ok(Err(signal)),
-            };
-            if !agreed {
-                let fault = Fault::new(
-                    FaultCode::ApplyNeedsApproval,
-                    "nothing was changed: you did not agree",
-                )
-                .hint("repeat the command when you want it");
-                return Ok(Ok(service.refuse("apply", fault, &call)));
-            }
-            progress = Progress::start(self.streams.stderr_device, "landing");
-        }
-        call.approver = Some(Approver::given());
-        let work = Box::pin(service.call(Request::Apply(landing.request(token)), call.clone()));
-        self.wait(OnSignal::Finish, &call, &progress, &mut silent, work)
-            .await
-    }
-
-    /// Shows an envelope to the person who is asked about it, apart from the data on stdout.
-    fn show(&mut self, envelope: &Envelope) -> io::Result<()> {
-        let streams = &mut *self.streams;
-        let look = Look {
-            width: streams.width,
-            colour_stdout: streams.colours_stderr(),
-            colour_stderr: streams.colours_stderr(),
-            now_ms: clock::now_ms(),
-        };
-        let rendered = render(envelope, look);
-        streams.stderr.write_all(rendered.stdout.as_bytes())
     }
 
     /// Waits for an envelope and prints the notes that come meanwhile; a signal that makes the command leave without an

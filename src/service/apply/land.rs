@@ -140,7 +140,10 @@ fn conflicts(subject: &Subject, request: &ApplyRequest, plan: &Plan) -> Fault {
             let lines = if lines.is_empty() {
                 String::new()
             } else {
-                format!(", lines {}", lines.join(" and "))
+                match found.hunks.as_slice() {
+                    [(first, last)] if first == last => format!(", line {first}"),
+                    _ => format!(", lines {}", lines.join(" and ")),
+                }
             };
             let text = |name: &str| {
                 told.get(name)
