@@ -827,6 +827,25 @@ fn a_name_that_is_no_plain_branch_makes_none() {
 }
 
 #[test]
+fn a_result_too_large_to_land_says_so_and_changes_nothing() {
+    let world = world();
+    let id = job(&world, |place| {
+        let file = fs::File::create(place.join("huge")).unwrap();
+        file.set_len(300 * 1024 * 1024).unwrap();
+        fs::write(place.join("small"), "small\n").unwrap();
+    });
+    let before = outside_git(&world, state_of(&world));
+    let mut server = world.server();
+    let call = json!({"tool": "apply", "arguments": {"id": id}});
+    let fault = server.fault("dry_run", &call, "input_too_large");
+    eprintln!("{fault:#}");
+    assert!(fault["error"]["message"].as_str().unwrap().contains("huge"));
+    assert_eq!(outside_git(&world, state_of(&world)), before);
+    let shown = preview(&mut server, &json!({"id": id, "files": ["small"]}));
+    assert_eq!(shown["applies"], "clean");
+}
+
+#[test]
 fn what_is_discarded_is_kept() {
     let world = world();
     let id = job(&world, all_kinds);

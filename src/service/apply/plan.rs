@@ -10,6 +10,7 @@ use crate::domain::delegation::{Delegation, Diffstat};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::globs::Globs;
 use crate::domain::hazard;
+use crate::domain::limits::PATCH_BYTES;
 use crate::git::{Conflict, GitError, Keep, Merged, Oid, Renames, SnapshotOf, TreeChange, Vault};
 use crate::service::apply::selection::{Selected, Selection, Trees};
 use crate::service::apply::subject::{Opened, Subject};
@@ -287,6 +288,16 @@ fn steps(vault: &Vault, top: &Path, present: &Oid, tree: &Oid) -> Result<(Vec<St
             .flatten()
     };
     let oids: Vec<&Oid> = entries().map(|entry| &entry.oid).collect();
+    let sizes = vault.sizes(&oids).map_err(fault)?;
+    let bytes: u64 = sizes.iter().flatten().sum();
+    if bytes > PATCH_BYTES as u64 {
+        let paths = changes.iter().flat_map(|change| {
+            let sides = [&change.old, &change.new].into_iter().flatten();
+            sides.map(|_| change.path.as_slice())
+        });
+        let largest = paths.zip(&sizes).max_by_key(|(_, size)| **size);
+        return Err(too_large(largest.map_or(&b""[..], |(path, _)| path), bytes));
+    }
     let mut blobs = if oids.is_empty() {
         Vec::new()
     } else {
@@ -369,6 +380,18 @@ fn in_the_way(expected: &Node, found: &Node) -> &'static str {
         (_, Node::Absent) => "it is not in the working tree, perhaps because of a sparse checkout",
         _ => "it is changing just now",
     }
+}
+
+fn too_large(path: &[u8], bytes: u64) -> Fault {
+    let message = format!(
+        "the files that would change hold {} MB before and after, and {} MB can land at once; the largest is `{}`",
+        bytes / 1024 / 1024,
+        PATCH_BYTES / 1024 / 1024,
+        shown_path(path)
+    );
+    Fault::new(FaultCode::InputTooLarge, message)
+        .field("files")
+        .hint("name some of the other files in files, or let action branch commit the result")
 }
 
 fn unreadable(path: &[u8], error: &std::io::Error) -> Fault {
