@@ -99,6 +99,8 @@ pub(super) struct Plan {
     pub(super) result: Oid,
     /// What else the landing writes to: where the user moved a file that the result changes. Sorted; none of them is risky.
     pub(super) elsewhere: Vec<Vec<u8>>,
+    /// The conflicts of the choice of files with itself, which are among the conflicts.
+    pub(super) displaced: Vec<Conflict>,
 }
 
 impl Plan {
@@ -153,6 +155,12 @@ impl Plan {
                 .iter()
                 .filter_map(|path| unseen(path, &subject.delegation)),
         );
+        let displaced = if selection.is_whole() {
+            Vec::new()
+        } else {
+            displaced(&wanted, &landing)
+        };
+        conflicts.extend(displaced.iter().cloned());
         let states = states(&selection, &landed, &conflicts);
         let fit = if wanted.is_empty() {
             Fit::Nothing
@@ -171,6 +179,7 @@ impl Plan {
             conflicts,
             steps: if fit == Fit::Clean { steps } else { Vec::new() },
             elsewhere: if fit == Fit::Clean { elsewhere } else { Vec::new() },
+            displaced,
             base,
             result,
             selection,
@@ -346,6 +355,22 @@ fn elsewhere(steps: &[Step], chosen: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let chosen: BTreeSet<&[u8]> = chosen.iter().map(Vec::as_slice).collect();
     let others = steps.iter().filter(|step| !chosen.contains(step.path.as_slice()));
     others.map(|step| step.path.clone()).collect()
+}
+
+/// The conflicts of files that were not chosen and that go all the same, because a chosen one is in a folder of their name or
+/// is such a folder.
+fn displaced(wanted: &[TreeChange], chosen: &[Vec<u8>]) -> Vec<Conflict> {
+    let chosen: BTreeSet<&[u8]> = chosen.iter().map(Vec::as_slice).collect();
+    let others = wanted
+        .iter()
+        .filter(|change| !chosen.contains(change.path.as_slice()));
+    others
+        .map(|change| Conflict {
+            path: change.path.clone(),
+            reason: "a chosen file takes its place, and it was not chosen itself".to_owned(),
+            hunks: Vec::new(),
+        })
+        .collect()
 }
 
 /// The conflict of a place that nobody chose and that the task may not change, or only by its name.
