@@ -162,10 +162,10 @@ impl Vault {
             sides.extend(files.filter_map(|(_, oid)| Some((oid.as_ref()?, &record.path))));
         }
         let oids: Vec<&Oid> = sides.iter().map(|(oid, _)| *oid).collect();
-        let sizes = self.sizes(&oids)?;
+        let lengths = self.sizes(&oids)?;
         let mut huge: Vec<LargeFile> = sides
             .iter()
-            .zip(sizes)
+            .zip(lengths)
             .filter_map(|((_, path), size)| Some((path, size?)))
             .filter(|(_, size)| *size > PATCH_BYTES as u64)
             .map(|(path, bytes)| LargeFile {

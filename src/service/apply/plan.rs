@@ -301,8 +301,8 @@ fn steps(vault: &Vault, top: &Path, present: &Oid, tree: &Oid) -> Result<(Vec<St
     let bytes: u64 = sizes.iter().flatten().sum();
     if bytes > PATCH_BYTES as u64 {
         let paths = changes.iter().flat_map(|change| {
-            let sides = [&change.old, &change.new].into_iter().flatten();
-            sides.map(|_| change.path.as_slice())
+            let both = [&change.old, &change.new].into_iter().flatten();
+            both.map(|_| change.path.as_slice())
         });
         let largest = paths.zip(&sizes).max_by_key(|(_, size)| **size);
         return Err(too_large(largest.map_or(&b""[..], |(path, _)| path), bytes));

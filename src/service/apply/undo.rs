@@ -50,14 +50,12 @@ pub(super) async fn run(subject: Subject) -> Outcome {
 fn undo_fault(subject: &Subject, error: UndoError) -> Fault {
     match error {
         UndoError::NothingLanded => {
-            let message = match subject.is_top_named {
-                true => format!(
-                    "nothing of job {} is in the files of `{}`",
-                    subject.job.id(),
-                    subject.top_level.display()
-                ),
-                false => format!("nothing of job {} is in the files", subject.job.id()),
+            let place = if subject.is_top_named {
+                format!(" of `{}`", subject.top_level.display())
+            } else {
+                String::new()
             };
+            let message = format!("nothing of job {} is in the files{place}", subject.job.id());
             Fault::argument("id", message).hint("only a result that landed and was not undone can be undone")
         }
         UndoError::Newer { job } => {
