@@ -199,12 +199,19 @@ impl<'a> Normal<'a> {
 
     /// Takes files into the index, some at a time, so that a large change does not need the room twice.
     fn add(&self, place: &Place, files: &[(&[u8], &Oid)]) -> Result<(), GitError> {
-        let sizes = self.sizes(files)?;
+        let oids: Vec<&Oid> = files.iter().map(|(_, oid)| *oid).collect();
+        // One that is missing is told when its bytes are asked for.
+        let sizes: Vec<usize> = self
+            .vault
+            .sizes(&oids)?
+            .into_iter()
+            .map(|size| usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX))
+            .collect();
         let mut at = 0;
         while at < files.len() {
             let mut bytes = 0;
             let mut fits = |size: &&usize| {
-                bytes += **size;
+                bytes = usize::saturating_add(bytes, **size);
                 bytes <= BATCH_BYTES
             };
             let count = sizes[at..].iter().take_while(&mut fits).count().max(1);
@@ -228,28 +235,6 @@ impl<'a> Normal<'a> {
             at += count;
         }
         Ok(())
-    }
-
-    fn sizes(&self, files: &[(&[u8], &Oid)]) -> Result<Vec<usize>, GitError> {
-        let mut question = Vec::new();
-        for (_, oid) in files {
-            question.extend(format!("{oid}\n").into_bytes());
-        }
-        let output = self
-            .vault
-            .command("cat-file")
-            .args(["--batch-check=%(objectsize)"])
-            .stdin(question)
-            .run(&LIST)?;
-        self.vault.expect("cat-file", &output)?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        // One that is missing is told when its bytes are asked for.
-        let sizes: Vec<usize> = text.lines().map(|line| line.parse().unwrap_or(0)).collect();
-        if sizes.len() == files.len() {
-            Ok(sizes)
-        } else {
-            Err(GitError::Output { command: "cat-file" })
-        }
     }
 
     /// Writes the attributes, but not where a changed file of the side stands in their way.

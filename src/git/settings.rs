@@ -131,7 +131,8 @@ impl Settings {
 }
 
 /// Copied settings that say how one working tree holds its files. Ours holds them byte for byte, whole, on another disk.
-const OF_ONE_WORKING_TREE: [&str; 8] = [
+const OF_ONE_WORKING_TREE: [&str; 9] = [
+    "ignorecase",
     "filemode",
     "symlinks",
     "trustctime",

@@ -102,6 +102,7 @@ impl Vault {
         } else {
             self.pick(from, to, paths)?
         };
+        self.refuse_huge(from, &part)?;
         let outcome = self
             .command("diff-tree")
             .args(PATCH_ARGUMENTS)
@@ -114,6 +115,74 @@ impl Vault {
             }),
             Err(error) => Err(error),
             Ok(output) => self.expect("diff-tree", &output).map(|()| output.stdout),
+        }
+    }
+
+    /// Returns the sizes of objects in bytes, in this order; nothing for one that is not here.
+    pub fn sizes(&self, oids: &[&Oid]) -> Result<Vec<Option<u64>>, GitError> {
+        if oids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut question = Vec::new();
+        for oid in oids {
+            question.extend(format!("{oid}\n").into_bytes());
+        }
+        let output = self
+            .command("cat-file")
+            .args(["--batch-check=%(objectsize)", "--buffer"])
+            .stdin(question)
+            .run(&CHECKOUT)?;
+        self.expect("cat-file", &output)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let sizes: Vec<Option<u64>> = text.lines().map(|line| line.parse().ok()).collect();
+        if sizes.len() == oids.len() {
+            Ok(sizes)
+        } else {
+            Err(GitError::Output { command: "cat-file" })
+        }
+    }
+
+    /// Refuses a patch of a file larger than any patch may be: git holds both sides of a binary one whole, and zeros, of which
+    /// a sparse file has any number, would come out small.
+    fn refuse_huge(&self, from: &Oid, to: &Oid) -> Result<(), GitError> {
+        let output = self
+            .command("diff-tree")
+            .args(["-r", "-z", "--raw", "--no-abbrev", "--no-renames"])
+            .args(["--end-of-options", from.as_str(), to.as_str()])
+            .run(&CHECKOUT)?;
+        self.expect("diff-tree", &output)?;
+        let (records, _) = parse_raw(&output.stdout, "diff-tree")?;
+        let mut sides = Vec::new();
+        for record in &records {
+            let both = [
+                (record.old_mode, &record.old_oid),
+                (record.new_mode, &record.new_oid),
+            ];
+            let files = both.into_iter().filter(|(mode, _)| *mode != GITLINK);
+            sides.extend(files.filter_map(|(_, oid)| Some((oid.as_ref()?, &record.path))));
+        }
+        let oids: Vec<&Oid> = sides.iter().map(|(oid, _)| *oid).collect();
+        let lengths = self.sizes(&oids)?;
+        let mut huge: Vec<LargeFile> = sides
+            .iter()
+            .zip(lengths)
+            .filter_map(|((_, path), size)| Some((path, size?)))
+            .filter(|(_, size)| *size > PATCH_BYTES as u64)
+            .map(|(path, bytes)| LargeFile {
+                path: shown_path(path),
+                bytes,
+                added: 0,
+                removed: 0,
+            })
+            .collect();
+        huge.truncate(LARGEST);
+        if huge.is_empty() {
+            Ok(())
+        } else {
+            Err(GitError::DiffTooLarge {
+                limit: PATCH_BYTES,
+                largest: huge,
+            })
         }
     }
 

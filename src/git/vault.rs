@@ -314,6 +314,10 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
     text.push_str(&settings.to_config_elsewhere());
     // No working tree of its own: a command without one must not take the folder it runs in for it. Worktrees that are
     // linked to it have theirs all the same.
+    // What the disk of the worktrees does with names, not that of the user's files: git hides a file whose name differs from
+    // another's by case alone where it is told that the two are one.
+    let ignores_case = directory.join("OBJECTS").exists();
+    let _ = writeln!(text, "[core]\n\tignorecase = {ignores_case}");
     text.push_str("[core]\n\tbare = true\n\tfsmonitor = false\n\thooksPath = /dev/null\n");
     text.push_str("\tautocrlf = false\n\tsafecrlf = false\n\tlogAllRefUpdates = false\n");
     // Several workers delete and set refs at once; each holds a lock for milliseconds.

@@ -623,6 +623,35 @@ fn a_folder_deeper_than_the_system_takes_costs_no_work_beside_it() {
     });
 }
 
+#[test]
+fn a_repository_that_ignores_case_hides_no_new_file() {
+    with_a_commit(|setup| {
+        setup.run(&["config", "core.ignorecase", "true"]);
+        let tree = Tree::of(setup);
+        if tree.at("F").exists() {
+            return;
+        }
+        tree.write("F", "another one\n");
+        let listed = tree.listed_elsewhere(&tree.collect().tree);
+        assert_eq!(names(&listed.into_keys().collect::<Vec<_>>()), ["F", "f"]);
+    });
+}
+
+#[test]
+fn a_file_larger_than_a_patch_makes_no_patch_and_costs_no_memory() {
+    with_a_commit(|setup| {
+        let tree = Tree::of(setup);
+        let file = fs::File::create(tree.at("huge")).unwrap();
+        file.set_len(300 * 1024 * 1024).unwrap();
+        let collected = tree.collect();
+        let refused = tree.vault.patch(&tree.base_tree(), &collected.tree, &[]);
+        assert!(
+            matches!(refused, Err(crosscheck::git::GitError::DiffTooLarge { .. })),
+            "its zeros would fit, and git would hold all of it twice"
+        );
+    });
+}
+
 /// What a random peer does to one path.
 #[derive(Clone, Debug)]
 enum Edit {

@@ -827,6 +827,25 @@ fn a_name_that_is_no_plain_branch_makes_none() {
 }
 
 #[test]
+fn a_result_too_large_to_land_says_so_and_changes_nothing() {
+    let world = world();
+    let id = job(&world, |place| {
+        let file = fs::File::create(place.join("huge")).unwrap();
+        file.set_len(300 * 1024 * 1024).unwrap();
+        fs::write(place.join("small"), "small\n").unwrap();
+    });
+    let before = outside_git(&world, state_of(&world));
+    let mut server = world.server();
+    let call = json!({"tool": "apply", "arguments": {"id": id}});
+    let fault = server.fault("dry_run", &call, "input_too_large");
+    eprintln!("{fault:#}");
+    assert!(fault["error"]["message"].as_str().unwrap().contains("huge"));
+    assert_eq!(outside_git(&world, state_of(&world)), before);
+    let shown = preview(&mut server, &json!({"id": id, "files": ["small"]}));
+    assert_eq!(shown["applies"], "clean");
+}
+
+#[test]
 fn what_is_discarded_is_kept() {
     let world = world();
     let id = job(&world, all_kinds);
@@ -855,4 +874,78 @@ fn clean_tells_before_it_removes() {
     let mut server = world.server();
     let status = server.ok("status", &json!({"topic": "worktrees"}));
     assert!(status["repositories"].is_array(), "{status:#}");
+}
+
+#[test]
+fn a_part_that_needs_another_part_says_so() {
+    let world = world();
+    let id = job(&world, |place| {
+        fs::remove_file(place.join("gone.txt")).unwrap();
+        fs::create_dir(place.join("gone.txt")).unwrap();
+        fs::write(place.join("gone.txt/inner"), "inner\n").unwrap();
+    });
+    let before = state_of(&world);
+    let mut server = world.server();
+    let shown = preview(&mut server, &json!({"id": id, "files": ["gone.txt/inner"]}));
+    assert_eq!(shown["conflicts"][0]["path"], "gone.txt", "{shown:#}");
+    assert!(shown.get("token").is_none());
+    let call = json!({"id": id, "action": "branch", "branch": "part", "files": ["gone.txt/inner"]});
+    server.fault("apply", &call, "apply_conflict");
+    assert_eq!(state_of(&world), before);
+    let shown = preview(
+        &mut server,
+        &json!({"id": id, "files": ["gone.txt/inner", "gone.txt"]}),
+    );
+    server.ok(
+        "apply",
+        &json!({"id": id, "action": "land", "token": shown["token"],
+        "files": ["gone.txt/inner", "gone.txt"]}),
+    );
+    assert_eq!(fs::read(world.work().join("gone.txt/inner")).unwrap(), b"inner\n");
+    server.ok("apply", &json!({"id": id, "action": "undo"}));
+    assert_eq!(state_of(&world), before);
+}
+
+#[test]
+fn outside_of_a_sparse_checkout_and_in_a_sha256_repository_a_landing_shows_what_it_writes() {
+    let world = World::new(Scripted::well());
+    world.git(&["init", "-q", "--object-format=sha256"]);
+    for path in ["in/a.txt", "out/b.txt"] {
+        world.write(path, "one\n");
+    }
+    world.git(&["add", "."]);
+    world.git(&["commit", "-qm", "one"]);
+    world.git(&["sparse-checkout", "set", "--cone", "in"]);
+    assert!(!world.work().join("out").exists());
+    let id = job(&world, |place| {
+        fs::write(place.join("in/a.txt"), "two\n").unwrap();
+        fs::write(place.join("out/b.txt"), "two\n").unwrap();
+    });
+    let before = state_of(&world);
+    let mut server = world.server();
+    let shown = preview(&mut server, &json!({"id": id}));
+    assert_eq!(shown["conflicts"][0]["path"], "out/b.txt", "{shown:#}");
+    assert_eq!(state_of(&world), before);
+    let shown = preview(&mut server, &json!({"id": id, "files": ["in/a.txt"]}));
+    let mut call = land(&id, &shown["token"]);
+    call["files"] = json!(["in/a.txt"]);
+    server.ok("apply", &call);
+    assert_eq!(fs::read(world.work().join("in/a.txt")).unwrap(), b"two\n");
+    assert!(!world.work().join("out").exists());
+}
+
+#[test]
+fn an_undo_after_a_checkout_of_another_branch_changes_nothing() {
+    let world = world();
+    world.git(&["branch", "other"]);
+    let id = job(&world, all_kinds);
+    let mut server = world.server();
+    let shown = preview(&mut server, &json!({"id": id}));
+    server.ok("apply", &land(&id, &shown["token"]));
+    world.git(&["add", "."]);
+    world.git(&["commit", "-qm", "landed"]);
+    world.git(&["checkout", "-q", "other"]);
+    let before = state_of(&world);
+    server.fault("apply", &json!({"id": id, "action": "undo"}), "apply_conflict");
+    assert_eq!(state_of(&world), before);
 }

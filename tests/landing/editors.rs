@@ -6,6 +6,7 @@ use crosscheck::state::landing::{
 };
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Landings tried while the editor writes.
@@ -95,4 +96,25 @@ fn an_undo_does_not_overwrite_what_was_saved_since() {
     assert_eq!(look(&world.top(), b"f").unwrap(), Node::of(0o100_644, b"saved"));
     let landing = landed_by(&world.state, &job(1)).unwrap().unwrap();
     assert_eq!(landing.state, LandingState::Landed);
+}
+
+#[test]
+fn the_right_to_run_as_the_owner_does_not_pass_to_other_bytes() {
+    let world = World::new();
+    world.write("tool", "mine\n");
+    world.commit();
+    let vault = world.vault();
+    let tool = world.top().join("tool");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o6755)).unwrap();
+    let mode = || fs::metadata(&tool).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(), 0o6755);
+    let present = world.snapshot(&vault);
+    let result = world.peer(&vault, |top| fs::write(top.join("tool"), "the peer's\n").unwrap());
+    world.land(1, &World::steps(&vault, &present, &result)).unwrap();
+    assert_eq!(
+        (fs::read(&tool).unwrap(), mode()),
+        (b"the peer's\n".to_vec(), 0o755)
+    );
+    undo(&world.state, &job(1)).unwrap();
+    assert_eq!((fs::read(&tool).unwrap(), mode()), (b"mine\n".to_vec(), 0o6755));
 }

@@ -37,6 +37,19 @@ pub(super) async fn run(subject: Subject, request: &ApplyRequest, name: Option<&
         if let Some(block) = hard {
             return Err(block_fault(&asked, &request, &plan, block));
         }
+        // What does not fit the present files may fit the commit; what does not fit itself fits nothing.
+        if let Some(found) = plan.displaced.first() {
+            return Err(Fault::new(
+                FaultCode::ApplyConflict,
+                format!(
+                    "no branch was made: {}: {}",
+                    shown_path(&found.path),
+                    found.reason
+                ),
+            )
+            .field("files")
+            .hint("name that file in files too"));
+        }
         let head = asked.delegation.baseline.head.as_deref().ok_or_else(|| {
             Fault::new(
                 FaultCode::NoCommitYet,

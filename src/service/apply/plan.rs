@@ -10,6 +10,7 @@ use crate::domain::delegation::{Delegation, Diffstat};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::globs::Globs;
 use crate::domain::hazard;
+use crate::domain::limits::PATCH_BYTES;
 use crate::git::{Conflict, GitError, Keep, Merged, Oid, Renames, SnapshotOf, TreeChange, Vault};
 use crate::service::apply::selection::{Selected, Selection, Trees};
 use crate::service::apply::subject::{Opened, Subject};
@@ -98,6 +99,8 @@ pub(super) struct Plan {
     pub(super) result: Oid,
     /// What else the landing writes to: where the user moved a file that the result changes. Sorted; none of them is risky.
     pub(super) elsewhere: Vec<Vec<u8>>,
+    /// The conflicts of the choice of files with itself, which are among the conflicts.
+    pub(super) displaced: Vec<Conflict>,
 }
 
 impl Plan {
@@ -152,6 +155,12 @@ impl Plan {
                 .iter()
                 .filter_map(|path| unseen(path, &subject.delegation)),
         );
+        let displaced = if selection.is_whole() {
+            Vec::new()
+        } else {
+            displaced(&wanted, &landing)
+        };
+        conflicts.extend(displaced.iter().cloned());
         let states = states(&selection, &landed, &conflicts);
         let fit = if wanted.is_empty() {
             Fit::Nothing
@@ -170,6 +179,7 @@ impl Plan {
             conflicts,
             steps: if fit == Fit::Clean { steps } else { Vec::new() },
             elsewhere: if fit == Fit::Clean { elsewhere } else { Vec::new() },
+            displaced,
             base,
             result,
             selection,
@@ -287,6 +297,16 @@ fn steps(vault: &Vault, top: &Path, present: &Oid, tree: &Oid) -> Result<(Vec<St
             .flatten()
     };
     let oids: Vec<&Oid> = entries().map(|entry| &entry.oid).collect();
+    let sizes = vault.sizes(&oids).map_err(fault)?;
+    let bytes: u64 = sizes.iter().flatten().sum();
+    if bytes > PATCH_BYTES as u64 {
+        let paths = changes.iter().flat_map(|change| {
+            let both = [&change.old, &change.new].into_iter().flatten();
+            both.map(|_| change.path.as_slice())
+        });
+        let largest = paths.zip(&sizes).max_by_key(|(_, size)| **size);
+        return Err(too_large(largest.map_or(&b""[..], |(path, _)| path), bytes));
+    }
     let mut blobs = if oids.is_empty() {
         Vec::new()
     } else {
@@ -337,6 +357,22 @@ fn elsewhere(steps: &[Step], chosen: &[Vec<u8>]) -> Vec<Vec<u8>> {
     others.map(|step| step.path.clone()).collect()
 }
 
+/// The conflicts of files that were not chosen and that go all the same, because a chosen one is in a folder of their name or
+/// is such a folder.
+fn displaced(wanted: &[TreeChange], chosen: &[Vec<u8>]) -> Vec<Conflict> {
+    let chosen: BTreeSet<&[u8]> = chosen.iter().map(Vec::as_slice).collect();
+    let others = wanted
+        .iter()
+        .filter(|change| !chosen.contains(change.path.as_slice()));
+    others
+        .map(|change| Conflict {
+            path: change.path.clone(),
+            reason: "a chosen file takes its place, and it was not chosen itself".to_owned(),
+            hunks: Vec::new(),
+        })
+        .collect()
+}
+
 /// The conflict of a place that nobody chose and that the task may not change, or only by its name.
 fn unseen(path: &[u8], delegation: &Delegation) -> Option<Conflict> {
     let is_allowed = Globs::new(&delegation.allowed_paths).is_ok_and(|globs| globs.fit(path));
@@ -369,6 +405,18 @@ fn in_the_way(expected: &Node, found: &Node) -> &'static str {
         (_, Node::Absent) => "it is not in the working tree, perhaps because of a sparse checkout",
         _ => "it is changing just now",
     }
+}
+
+fn too_large(path: &[u8], bytes: u64) -> Fault {
+    let message = format!(
+        "the files that would change hold {} MB before and after, and {} MB can land at once; the largest is `{}`",
+        bytes / 1024 / 1024,
+        PATCH_BYTES / 1024 / 1024,
+        shown_path(path)
+    );
+    Fault::new(FaultCode::InputTooLarge, message)
+        .field("files")
+        .hint("name some of the other files in files, or let action branch commit the result")
 }
 
 fn unreadable(path: &[u8], error: &std::io::Error) -> Fault {

@@ -372,10 +372,11 @@ pub(super) fn exchange(path: &Place, waiting: &Place, aside: &Place, pace: Pace<
 }
 
 /// Makes a file beside its target. A new one gets what the process's umask leaves, as git does it; one that replaces a file
-/// keeps its bits but for the right to execute it.
+/// keeps its bits but for the right to execute it, and for those that let others run it as its owner: they were given to
+/// other bytes.
 fn create(place: &Place, after: &Node, exact: Option<u32>, kept: Option<&Kept>) -> io::Result<File> {
     let executable = matches!(after, Node::File { executable: true, .. });
-    let mode = exact.or_else(|| Some(with_execute(kept?.mode?, executable)));
+    let mode = exact.or_else(|| Some(with_execute(kept?.mode? & 0o777, executable)));
     let Some(mode) = mode else {
         return place.create(if executable { 0o777 } else { 0o666 });
     };
