@@ -64,7 +64,7 @@ case "$prompt" in
   trap 'exit 1' INT TERM
   while :; do sleep 0.05; done;;
 *"golden: edit"*)
-  printf 'edited\n' > src/new.txt
+  printf 'edited\n' > src/new.txt; chmod +x src/new.txt
   say '{\"report\":\"A file was added.\",\"risks\":[],\"remaining\":[],\"questions\":[],\"assumptions\":[]}';;
 *"golden: fail"*)
   echo '{"type":"error","message":"unexpected status 401 Unauthorized: Missing bearer"}'
