@@ -50,7 +50,7 @@ impl HeldLock {
 
     /// Lets go at once. Dropping does so only when no child that was being started at the moment has a copy of the
     /// descriptor any more, which it closes milliseconds later.
-    pub fn release(self) {
+    pub fn release(&self) {
         let _ = self.0.unlock();
     }
 

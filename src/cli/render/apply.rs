@@ -84,7 +84,10 @@ fn row(file: &Map<String, Value>) -> Vec<String> {
         name = format!("{from} -> {name}");
     }
     let mut notes = Vec::new();
-    notes.extend(text(file, "mode").map(|mode| mode_name(mode).to_owned()));
+    // What everybody expects of a new file is not told.
+    let is_plain = |mode: &&str| text(file, "kind") == Some("added") && *mode == "100644";
+    let mode = text(file, "mode").filter(|mode| !is_plain(mode));
+    notes.extend(mode.map(|mode| mode_name(mode).to_owned()));
     notes.extend(text(file, "risk").map(|risk| format!("high risk: {risk}")));
     notes.extend(text(file, "refused").map(|why| format!("refused: {}", why.replace('_', " "))));
     if file.contains_key("outside_scope") {

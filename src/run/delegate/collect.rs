@@ -261,10 +261,7 @@ fn changed_file(change: &TreeChange, hazards: &Hazards) -> ChangedFile {
         path: shown_path(&change.path),
         from: change.from.as_deref().map(shown_path),
         kind: kind(change),
-        // What everybody expects of a new file is not told.
-        mode: new
-            .filter(|new| old != Some(*new) && (old.is_some() || *new != 0o100_644))
-            .map(|mode| format!("{mode:06o}")),
+        mode: new.filter(|_| old != new).map(|mode| format!("{mode:06o}")),
         risk,
         refused: hazard::refused(&hazards.candidate(change), &hazards.facts),
     }

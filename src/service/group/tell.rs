@@ -217,6 +217,12 @@ impl<'a> Task<'a> {
         self.attempts.get(at).map(|(run, _)| *run)
     }
 
+    /// The first attempt that was ended and had changed something by then; it counts only where none came to its end.
+    fn left(&self) -> Option<&'a Run> {
+        let mut runs = self.attempts.iter().map(|(run, _)| *run);
+        runs.find(|run| work(run).is_some_and(|work| !work.is_empty()))
+    }
+
     fn shown(&self) -> Value {
         let attempts: Vec<Value> = self
             .attempts
@@ -356,7 +362,14 @@ fn of_task(task: &Task<'_>) -> String {
             format!("attempts {} tie, {}", names.join(" and "), told(run))
         }
         (_, Some(run)) => told(run),
-        (_, None) => "nothing to land".to_owned(),
+        (_, None) => match task.left() {
+            Some(run) => format!(
+                "no attempt came to its end; attempt {} left {}",
+                run.place.attempt,
+                told(run)
+            ),
+            None => "nothing to land".to_owned(),
+        },
     }
 }
 
@@ -365,7 +378,7 @@ fn steps(tasks: &[Task<'_>], overlap: &[Overlap]) -> Vec<String> {
     let mut steps: Vec<String> = tasks
         .iter()
         .filter_map(|task| {
-            let job = &task.best()?.place.job;
+            let job = &task.best().or_else(|| task.left())?.place.job;
             Some(format!(
                 "for {}: call dry_run with tool apply and arguments {{\"id\": \"{job}\"}} to see what landing it would do",
                 task.id

@@ -38,8 +38,7 @@ pub struct HeldTree {
     folder: TreeFolder,
     /// Whether it still holds what the continued job had left in it, ignored files too.
     pub is_continued: bool,
-    // Dropping it lets go.
-    _lock: HeldLock,
+    lock: HeldLock,
 }
 
 /// What a worktree is taken for.
@@ -88,7 +87,7 @@ impl HeldTree {
             repository: repository.clone(),
             folder,
             is_continued: false,
-            _lock: lock,
+            lock,
         }
     }
 
@@ -133,6 +132,14 @@ impl HeldTree {
     }
 }
 
+impl Drop for HeldTree {
+    /// Lets go at once. A git that another thread starts at this moment has a copy of the descriptor for some milliseconds,
+    /// and whoever continues the job would find the worktree held and take another one.
+    fn drop(&mut self) {
+        self.lock.release();
+    }
+}
+
 impl Purpose<'_> {
     /// Takes the worktree that an earlier job left, as it is if it still holds what that job's result says.
     fn go_on(&self, earlier: &JobId) -> Option<HeldTree> {
@@ -150,10 +157,11 @@ impl Purpose<'_> {
             Ok(self.vault.adopt(&folder.tree(), self.start)?)
         };
         match adopt() {
-            Ok(()) => Some(HeldTree {
-                is_continued: true,
-                ..HeldTree::of(self.repository, folder, lock)
-            }),
+            Ok(()) => {
+                let mut held = HeldTree::of(self.repository, folder, lock);
+                held.is_continued = true;
+                Some(held)
+            }
             Err(error) => {
                 self.give_up(&folder, &error);
                 None
