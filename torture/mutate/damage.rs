@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crosscheck::domain::job::JobState;
+use crosscheck::state::record::VERSION;
 use serde_json::{Value, json};
 
 use super::healthy::Healthy;
@@ -250,7 +251,7 @@ fn retype(healthy: &Healthy, job: usize, dice: &mut Dice) -> Damage {
 
 fn newer(healthy: &Healthy, job: usize, dice: &mut Dice) -> Damage {
     let record = record_of(healthy, job, dice);
-    let version = [2, 3, 99, u32::MAX][dice.below(4)];
+    let version = [VERSION + 1, VERSION + 2, 99, u32::MAX][dice.below(4)];
     let text = [
         json!({"version": version}),
         json!({"job": {"of": "tomorrow"}, "version": version}),
