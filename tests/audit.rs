@@ -315,6 +315,23 @@ fn an_answer_that_is_not_what_the_peer_said() {
 }
 
 #[test]
+fn a_shortened_answer_that_is_not_what_the_peer_said() {
+    let mut world = World::new();
+    let path = world.path(SUCCEEDED, "result.json");
+    let mut result: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    result.as_object_mut().unwrap().remove("raw");
+    result["warnings"] = serde_json::json!([crosscheck::run::keep::LEFT_OUT]);
+    fs::write(&path, result.to_string()).unwrap();
+    world.memory = Memory::default();
+    assert_eq!(world.rules(), [Rule::Answer], "it holds nothing of its prompt");
+    // The one that a peer was started with is in the answer; that of another start is not.
+    result["answer"]["answer"] = "answer 00".into();
+    fs::write(&path, result.to_string()).unwrap();
+    world.memory = Memory::default();
+    assert_eq!(world.rules(), []);
+}
+
+#[test]
 fn an_answer_that_is_not_what_the_client_was_promised() {
     let mut world = World::new();
     world.note(

@@ -340,7 +340,9 @@ fn entries_before(scene: &mut Scene) {
 
 fn read_only(scene: &mut Scene) {
     let id = scene.ended();
-    let done = mount(&["-o", "remount,ro"], &scene.world.state());
+    // The worker outlives its answer by its last steps, and a process that ends holds its files for a moment after its memory.
+    // The kernel keeps a file system writable for as long.
+    let done = wait_until(|| mount(&["-o", "remount,ro"], &scene.world.state()));
     scene.expect(done, "it cannot be made read-only");
     scene.readable(&id);
     scene.refused("state_unavailable");

@@ -51,12 +51,7 @@ pub async fn keep_result(
     result: &ResultRecord,
     reserve: Reserve,
 ) -> Result<(), StateError> {
-    let smaller = ResultRecord {
-        raw: None,
-        commands: Vec::new(),
-        more_commands: result.more_commands + u32::try_from(result.commands.len()).unwrap_or(u32::MAX),
-        ..result.clone()
-    };
+    let smaller = without_copies(result);
     insist(PAUSE, |attempt| {
         if attempt == 0 {
             return directory.write_result(result);
@@ -71,6 +66,23 @@ pub async fn keep_result(
             })
     })
     .await
+}
+
+/// Says that a full disk made a result leave out the text as it came and the commands.
+pub const LEFT_OUT: &str =
+    "the disk was full: the answer is kept whole, the text as it came and the list of commands are not";
+
+/// Leaves out of a result what stands elsewhere too: the text in the answer, the commands in the event log. It says so.
+fn without_copies(result: &ResultRecord) -> ResultRecord {
+    let commands = u32::try_from(result.commands.len()).unwrap_or(u32::MAX);
+    let mut smaller = ResultRecord {
+        raw: None,
+        commands: Vec::new(),
+        more_commands: result.more_commands.saturating_add(commands),
+        ..result.clone()
+    };
+    smaller.warnings.push(LEFT_OUT.to_owned());
+    smaller
 }
 
 /// Tries until it works, or until trying makes no sense any more.
@@ -112,6 +124,21 @@ fn attempts(error: &StateError) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_full_disk_made_a_result_leave_out_is_told() {
+        let result: ResultRecord = serde_json::from_value(serde_json::json!({
+            "version": 1, "state": "succeeded", "ended_ms": 1, "elapsed_ms": 1, "raw": "text",
+            "commands": [{"command": "ls"}], "more_commands": 1, "warnings": ["before"],
+        }))
+        .unwrap();
+        let smaller = without_copies(&result);
+        assert_eq!(smaller.warnings, ["before", LEFT_OUT]);
+        assert_eq!(
+            (smaller.raw, smaller.commands.len(), smaller.more_commands),
+            (None, 0, 2)
+        );
+    }
 
     fn full() -> StateError {
         StateError::io("write", "/x")(io::ErrorKind::StorageFull.into())
