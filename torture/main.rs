@@ -34,6 +34,7 @@ mod kill_landing;
 mod kill_random;
 mod ledger;
 mod leftovers;
+mod life;
 mod mixed;
 mod model;
 mod mutate;

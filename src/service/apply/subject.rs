@@ -69,11 +69,13 @@ impl Subject {
         let environment =
             git::Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let name = match (&request.name, &request.action) {
-            (JobName::Latest, ApplyAction::Undo) => {
-                newest_landing(store.clone(), workspace.readable()?.to_owned(), environment.clone())
-                    .await?
-                    .map_or(JobName::Latest, JobName::Exact)
-            }
+            (JobName::Latest, ApplyAction::Undo) => newest_landing(
+                store.clone(),
+                workspace.readable()?.to_owned(),
+                environment.clone(),
+            )
+            .await?
+            .map_or(JobName::Latest, JobName::Exact),
             (name, _) => name.clone(),
         };
         let job = match group::find(&store, &name, &workspace)? {
