@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::audit::{Counts, Moment, files};
 use crate::facts::JobFacts;
 use crate::kill_case::job_id;
-use crate::kill_landing::IGNORED;
+use crate::landing_play::IGNORED;
 use crate::life::{Life, side_by_side, waiting};
 use crate::parts::{Asked, Length, Report};
 use crate::random::Random;

@@ -32,6 +32,7 @@ mod kill_case;
 mod kill_judge;
 mod kill_landing;
 mod kill_random;
+mod landing_play;
 mod ledger;
 mod leftovers;
 mod life;
