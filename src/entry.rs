@@ -28,6 +28,8 @@ use crate::sys::log_file::{CappedLog, LOG_BYTES};
 const SERVER_THREADS: usize = 2;
 /// Time that background work gets to end with the server. Paid work is in other processes.
 const SHUTDOWN: Duration = Duration::from_millis(100);
+/// Bytes of a host's first lines: the one that opens the session and one more, each as long as a line may be, with room to spare.
+const HANDED_OVER_BYTES: u64 = 12 * 1024 * 1024;
 /// Bytes of the user's configuration file.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
@@ -48,11 +50,19 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         Ok(runtime) => runtime,
         Err(error) => return fatal(&format!("no runtime: {error}")),
     };
+    let begun = match environment
+        .path("CROSSCHECK_HANDED_OVER")
+        .map(|path| taken_over(&path))
+    {
+        Some(Ok(begun)) => Some(begun),
+        Some(Err(what)) => return fatal(&what),
+        None => None,
+    };
     let eras = Eras::from_legacy_variable(environment.text("CROSSCHECK_MCP_LEGACY"));
     let service = Service::new(program, environment, directory, contract_fingerprint());
     let reason = runtime.block_on(async {
         match mcp::ending_signals() {
-            Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, signal).await),
+            Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, begun, signal).await),
             Err(error) => Err(error),
         }
     });
@@ -62,6 +72,14 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => fatal(&format!("cannot listen for signals: {error}")),
     }
+}
+
+/// Reads what the launcher wrote down of a session that it began, and removes it: it is meant for one process alone.
+fn taken_over(path: &Path) -> Result<mcp::HandedOver, String> {
+    let lines = files::read_bounded(path, HANDED_OVER_BYTES);
+    let _ = std::fs::remove_file(path);
+    let lines = lines.map_err(|error| format!("cannot read what the host said first: {error}"))?;
+    mcp::HandedOver::parse(lines).ok_or_else(|| "what the host said first opens no session".to_owned())
 }
 
 /// Owns one job to its end.

@@ -249,3 +249,23 @@ fn the_skill_is_small_and_its_references_exist() {
         assert!(body.contains(&format!("| `{tool}` |")), "{tool}");
     }
 }
+
+#[test]
+fn every_file_names_the_same_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(json(".claude-plugin/plugin.json")["version"], version);
+    let launcher = read("bin/crosscheck");
+    assert!(
+        launcher.lines().any(|line| line == format!("version={version}")),
+        "bin/crosscheck"
+    );
+    let interface = launcher.lines().find_map(|line| line.strip_prefix("interface="));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_crosscheck"));
+    command.arg("--version");
+    let told = finish(command, "");
+    let expected = format!(
+        "crosscheck {version}\nplugin interface {}\n",
+        interface.expect("the launcher has one")
+    );
+    assert_eq!(told.stdout, expected);
+}

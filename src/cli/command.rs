@@ -48,11 +48,16 @@ Exit codes:
   8    the verdict is as bad as --fail-on says
   130  ended by Ctrl-C; 129 and 143 by a closed terminal and SIGTERM";
 
+/// What `--version` prints. The launcher reads it: the number changes when the plugin's commands and hooks need another
+/// program, and an older program with the same number serves until its successor is installed.
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nplugin interface 1");
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "crosscheck",
     version,
+    long_version = LONG_VERSION,
     about = ABOUT,
     long_about = LONG_ABOUT,
     after_help = AFTER_HELP,

@@ -112,6 +112,14 @@ impl World {
         self.home.home().join(".cargo/bin/crosscheck")
     }
 
+    /// Returns where the plugin installs its program, when it is loaded from a folder.
+    pub(crate) fn installed_program(&self) -> PathBuf {
+        let version = env!("CARGO_PKG_VERSION");
+        self.home
+            .claude_config()
+            .join(format!("plugins/data/codex-inline/bin/{version}-1/crosscheck"))
+    }
+
     /// Returns the clean clone from which the plugin is taken.
     pub(crate) fn plugin(&self) -> PathBuf {
         self.home.work().join("a clean clone")
