@@ -25,6 +25,7 @@ use crate::mcp::isolate::{Panicked, isolate};
 use crate::mcp::reply::{Constants, ReplyError};
 use crate::mcp::{approval, caller, reply, tools};
 use crate::service::call::{Call, Host};
+use crate::sys::signal::{self, ProcessIdentity};
 
 /// What hosts tell their model about this server. Claude Code cuts it near 2,000 characters.
 const INSTRUCTIONS: &str = "\
@@ -81,6 +82,8 @@ pub(super) struct Server {
     constants: Constants,
     eras: Eras,
     closing: CancellationToken,
+    /// Our parent as it was at the start. Afterwards it may be gone, and then somebody else is.
+    host_process: Option<ProcessIdentity>,
     /// The host of a session that began with `initialize`; others name themselves in each request.
     host: OnceLock<Arc<Host>>,
     quick: Arc<Semaphore>,
@@ -102,6 +105,7 @@ impl Server {
             constants,
             eras,
             closing,
+            host_process: signal::parent(),
             host: OnceLock::new(),
             quick: Arc::new(Semaphore::new(QUICK_CALLS)),
             waiting: Arc::new(Semaphore::new(WAITING_CALLS)),
@@ -123,6 +127,7 @@ impl Server {
             tool_use_id: caller::tool_use_id(meta, host.as_deref()),
             host,
             host_thread: caller::host_thread(meta),
+            host_process: self.host_process.clone(),
             progress: meta.get_progress_token().and_then(|token| open.progress(&token)),
             approver: approval::approver(context, &open.cancelled),
             cancelled: open.cancelled.clone(),

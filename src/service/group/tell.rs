@@ -34,6 +34,14 @@ pub async fn tell(service: &Service, store: &Store, group: &Group, listener: Lis
     if view.state.is_active() {
         return Ok(running(group, &runs, view, meta));
     }
+    // Before git is asked, which takes a while: whoever is about to read a group is not told that it is over.
+    for job in runs
+        .iter()
+        .filter_map(|run| run.job.as_ref())
+        .filter(|_| listener == Listener::Present)
+    {
+        job.directory.mark_fetched();
+    }
     let mut standings = Vec::with_capacity(runs.len());
     for run in &runs {
         let applies = match (&run.job, &run.result) {
@@ -41,9 +49,6 @@ pub async fn tell(service: &Service, store: &Store, group: &Group, listener: Lis
             _ => None,
         };
         standings.push(applies);
-        if let (Listener::Present, Some(job)) = (listener, &run.job) {
-            job.directory.mark_fetched();
-        }
     }
     let tasks = tasks(&runs, &standings);
     if view.state != JobState::Succeeded {
