@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     {
         [command] if *command == OsStr::new("serve") => entry::serve(environment, directory, program),
         [command, job] if *command == OsStr::new("worker") => entry::worker(&environment, Path::new(job)),
-        [command, name] if *command == OsStr::new("hook") => {
+        [command, name] if *command == OsStr::new("hook") && *name != OsStr::new("--help") => {
             entry::hook(environment, directory, program, name)
         }
         _ => entry::terminal(arguments, environment, directory, program),
