@@ -52,6 +52,25 @@ fn obey(request: &Value) -> Answer {
     }
 }
 
+/// Returns what a terminal was sent without the sequences that move, colour and clear, and without spaces.
+fn letters(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text.chars();
+    while let Some(letter) = rest.next() {
+        if letter != '\u{1b}' {
+            kept.extend(Some(letter).filter(|letter| !letter.is_whitespace() && !letter.is_control()));
+            continue;
+        }
+        match rest.next() {
+            // A control sequence ends with its first letter, and a title with a bell or a backslash.
+            Some('[') => drop(rest.by_ref().find(|end| ('@'..='~').contains(end))),
+            Some(']') => drop(rest.by_ref().find(|end| ['\u{7}', '\\'].contains(end))),
+            _ => {}
+        }
+    }
+    kept
+}
+
 /// A prompt that makes the model call a tool of ours.
 pub(crate) fn call(tool: &str, input: &Value) -> String {
     format!("{CALL}{tool} {input}")
@@ -82,8 +101,9 @@ impl Live {
     /// Starts a session in a terminal, in a project that the person trusts.
     pub(crate) fn terminal(world: &World) -> Self {
         let live = Self::start(|url| world.claude_in_a_terminal(url));
+        // What stands below the line in which a person writes. Where a terminal is too narrow the rest is cut off.
         wait_until("the prompt", || {
-            live.shows("for shortcuts") || live.shows("shift+tab")
+            live.shows("? for shortcuts") || live.shows("auto mode on")
         });
         live
     }
@@ -119,9 +139,9 @@ impl Live {
         String::from_utf8_lossy(&self.output.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// Tells whether the terminal has shown these words.
+    /// Tells whether the terminal has shown these words. Spaces do not count, which it may draw by moving its cursor.
     pub(crate) fn shows(&self, words: &str) -> bool {
-        self.text().contains(words)
+        letters(&self.text()).contains(&letters(words))
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -147,10 +167,14 @@ impl Live {
 
     /// Types a line into a terminal and waits until it was taken.
     pub(crate) fn type_line(&mut self, text: &str, mark: &str) {
-        let before = self.text().len();
+        let before = letters(&self.text()).len();
         self.write(text.as_bytes());
         // A return that comes together with the words would be a line break in them.
-        wait_until("the words to be shown", || self.text()[before..].contains(mark));
+        wait_until("the words to be shown", || {
+            letters(&self.text())
+                .get(before..)
+                .is_some_and(|new| new.contains(mark))
+        });
         self.write(b"\r");
     }
 
@@ -225,7 +249,7 @@ impl Live {
         self.api.requests().len()
     }
 
-    /// Returns the process of Claude Code itself.
+    /// Ends it without a word.
     pub(crate) fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -97,7 +97,7 @@ fn check_terminal(claude: &Path) {
     session.type_line("/clear", "clear");
     thinking.let_go();
     assert_woken(&world, &session, &job);
-    assert!(session.shows("Codex job finished"));
+    wait_until("the person to see it", || session.shows("Codex job finished"));
     session.kill();
     wait_until("nobody to be left", || left(&world) == 0);
 }
@@ -188,6 +188,10 @@ fn a_job_whose_worker_was_killed_is_told_as_lost() {
     }
 }
 
+fn runs(pid: u32, program: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == program)
+}
+
 /// The processes that own the jobs of a world.
 fn workers(world: &World) -> Vec<crosscheck::sys::signal::ProcessIdentity> {
     let all = with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str());
@@ -239,14 +243,13 @@ fn nothing_outlives_a_killed_host_but_the_job() {
         let mut session = Live::terminal(&world);
         session.type_line(&question("Is it rightly so?"), "rightly");
         model.wait_for_turns(1);
-        session.kill();
+        let host = with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str());
+        let host = host.into_iter().find(|process| runs(process.pid, &claude));
+        host.expect("Claude Code runs").signal(Signal::KILL);
         wait_until("the job to be alone", || {
             let all = with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str());
-            let is_ours = |pid: u32| {
-                fs::read_link(format!("/proc/{pid}/exe"))
-                    .is_ok_and(|path| path == Path::new(env!("CARGO_BIN_EXE_crosscheck")))
-            };
-            let ours = all.iter().filter(|process| is_ours(process.pid)).count();
+            let program = Path::new(env!("CARGO_BIN_EXE_crosscheck"));
+            let ours = all.iter().filter(|process| runs(process.pid, program)).count();
             ours == workers(&world).len()
         });
         assert_eq!(workers(&world).len(), 1, "the job goes on");
