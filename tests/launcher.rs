@@ -151,6 +151,26 @@ fn a_missing_program_is_one_line_that_says_what_to_do() {
 }
 
 #[test]
+fn a_hook_without_a_program_is_silent() {
+    let world = World::new();
+    for shell in shells() {
+        for variable in [None, Some(("CROSSCHECK_BIN", "/nowhere"))] {
+            let mut command = world.launch(shell);
+            command
+                .args(["hook", "prompt"])
+                .envs(variable)
+                .stdin(Stdio::null());
+            let output = command.output().expect("the shell starts");
+            assert!(output.status.success(), "{shell}: {output:?}");
+            assert!(
+                output.stdout.is_empty() && output.stderr.is_empty(),
+                "{shell}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_host_is_told_what_to_do_since_it_hides_what_a_failed_server_prints() {
     let world = World::new();
     let launcher = world.install_launcher("a \"plug\\in\"");

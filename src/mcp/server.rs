@@ -38,7 +38,8 @@ tool=apply, then apply with land and the token. Never land what nobody looked at
 - dry_run previews any of them for free: what would be sent, how large it is. status tells whether Codex is ready, and its \
 models, quota, options and error codes.
 - Every paid run is a job. When it takes longer than the call may wait, the answer holds a job handle: the job goes on \
-by itself. Read it with job id=... and wait_s, do not start it again. cancel ends it and keeps what it has.
+by itself. Where its summary says that this session is told, do not look again until then; else read it with job id=... \
+and wait_s. Do not start it again. cancel ends it and keeps what it has.
 - Continue with resume=<job id> instead of repeating the context.
 - Pass workspace when the project is not the current folder.
 - Codex can be wrong. Verify each finding against the code before you act on it, and say which ones you confirmed. Read \

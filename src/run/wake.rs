@@ -4,7 +4,7 @@
 //! result. What the session is told, and whether it is, is decided by those who read the line.
 
 use crate::domain::delegation::Member;
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobState};
 use crate::domain::wake::Say;
 use crate::state::directory::JobDirectory;
 use crate::state::groups;
@@ -30,7 +30,7 @@ fn over(store: &Store, spec: &Spec) -> Option<JobId> {
         return Some(spec.id.clone());
     };
     let group = groups::read(store, &member.group).ok().flatten()?;
-    let goes_on = |id: &JobId| store.directory(id).state().is_ok_and(|state| state.is_active());
+    let goes_on = |id: &JobId| store.directory(id).state().is_ok_and(JobState::is_active);
     let others = group
         .members
         .iter()

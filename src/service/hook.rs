@@ -34,11 +34,12 @@ pub const INPUT_BYTES: u64 = 8 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a job's end is left to those who wait for it: a server marks a result as read within milliseconds.
 const SETTLE: Duration = Duration::from_millis(300);
-/// The variable by which Claude Code says how it runs, and its value where a person sits before it. In a run for one
-/// prompt a hook with `asyncRewake` keeps the turn from ending. Seen with 2.1.197 and 2.1.329.
-const ENTRYPOINT: &str = "CLAUDE_CODE_ENTRYPOINT";
-const INTERACTIVE: &str = "cli";
-/// The value of the same variable where a program sits before it.
+/// The variable by which Claude Code says how it runs. In a run for one prompt a hook with `asyncRewake` keeps the turn from
+/// ending. Seen with 2.1.197 and 2.1.329.
+pub(super) const ENTRYPOINT: &str = "CLAUDE_CODE_ENTRYPOINT";
+/// Its value where a person sits before it.
+pub(super) const INTERACTIVE: &str = "cli";
+/// Its value where a program does.
 const HEADLESS: &str = "sdk-cli";
 /// How Claude Code hands the plugin's setting `notify` to hooks.
 const NOTIFY_OPTION: &str = "CLAUDE_PLUGIN_OPTION_NOTIFY";
@@ -251,6 +252,3 @@ fn session_end(telling: &Telling, input: &Input) {
         sessions::forget(store, &session.process);
     }
 }
-
-#[cfg(test)]
-mod tests;

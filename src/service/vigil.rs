@@ -6,10 +6,13 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::job::JobId;
+use crate::domain::job::{JobId, JobState};
 use crate::run::reap::reap;
 use crate::run::wait::{wait_for_end, wait_for_worker};
 use crate::run::wake::tell_end;
+use crate::service::context::Service;
+use crate::service::hook::{ENTRYPOINT, INTERACTIVE};
+use crate::service::reply::Reply;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::notice;
@@ -49,7 +52,7 @@ impl Vigil {
             let jobs = notice::subject(store, &id)
                 .map(|subject| subject.jobs)
                 .unwrap_or_default();
-            let goes_on = |job: &&JobDirectory| job.state().is_ok_and(|state| state.is_active());
+            let goes_on = |job: &&JobDirectory| job.state().is_ok_and(JobState::is_active);
             for job in jobs.iter().filter(goes_on) {
                 self.watch(store, job);
             }
@@ -87,6 +90,27 @@ impl Vigil {
                 .remove(&id);
         });
     }
+}
+
+/// Says in the answer about running work that nobody has to ask again.
+pub fn promise(reply: &mut Reply) {
+    reply
+        .summary
+        .push_str(" The session that started it is told when it is over.");
+    let step =
+        "go on with other work and do not look again: the session that started it is told when it is over";
+    reply.next_steps.insert(0, step.to_owned());
+}
+
+/// Tells whether the session that asked for this is told of the end without asking again.
+///
+/// In a terminal it is for sure. A program that drives Claude Code may have it end after one prompt, and then nobody
+/// watches; one that goes on has answered to a line by the time its first job has run for a second.
+pub fn is_told(service: &Service, store: &Store, asker: Option<&Asker>) -> bool {
+    let in_a_terminal = service.environment().text(ENTRYPOINT) == Some(INTERACTIVE);
+    asker.is_some_and(|asker| {
+        asker.process.is_alive() && (in_a_terminal || sessions::heard_since(store, &asker.process, 0))
+    })
 }
 
 /// Waits for the end of a job, and says it where its worker did not.

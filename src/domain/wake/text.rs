@@ -130,7 +130,6 @@ fn what(ended: &Ended) -> String {
         ended.state.as_str().replace('_', " ")
     );
     match ended.outcome {
-        Outcome::Answer | Outcome::Unknown => {}
         Outcome::Review {
             verdict,
             score,
@@ -154,7 +153,7 @@ fn what(ended: &Ended) -> String {
         Outcome::Fault(code) if ended.state == JobState::Failed => {
             let _ = write!(text, ", {}", code.as_str());
         }
-        Outcome::Fault(_) => {}
+        Outcome::Answer | Outcome::Unknown | Outcome::Fault(_) => {}
     }
     text
 }

@@ -18,6 +18,7 @@ use crate::service::deliver::{self, Listener, object};
 use crate::service::group::overlap::{Candidate, Overlap, Together, forecast};
 use crate::service::group::{Run, runs, state};
 use crate::service::reply::{Outcome, Refusal, Reply};
+use crate::service::vigil;
 use crate::state::groups::Group;
 use crate::state::record::Expects;
 use crate::state::repositories::RepositoryFolder;
@@ -32,7 +33,15 @@ pub async fn tell(service: &Service, store: &Store, group: &Group, listener: Lis
     let view = view(group, &runs);
     let meta = meta(&runs);
     if view.state.is_active() {
-        return Ok(running(group, &runs, view, meta));
+        let asker = runs
+            .iter()
+            .find_map(|run| run.job.as_ref()?.spec.asked_by.as_ref());
+        let is_told = vigil::is_told(service, store, asker);
+        let mut reply = running(group, &runs, view, meta);
+        if is_told {
+            vigil::promise(&mut reply);
+        }
+        return Ok(reply);
     }
     // Before git is asked, which takes a while: whoever is about to read a group is not told that it is over.
     for job in runs
