@@ -117,6 +117,8 @@ pub struct Config {
     pub reuse: Setting<Vec<String>>,
     /// Whether landing asks a person where the host can ask.
     pub confirm: Setting<Confirm>,
+    /// Whether a session of a host is told when a job of its own is over.
+    pub notify: Setting<bool>,
     /// How deep runs may be nested.
     pub depth: Setting<u32>,
 }
@@ -132,6 +134,13 @@ struct File {
     allow: Allow,
     delegate: Delegate,
     apply: Apply,
+    host: Host,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Host {
+    notify: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -261,6 +270,11 @@ impl Config {
             allow_in_place: Setting::pick(false, file.allow.in_place, None),
             reuse: Setting::pick(REUSE.map(str::to_owned).to_vec(), file.delegate.reuse, None),
             confirm: Setting::pick(Confirm::Host, file.apply.confirm, None),
+            notify: Setting::pick(
+                true,
+                file.host.notify,
+                variable(environment, "CROSSCHECK_HOST_NOTIFY")?,
+            ),
             depth: Setting::pick(1, file.limits.depth, None),
         };
         config.checked()
@@ -356,6 +370,7 @@ impl Config {
             }),
             row("delegate.reuse", &self.reuse, |paths| paths.clone().into()),
             row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
+            row("host.notify", &self.notify, |notify| (*notify).into()),
         ]
     }
 }
@@ -434,7 +449,7 @@ mod tests {
             }
         );
         assert_eq!(config.prompt_bytes.origin, Origin::Default);
-        assert_eq!(config.rows().len(), 14);
+        assert_eq!(config.rows().len(), 15);
     }
 
     #[test]

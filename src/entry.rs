@@ -1,6 +1,7 @@
 //! Wires the doors to the use cases. The only place that knows all rings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,8 +22,10 @@ use crate::domain::schema;
 use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
 use crate::service::context::Service;
+use crate::service::hook::{self, Event, INPUT_BYTES, Said};
 use crate::sys::files;
 use crate::sys::log_file::{CappedLog, LOG_BYTES};
+use crate::sys::signal;
 
 /// Threads of the server: one reads and one answers while a third would only wait.
 const SERVER_THREADS: usize = 2;
@@ -30,6 +33,8 @@ const SERVER_THREADS: usize = 2;
 const SHUTDOWN: Duration = Duration::from_millis(100);
 /// Bytes of a host's first lines: the one that opens the session and one more, each as long as a line may be, with room to spare.
 const HANDED_OVER_BYTES: u64 = 12 * 1024 * 1024;
+/// The exit code with which a hook begins a turn of its host.
+const WAKE: u8 = 2;
 /// Bytes of the user's configuration file.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
@@ -102,6 +107,47 @@ pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
             }
         }
     }
+}
+
+/// Runs one hook of the plugin. Whatever happens in it, the host hears of nothing but what it has to say.
+pub fn hook(environment: Environment, directory: PathBuf, program: PathBuf, name: &OsStr) -> ExitCode {
+    // What a hook leaves on standard error is for the model, so its log goes into the file alone that somebody asked for.
+    let _log = environment
+        .path("CROSSCHECK_LOG_FILE")
+        .and_then(|_| init_log(&environment));
+    std::panic::set_hook(Box::new(|_| tracing::error!("a hook stopped unexpectedly")));
+    let ran = std::panic::catch_unwind(|| run_hook(environment, directory, program, name));
+    match ran.ok().flatten().unwrap_or(Said::Nothing) {
+        Said::Nothing => ExitCode::SUCCESS,
+        Said::Output(output) => {
+            let _ = writeln!(std::io::stdout(), "{output}");
+            ExitCode::SUCCESS
+        }
+        Said::Wake(text) => {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(WAKE)
+        }
+    }
+}
+
+fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name: &OsStr) -> Option<Said> {
+    // A newer plugin may know hooks that this program does not.
+    let event = Event::of(name.to_str()?)?;
+    let host = signal::parent()?;
+    let mut input = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(INPUT_BYTES)
+        .read_to_end(&mut input)
+        .ok()?;
+    let service = Service::new(program, environment, directory, String::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    let said = runtime.block_on(hook::run(&service, event, &host, &input));
+    runtime.shutdown_background();
+    Some(said)
 }
 
 /// Runs one command of the terminal.
@@ -183,7 +229,6 @@ fn leave_one_line_on_panic() {
 }
 
 fn fatal(reason: &str) -> ExitCode {
-    use std::io::Write;
     let _ = writeln!(
         std::io::stderr(),
         "crosscheck {}: {reason}; use /mcp to reconnect",

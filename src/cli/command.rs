@@ -9,7 +9,7 @@ use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::demo::DemoFlags;
-use crate::cli::commands::doors::{ServeFlags, WorkerFlags};
+use crate::cli::commands::doors::{HookFlags, ServeFlags, WorkerFlags};
 use crate::cli::commands::dry_run::DryRunFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
@@ -88,6 +88,7 @@ pub(super) enum Command {
     Contract(ContractFlags),
     Serve(ServeFlags),
     Worker(WorkerFlags),
+    Hook(HookFlags),
 }
 
 /// Returns the command line for a terminal of this width.

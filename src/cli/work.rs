@@ -90,7 +90,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         Command::Logs(flags) => Work::Logs(flags),
         Command::Demo(flags) => Work::Demo(flags),
         Command::Contract(flags) => Work::Contract(flags),
-        Command::Serve(_) | Command::Worker(_) => Work::Door,
+        Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,
     }
 }
 

@@ -16,12 +16,14 @@ use world::{Way, World};
 
 mod delegates;
 mod killed;
+mod live;
 mod outliving;
 mod permissions;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;
 mod unbuilt;
+mod wakes;
 mod world;
 
 /// The files of the demo's defects.

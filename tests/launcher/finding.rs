@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -19,6 +19,26 @@ fn a_missing_program_is_one_line_that_says_what_to_do() {
             world.path("plugin").display()
         ),
     );
+}
+
+#[test]
+fn a_hook_without_a_program_is_silent() {
+    let world = World::new();
+    for shell in shells() {
+        for variable in [None, Some(("CROSSCHECK_BIN", "/nowhere"))] {
+            let mut command = world.launch(shell);
+            command
+                .args(["hook", "prompt"])
+                .envs(variable)
+                .stdin(Stdio::null());
+            let output = command.output().expect("the shell starts");
+            assert!(output.status.success(), "{shell}: {output:?}");
+            assert!(
+                output.stdout.is_empty() && output.stderr.is_empty(),
+                "{shell}: {output:?}"
+            );
+        }
+    }
 }
 
 #[test]
