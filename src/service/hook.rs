@@ -211,9 +211,6 @@ async fn watch(service: &Service, telling: &Telling, input: &Input) -> Said {
         return Said::Nothing;
     };
     let Telling { store, session } = telling;
-    if !is_worth_watching(store, session, &id) {
-        return Said::Nothing;
-    }
     let mut changes = DirectoryWatch::start(&sessions::folder(store));
     for job in notice::subject(store, &id)
         .map(|subject| subject.jobs)
@@ -221,21 +218,19 @@ async fn watch(service: &Service, telling: &Telling, input: &Input) -> Said {
     {
         changes.add(job.path());
     }
-    // Looked at anew after each change, and once a second without one: a host that was killed changes nothing.
-    while is_worth_watching(store, session, &id) {
+    loop {
+        let standing = notice::standing(store, &id);
+        if !standing.is_open() || is_heard(store, session, &id) || !session.process.is_alive() {
+            return Said::Nothing;
+        }
+        if standing != Standing::Running {
+            break;
+        }
+        // After each change, and once a second without one: a host that was killed changes nothing.
         changes.changed().await;
-    }
-    if !session.process.is_alive() || is_heard(store, session, &id) {
-        return Said::Nothing;
     }
     tokio::time::sleep(SETTLE).await;
     Said::wake(text::ended(&telling.own(PATIENCE).await))
-}
-
-fn is_worth_watching(store: &Store, session: &Session, id: &JobId) -> bool {
-    notice::standing(store, id) == Standing::Running
-        && !is_heard(store, session, id)
-        && session.process.is_alive()
 }
 
 /// Tells whether the host answered to the line that said that this job was started.
