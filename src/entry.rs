@@ -13,7 +13,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli;
+use crate::cli::{self, Device, Place, Streams};
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
@@ -35,6 +35,11 @@ const SHUTDOWN: Duration = Duration::from_millis(100);
 const HANDED_OVER_BYTES: u64 = 12 * 1024 * 1024;
 /// The exit code with which a hook begins a turn of its host.
 const WAKE: u8 = 2;
+/// Columns of the list of jobs: a host breaks longer lines.
+const LIST_COLUMNS: usize = 100;
+/// What a person can do with the list.
+const LIST_HINT: &str =
+    "No model was asked. /codex:jobs ID shows one, /codex:result ID a task, /codex:cancel ID ends one.";
 /// Bytes of the user's configuration file.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
@@ -140,6 +145,9 @@ fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name
         .take(INPUT_BYTES)
         .read_to_end(&mut input)
         .ok()?;
+    if event == Event::Jobs {
+        return list_jobs(environment, directory, program, &input);
+    }
     let service = Service::new(program, environment, directory, String::new());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -148,6 +156,36 @@ fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name
     let said = runtime.block_on(hook::run(&service, event, &host, &input));
     runtime.shutdown_background();
     Some(said)
+}
+
+/// Answers the command that lists jobs with the terminal's list, so that no model is asked for it.
+fn list_jobs(environment: Environment, directory: PathBuf, program: PathBuf, input: &[u8]) -> Option<Said> {
+    let filter = hook::listed(input)?;
+    let mut list = Vec::new();
+    let mut streams = Streams {
+        stdin: Box::new(std::io::empty()),
+        stdin_device: Device::Other,
+        stdout: Box::new(&mut list),
+        stdout_device: Device::Other,
+        stderr: Box::new(std::io::sink()),
+        stderr_device: Device::Other,
+        width: LIST_COLUMNS,
+        colour: false,
+    };
+    let place = Place {
+        environment,
+        directory,
+        program,
+        fingerprint: String::new(),
+    };
+    let words = ["crosscheck", "jobs", "--state", filter];
+    let code = cli::run_with(words.map(OsString::from).to_vec(), place, &mut streams);
+    drop(streams);
+    if code != 0 {
+        return None;
+    }
+    let list = String::from_utf8_lossy(&list);
+    Some(Said::instead(&format!("{}\n\n{LIST_HINT}", list.trim_end())))
 }
 
 /// Runs one command of the terminal.

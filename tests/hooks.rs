@@ -702,6 +702,7 @@ fn garbage_is_nothing() {
         "watch",
         "prompt",
         "session-end",
+        "jobs",
         "unknown",
     ];
     let inputs: [&[u8]; 8] = [
@@ -762,4 +763,31 @@ fn the_answer_of_the_model_is_in_no_wake_up() {
         "{said:?}"
     );
     assert!(!said.stderr.contains(['<', '>']), "{said:?}");
+}
+
+#[test]
+fn the_list_of_jobs_needs_no_model_and_one_job_does() {
+    let world = World::new();
+    let mut host = world.host();
+    let id = world.ended(&host.process(), "one");
+    let typed = |arguments: &str| json!({"command_name": "codex:jobs", "command_args": arguments});
+    let mut check = |arguments: &str, listed: Option<bool>| {
+        let said = host.hook("jobs", &typed(arguments));
+        let Some(listed) = listed else {
+            assert_eq!(said, Said::nothing(), "{arguments}");
+            return;
+        };
+        let answer: Value =
+            serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+        assert_eq!((said.code, &answer["decision"]), (0, &json!("block")));
+        let text = answer["reason"].as_str().unwrap();
+        assert_eq!(text.contains(id.as_str()), listed, "{text}");
+        assert!(text.contains("No model was asked"), "{text}");
+    };
+    check("", Some(true));
+    check(" ended ", Some(true));
+    check("active", Some(false));
+    check(id.as_str(), None);
+    check("latest", None);
+    check("--help", None);
 }

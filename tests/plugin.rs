@@ -306,6 +306,7 @@ fn every_hook_is_ours_and_bounded() {
             "FileChanged",
             "PostToolUse",
             "UserPromptSubmit",
+            "UserPromptExpansion",
             "SessionEnd"
         ]
     );

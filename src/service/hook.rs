@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::domain::job::JobId;
+use crate::domain::request::StateFilter;
 use crate::domain::wake::Standing;
 use crate::domain::wake::text;
 use crate::service::context::Service;
@@ -57,6 +58,8 @@ pub enum Event {
     Prompt,
     /// A conversation ends in a process.
     SessionEnd,
+    /// The person has typed the command that lists jobs.
+    Jobs,
 }
 
 impl Event {
@@ -68,6 +71,7 @@ impl Event {
             "watch" => Some(Self::Watch),
             "prompt" => Some(Self::Prompt),
             "session-end" => Some(Self::SessionEnd),
+            "jobs" => Some(Self::Jobs),
             _ => None,
         }
     }
@@ -94,6 +98,11 @@ impl Said {
             output["additionalContext"] = text.into();
         }
         Self::Output(json!({"hookSpecificOutput": output}))
+    }
+
+    /// Answers a command in the place of a model, which is not asked then.
+    pub fn instead(text: &str) -> Self {
+        Self::Output(json!({"decision": "block", "reason": text}))
     }
 
     fn wake(text: String) -> Self {
@@ -131,7 +140,8 @@ pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input:
     };
     let telling = Telling { store, session };
     match event {
-        Event::SessionStart => Said::Nothing,
+        // Begun above, and answered by the terminal's list.
+        Event::SessionStart | Event::Jobs => Said::Nothing,
         Event::Wake => wake(&telling, &input).await,
         Event::Watch => watch(service, &telling, &input).await,
         Event::Prompt => {
@@ -146,6 +156,17 @@ pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input:
             Said::Nothing
         }
     }
+}
+
+/// Returns the name of the jobs that the command asks for, where a list answers it: it stands alone or names a state.
+/// Everything else, such as an id, is for the model.
+pub fn listed(input: &[u8]) -> Option<&'static str> {
+    let input = Input::parse(input).ok()?;
+    let words = match input.command_arguments()?.trim() {
+        "" => "all",
+        words => words,
+    };
+    StateFilter::names().into_iter().find(|name| *name == words)
 }
 
 /// Tells whether the person wants to be told. A configuration that cannot be read is told elsewhere and changes nothing.
@@ -211,9 +232,6 @@ async fn watch(service: &Service, telling: &Telling, input: &Input) -> Said {
         return Said::Nothing;
     };
     let Telling { store, session } = telling;
-    if !is_worth_watching(store, session, &id) {
-        return Said::Nothing;
-    }
     let mut changes = DirectoryWatch::start(&sessions::folder(store));
     for job in notice::subject(store, &id)
         .map(|subject| subject.jobs)
@@ -221,21 +239,19 @@ async fn watch(service: &Service, telling: &Telling, input: &Input) -> Said {
     {
         changes.add(job.path());
     }
-    // Looked at anew after each change, and once a second without one: a host that was killed changes nothing.
-    while is_worth_watching(store, session, &id) {
+    loop {
+        let standing = notice::standing(store, &id);
+        if !standing.is_open() || is_heard(store, session, &id) || !session.process.is_alive() {
+            return Said::Nothing;
+        }
+        if standing != Standing::Running {
+            break;
+        }
+        // After each change, and once a second without one: a host that was killed changes nothing.
         changes.changed().await;
-    }
-    if !session.process.is_alive() || is_heard(store, session, &id) {
-        return Said::Nothing;
     }
     tokio::time::sleep(SETTLE).await;
     Said::wake(text::ended(&telling.own(PATIENCE).await))
-}
-
-fn is_worth_watching(store: &Store, session: &Session, id: &JobId) -> bool {
-    notice::standing(store, id) == Standing::Running
-        && !is_heard(store, session, id)
-        && session.process.is_alive()
 }
 
 /// Tells whether the host answered to the line that said that this job was started.

@@ -16,6 +16,7 @@ use world::{Way, World};
 
 mod delegates;
 mod killed;
+mod lists;
 mod live;
 mod outliving;
 mod permissions;

@@ -42,6 +42,11 @@ impl Input {
         matches!(self.text("reason"), Some("clear" | "resume"))
     }
 
+    /// Returns what stands behind a command.
+    pub(super) fn command_arguments(&self) -> Option<&str> {
+        self.text("command_args")
+    }
+
     /// Returns the job or group that the answer of a tool of ours names.
     ///
     /// Claude Code gives the structured content as a string of JSON, and a list of texts where there was none. Seen with
