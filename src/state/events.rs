@@ -1,7 +1,7 @@
 //! A job's event log: one JSON object a line, written by the worker alone, read by anybody at any time.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -103,6 +103,19 @@ impl EventLog {
 /// Reads a whole log. A torn last line, as a killed worker leaves it, is no entry.
 pub fn read_all(path: &Path) -> Vec<Entry> {
     read_from(path, 0).0
+}
+
+/// Reads the entries that stand whole in the first bytes of a log. An absent log has none.
+pub fn opening(path: &Path, bytes: u64) -> Vec<Entry> {
+    let mut text = Vec::new();
+    if let Ok(file) = files::open_regular(path)
+        && file.take(bytes).read_to_end(&mut text).is_err()
+    {
+        return Vec::new();
+    }
+    text.split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
 }
 
 /// Starts at a log's newest entry. An absent log has none.

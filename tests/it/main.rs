@@ -21,6 +21,7 @@ mod hostile;
 mod isolation;
 mod jobs;
 mod outages;
+mod policies;
 mod reviews;
 mod statuses;
 mod watching;
