@@ -19,6 +19,6 @@ mod scan;
 mod span;
 
 pub use further::{BadFurther, Further};
-pub use patch::{RedactedPatch, Withheld, redact_patch, redact_patch_with};
+pub use patch::{RedactedPatch, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
 pub use redacted::{Plain, Redacted, RedactedFile, RedactedText, redact_counted, redact_file, redact_text};
 pub use scan::{Masked, Redactor};

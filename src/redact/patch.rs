@@ -1,5 +1,6 @@
 //! A patch as it may be shown.
 
+use crate::diff::bytes::Bytes;
 use crate::diff::patch::{Content, FilePatch, Hunk, Patch};
 use crate::domain::coverage::RedactionReport;
 use crate::redact::files;
@@ -109,11 +110,18 @@ fn mask_configured(hunks: &mut [Hunk], further: &Further) -> u32 {
             if values > 0 {
                 count = count.saturating_add(values);
                 let masked = masked.into_owned();
-                *bytes = masked.into_bytes();
+                *bytes = Bytes::from(masked);
             }
         }
     }
     count
+}
+
+/// Tells whether a file's name alone keeps it back.
+pub fn is_withheld_by_name(file: &FilePatch, further: &Further) -> bool {
+    [&file.old_path, &file.new_path]
+        .iter()
+        .any(|path| files::is_secret_path(path) || further.is_secret(path) || further.is_denied(path))
 }
 
 fn withhold(index: usize, path: &str, file: &mut FilePatch) -> Withheld {
@@ -178,7 +186,7 @@ fn mask_hunks(hunks: &mut [Hunk]) -> HunkMask {
             if let (Some(old), Some(new)) = (before.next(), after.next())
                 && old != new
             {
-                *bytes = new.as_bytes().to_vec();
+                *bytes = Bytes::from(new);
             }
         }
     }
@@ -222,7 +230,7 @@ mod tests {
             .iter()
             .map(|text| Line {
                 kind: LineKind::Added,
-                text: text.to_vec(),
+                text: Bytes::from(*text),
                 no_newline: false,
             })
             .collect();
@@ -232,7 +240,7 @@ mod tests {
             old_lines: 0,
             new_start: 1,
             new_lines: count,
-            section: Vec::new(),
+            section: Bytes::default(),
             lines,
         };
         FilePatch {
@@ -254,7 +262,7 @@ mod tests {
         match &patch.files[file].content {
             Content::Text(hunks) => hunks
                 .iter()
-                .flat_map(|h| h.lines.iter().map(|l| l.text.clone()))
+                .flat_map(|h| h.lines.iter().map(|l| l.text.to_vec()))
                 .collect(),
             other => panic!("no text: {other:?}"),
         }

@@ -167,6 +167,7 @@ fn snippet(code: &str, name: &str, workspace: &Workspace, held: &Held) -> Review
             bytes: code.len(),
         }],
         largest,
+        over: None,
     }
 }
 
@@ -181,7 +182,11 @@ fn plan(
 ) -> Result<Plan, Fault> {
     let directory = workspace.root.clone();
     // A change that is too large by itself is refused before it is copied into a prompt.
-    if let Some(message) = over_size(input.diff.as_str(), config) {
+    let over = input.over.map(|bytes| {
+        let most = config.prompt_bytes.value;
+        format!("the change has {bytes} bytes in its lines; the limit of a prompt is {most}")
+    });
+    if let Some(message) = over.or_else(|| over_size(input.diff.as_str(), config)) {
         return Err(narrower(message, &input, config));
     }
     let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory, further);

@@ -9,13 +9,14 @@ use crate::diff::count::coverage;
 use crate::diff::largest::{LargeFile, largest};
 use crate::diff::patch::{FilePatch, Patch};
 use crate::diff::render::{LEGEND, render};
-use crate::domain::coverage::{Coverage, CoverageStatus, OmissionReason};
+use crate::domain::coverage::{Coverage, CoverageStatus, OmissionReason, RedactionReport};
 use crate::domain::envelope::Target;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::limits;
 use crate::domain::request::Untracked;
 use crate::domain::scope::Scope;
 use crate::git::{self, Change, Elsewhere, Git, GitError, Head};
-use crate::redact::{Further, Redacted, Withheld, redact_patch_with};
+use crate::redact::{Further, Redacted, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
 use crate::run::conclude::mask;
 use crate::service::context::Service;
 use crate::service::git_fault::git_fault;
@@ -46,6 +47,8 @@ pub struct ReviewInput {
     pub files: Vec<EgressFile>,
     /// The largest files, for a fault.
     pub largest: Vec<LargeFile>,
+    /// The bytes of its lines, when they are so many that nothing of it was written down.
+    pub over: Option<usize>,
 }
 
 /// What to read.
@@ -132,19 +135,28 @@ fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
         GitError::InvalidRevision { .. } if matches!(head, Head::Unborn { .. }) => {
             git_fault(&GitError::NoCommitYet)
         }
-        GitError::DiffTooLarge { largest, .. } => match largest.last() {
-            Some(smallest) => fault.call(
-                "review",
-                json!({"scope": wanted.scope.as_str(), "paths": [smallest.path]}),
-            ),
-            None => fault,
-        },
+        GitError::DiffTooLarge { largest, .. } | GitError::DiffTooLong { largest, .. } => {
+            match largest.last() {
+                Some(smallest) => fault.call(
+                    "review",
+                    json!({"scope": wanted.scope.as_str(), "paths": [smallest.path]}),
+                ),
+                None => fault,
+            }
+        }
         _ => fault,
     }
 }
 
 fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
-    let largest = largest(&change.patch, LARGEST);
+    let mut largest = largest(&change.patch, LARGEST);
+    largest.iter_mut().for_each(|file| file.path = mask(&file.path));
+    let shown = change.patch.files.iter();
+    let shown = shown.filter(|file| !is_withheld_by_name(file, &held.further));
+    let bytes: usize = shown.map(FilePatch::shown_bytes).sum();
+    if bytes > limits::PLANNED_BYTES {
+        return too_large(repo_root, change, held, largest, bytes);
+    }
     // Counted below as it was read; its lines are not needed for that, and copying them would be.
     let read = change.patch.skeleton();
     let redacted = redact_patch_with(change.patch, &held.further);
@@ -198,6 +210,52 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
         coverage,
         files,
         largest,
+        over: None,
+    }
+}
+
+/// A change of which it is known, before it is searched for secrets and written down, that it fits no prompt. It tells its
+/// files and their sizes, and none of its lines.
+fn too_large(
+    repo_root: PathBuf,
+    change: Change,
+    held: &Held,
+    largest: Vec<LargeFile>,
+    bytes: usize,
+) -> ReviewInput {
+    let shown = |file: &FilePatch| {
+        crate::diff::count::omission(file).is_none() && !is_withheld_by_name(file, &held.further)
+    };
+    let files = change.patch.files.iter().filter(|file| shown(file));
+    let files = files
+        .map(|file| EgressFile {
+            path: mask(&crate::diff::text::shown_path(&file.new_path)),
+            bytes: file.shown_bytes(),
+        })
+        .collect();
+    let coverage = coverage(
+        &change.patch,
+        &change.left_out,
+        &|_| None,
+        RedactionReport::default(),
+    );
+    ReviewInput {
+        repo_root,
+        target: Target {
+            scope: change.scope.as_str().to_owned(),
+            base_oid: change.base.as_ref().map(|oid| oid.as_str().to_owned()),
+            head_oid: change.head.as_ref().map(|oid| oid.as_str().to_owned()),
+            paths: change.paths,
+            files: coverage.files,
+        },
+        base_name: change.base_name,
+        diff: Redacted::literal(""),
+        patch: redact_patch(Patch::default()).patch,
+        legend: LEGEND,
+        coverage,
+        files,
+        largest,
+        over: Some(bytes),
     }
 }
 

@@ -31,6 +31,14 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// The same as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    at_ms: u64,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
 /// The writing end.
 #[derive(Debug)]
 pub struct EventLog {
@@ -75,17 +83,16 @@ impl EventLog {
             self.left_out += 1;
             return Ok(());
         }
-        let mut entry = Entry {
-            at_ms: clock::now_ms(),
-            event: event.clone(),
-        };
-        if !vital {
-            entry
-                .event
-                .map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
-        }
+        let at_ms = clock::now_ms();
         let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
-        serde_json::to_writer(&mut line, &entry)?;
+        if vital {
+            // Not copied: a message may be as long as memory allows for.
+            serde_json::to_writer(&mut line, &Written { at_ms, event })?;
+        } else {
+            let mut event = event.clone();
+            event.map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
+            serde_json::to_writer(&mut line, &Entry { at_ms, event })?;
+        }
         line.push(b'\n');
         self.written += line.len() as u64;
         // A full disk takes half a line; the next one must not be joined to it.

@@ -20,6 +20,7 @@ mod groups;
 mod hostile;
 mod isolation;
 mod jobs;
+mod limits;
 mod outages;
 mod policies;
 mod reviews;

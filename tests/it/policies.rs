@@ -252,7 +252,7 @@ fn a_project_file_that_cannot_be_understood_spends_nothing() {
     let world = World::new(Scripted::well()).with_change();
     let file = world.work().join(".crosscheck/config.toml");
     let mut server = world.server();
-    let mut refused = |server: &mut Server, part: &str| {
+    let refused = |server: &mut Server, part: &str| {
         let fault = server.fault("review", &json!({"scope": "working_tree"}), "config_invalid");
         let message = fault["error"]["message"].as_str().unwrap();
         assert!(message.contains(part), "{message}");
