@@ -68,12 +68,17 @@ fn the_lock_file_is_tracked_and_names_a_hash_for_everything() {
 fn every_library_that_is_there_twice_is_explained() {
     let mut versions: BTreeMap<String, u32> = BTreeMap::new();
     for package in packages() {
-        *versions.entry(package["name"].as_str().unwrap().to_owned()).or_default() += 1;
+        *versions
+            .entry(package["name"].as_str().unwrap().to_owned())
+            .or_default() += 1;
     }
     let twice = versions.iter().filter(|(_, count)| **count > 1);
     let deny = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deny.toml")).unwrap();
     for (name, _) in twice {
-        assert!(deny.contains(name.as_str()), "deny.toml does not say why {name} is there twice");
+        assert!(
+            deny.contains(name.as_str()),
+            "deny.toml does not say why {name} is there twice"
+        );
     }
     let skipped = read("deny.toml");
     for entry in skipped["bans"]["skip"].as_array().unwrap() {
@@ -89,9 +94,14 @@ fn no_dependency_is_asked_for_by_any_version() {
     let manifest = read("Cargo.toml");
     for table in ["dependencies", "dev-dependencies"] {
         for (name, wanted) in manifest[table].as_table().unwrap() {
-            let version = wanted.as_str().or_else(|| wanted.get("version").and_then(Value::as_str));
+            let version = wanted
+                .as_str()
+                .or_else(|| wanted.get("version").and_then(Value::as_str));
             assert!(version.is_some_and(|version| version.contains('.')), "{name}");
-            assert!(wanted.get("git").is_none() && wanted.get("path").is_none(), "{name}");
+            assert!(
+                wanted.get("git").is_none() && wanted.get("path").is_none(),
+                "{name}"
+            );
         }
     }
 }

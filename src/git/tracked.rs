@@ -100,7 +100,7 @@ impl<'a> Diff<'a> {
             return Err(self.private.explain("diff", &output));
         }
         // A line takes memory beyond its bytes, and ten million empty ones are no large output.
-        let lines = output.stdout.iter().filter(|byte| **byte == b'\n').count();
+        let lines = output.stdout.split(|byte| *byte == b'\n').count();
         if lines > limits::DIFF_LINES {
             let largest = self.read_largest()?;
             return Err(GitError::DiffTooLong {

@@ -150,7 +150,9 @@ fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
 
 fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
     let mut largest = largest(&change.patch, LARGEST);
-    largest.iter_mut().for_each(|file| file.path = mask(&file.path));
+    for file in &mut largest {
+        file.path = mask(&file.path);
+    }
     let shown = change.patch.files.iter();
     let shown = shown.filter(|file| !is_withheld_by_name(file, &held.further));
     let bytes: usize = shown.map(FilePatch::shown_bytes).sum();

@@ -16,16 +16,24 @@ use crate::support::model::wait_until;
 use crate::support::scripts::Scripted;
 use crate::world::{Server, World};
 
+/// Longest time of one preview: git itself takes most of it, and its own deadline is 180 s.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Kilobytes that a server or a worker may have had at once.
 const MEMORY_KB: u64 = 64 * 1024;
 /// Kilobytes of a server that plans a huge diff.
 const PLANNING_KB: u64 = 150 * 1024;
 
+/// Says a figure; `--nocapture` shows it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Picks the size of this run.
 fn size(usual: usize, full: usize) -> usize {
-    match std::env::var("CROSSCHECK_LIMITS").as_deref() {
-        Ok("full") => full,
-        _ => usual,
+    if std::env::var_os("CROSSCHECK_LIMITS").is_some_and(|value| value == "full") {
+        full
+    } else {
+        usual
     }
 }
 
@@ -39,14 +47,20 @@ fn peak_kb(pid: u32) -> u64 {
 /// Checks the most memory that a process ever had, and says it.
 fn check_peak(what: &str, pid: u32, most_kb: u64) {
     let peak = peak_kb(pid);
-    eprintln!("| {what} | {} MB | {} MB |", peak / 1024, most_kb / 1024);
+    say(&format!(
+        "| {what} | {} MB | {} MB |",
+        peak / 1024,
+        most_kb / 1024
+    ));
     assert!(peak < most_kb, "{what}: {peak} kB of {most_kb}");
 }
 
 fn preview(server: &mut Server, arguments: &Value) -> Value {
     let begun = Instant::now();
-    let envelope = server.call("dry_run", &json!({"tool": "review", "arguments": arguments}));
-    eprintln!("  took {} ms", begun.elapsed().as_millis());
+    let id = server.start_call("dry_run", &json!({"tool": "review", "arguments": arguments}));
+    assert!(server.answers_within(id, PATIENCE), "no answer in {PATIENCE:?}");
+    let envelope = server.envelope(id);
+    say(&format!("  took {} ms", begun.elapsed().as_millis()));
     envelope
 }
 
@@ -285,10 +299,10 @@ fn what_a_peer_says_without_end_is_cut_in_bounded_memory() {
         let done = server.call("job", &json!({"id": handle["job"]["id"], "wait_s": 60}));
         let told = done["answer"] == "Paid for." || done["error"]["code"].is_string();
         assert!(told, "{done:#}");
-        eprintln!(
+        say(&format!(
             "| {bytes} bytes in lines of {line} | {} MB | 64 MB |",
             peak / 1024
-        );
+        ));
         assert!(peak < MEMORY_KB, "{bytes} bytes in lines of {line}: {peak} kB");
     }
 }

@@ -28,8 +28,9 @@ fn sent(world: &World) -> String {
     let requests = world.model.requests();
     requests
         .iter()
-        .map(|request| format!("{} {:?} {}\n", request.path, request.headers, request.body))
-        .collect()
+        .map(|request| format!("{} {:?} {}", request.path, request.headers, request.body))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn setting<'a>(policy: &'a Value, key: &str) -> &'a Value {
@@ -112,6 +113,11 @@ fn a_repository_gains_nothing_by_what_it_carries() {
         .collect();
     assert!(left.is_empty(), "{left:?}");
 
+    check_told(&mut server);
+}
+
+/// Checks that `status` says what of such a repository is ignored, and that nothing of it holds.
+fn check_told(server: &mut Server) {
     let policy = server.ok("status", &json!({"topic": "policy"}));
     for key in ["allow.network", "allow.in_place", "allow.web_search"] {
         assert_eq!(setting(&policy, key)["value"], false, "{key}");
