@@ -1,6 +1,7 @@
 //! Wires the doors to the use cases. The only place that knows all rings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli;
+use crate::cli::{self, Device, Place, Streams};
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
@@ -21,13 +22,24 @@ use crate::domain::schema;
 use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
 use crate::service::context::Service;
+use crate::service::hook::{self, Event, INPUT_BYTES, Said};
 use crate::sys::files;
 use crate::sys::log_file::{CappedLog, LOG_BYTES};
+use crate::sys::signal;
 
 /// Threads of the server: one reads and one answers while a third would only wait.
 const SERVER_THREADS: usize = 2;
 /// Time that background work gets to end with the server. Paid work is in other processes.
 const SHUTDOWN: Duration = Duration::from_millis(100);
+/// Bytes of a host's first lines: the one that opens the session and one more, each as long as a line may be, with room to spare.
+const HANDED_OVER_BYTES: u64 = 12 * 1024 * 1024;
+/// The exit code with which a hook begins a turn of its host.
+const WAKE: u8 = 2;
+/// Columns of the list of jobs: a host breaks longer lines.
+const LIST_COLUMNS: usize = 100;
+/// What a person can do with the list.
+const LIST_HINT: &str =
+    "No model was asked. /codex:jobs ID shows one, /codex:result ID a task, /codex:cancel ID ends one.";
 /// Bytes of the user's configuration file.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
@@ -48,11 +60,19 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         Ok(runtime) => runtime,
         Err(error) => return fatal(&format!("no runtime: {error}")),
     };
+    let begun = match environment
+        .path("CROSSCHECK_HANDED_OVER")
+        .map(|path| taken_over(&path))
+    {
+        Some(Ok(begun)) => Some(begun),
+        Some(Err(what)) => return fatal(&what),
+        None => None,
+    };
     let eras = Eras::from_legacy_variable(environment.text("CROSSCHECK_MCP_LEGACY"));
     let service = Service::new(program, environment, directory, contract_fingerprint());
     let reason = runtime.block_on(async {
         match mcp::ending_signals() {
-            Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, signal).await),
+            Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, begun, signal).await),
             Err(error) => Err(error),
         }
     });
@@ -62,6 +82,14 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => fatal(&format!("cannot listen for signals: {error}")),
     }
+}
+
+/// Reads what the launcher wrote down of a session that it began, and removes it: it is meant for one process alone.
+fn taken_over(path: &Path) -> Result<mcp::HandedOver, String> {
+    let lines = files::read_bounded(path, HANDED_OVER_BYTES);
+    let _ = std::fs::remove_file(path);
+    let lines = lines.map_err(|error| format!("cannot read what the host said first: {error}"))?;
+    mcp::HandedOver::parse(lines).ok_or_else(|| "what the host said first opens no session".to_owned())
 }
 
 /// Owns one job to its end.
@@ -84,6 +112,80 @@ pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
             }
         }
     }
+}
+
+/// Runs one hook of the plugin. Whatever happens in it, the host hears of nothing but what it has to say.
+pub fn hook(environment: Environment, directory: PathBuf, program: PathBuf, name: &OsStr) -> ExitCode {
+    // What a hook leaves on standard error is for the model, so its log goes into the file alone that somebody asked for.
+    let _log = environment
+        .path("CROSSCHECK_LOG_FILE")
+        .and_then(|_| init_log(&environment));
+    std::panic::set_hook(Box::new(|_| tracing::error!("a hook stopped unexpectedly")));
+    let ran = std::panic::catch_unwind(|| run_hook(environment, directory, program, name));
+    match ran.ok().flatten().unwrap_or(Said::Nothing) {
+        Said::Nothing => ExitCode::SUCCESS,
+        Said::Output(output) => {
+            let _ = writeln!(std::io::stdout(), "{output}");
+            ExitCode::SUCCESS
+        }
+        Said::Wake(text) => {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(WAKE)
+        }
+    }
+}
+
+fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name: &OsStr) -> Option<Said> {
+    // A newer plugin may know hooks that this program does not.
+    let event = Event::of(name.to_str()?)?;
+    let host = signal::parent()?;
+    let mut input = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(INPUT_BYTES)
+        .read_to_end(&mut input)
+        .ok()?;
+    if event == Event::Jobs {
+        return list_jobs(environment, directory, program, &input);
+    }
+    let service = Service::new(program, environment, directory, String::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    let said = runtime.block_on(hook::run(&service, event, &host, &input));
+    runtime.shutdown_background();
+    Some(said)
+}
+
+/// Answers the command that lists jobs with the terminal's list, so that no model is asked for it.
+fn list_jobs(environment: Environment, directory: PathBuf, program: PathBuf, input: &[u8]) -> Option<Said> {
+    let filter = hook::listed(input)?;
+    let mut list = Vec::new();
+    let mut streams = Streams {
+        stdin: Box::new(std::io::empty()),
+        stdin_device: Device::Other,
+        stdout: Box::new(&mut list),
+        stdout_device: Device::Other,
+        stderr: Box::new(std::io::sink()),
+        stderr_device: Device::Other,
+        width: LIST_COLUMNS,
+        colour: false,
+    };
+    let place = Place {
+        environment,
+        directory,
+        program,
+        fingerprint: String::new(),
+    };
+    let words = ["crosscheck", "jobs", "--state", filter];
+    let code = cli::run_with(words.map(OsString::from).to_vec(), place, &mut streams);
+    drop(streams);
+    if code != 0 {
+        return None;
+    }
+    let list = String::from_utf8_lossy(&list);
+    Some(Said::instead(&format!("{}\n\n{LIST_HINT}", list.trim_end())))
 }
 
 /// Runs one command of the terminal.
@@ -165,7 +267,6 @@ fn leave_one_line_on_panic() {
 }
 
 fn fatal(reason: &str) -> ExitCode {
-    use std::io::Write;
     let _ = writeln!(
         std::io::stderr(),
         "crosscheck {}: {reason}; use /mcp to reconnect",

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
-    // Server and worker must be up in milliseconds, so they do not pass through the parser of the command line.
+    // Server, worker and hooks must be up in milliseconds, so they do not pass through the parser of the command line.
     match arguments
         .iter()
         .map(OsString::as_os_str)
@@ -21,6 +21,9 @@ fn main() -> ExitCode {
     {
         [command] if *command == OsStr::new("serve") => entry::serve(environment, directory, program),
         [command, job] if *command == OsStr::new("worker") => entry::worker(&environment, Path::new(job)),
+        [command, name] if *command == OsStr::new("hook") && *name != OsStr::new("--help") => {
+            entry::hook(environment, directory, program, name)
+        }
         _ => entry::terminal(arguments, environment, directory, program),
     }
 }

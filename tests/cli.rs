@@ -262,7 +262,7 @@ fn help_and_version_go_to_stdout_and_mistakes_to_stderr() {
     let version = world.run(&["--version"]);
     assert_eq!(
         version.stdout,
-        format!("crosscheck {}\n", env!("CARGO_PKG_VERSION"))
+        format!("crosscheck {}\nplugin interface 1\n", env!("CARGO_PKG_VERSION"))
     );
     let mistake = world.run(&["rewiev"]);
     assert_eq!((mistake.code, mistake.stdout.as_str()), (2, ""));

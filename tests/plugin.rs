@@ -97,6 +97,43 @@ fn both_manifests_pass_the_strict_validators() {
     }
 }
 
+/// Beside a marketplace 2.1.197 looks at nothing else, so the plugin's files stand alone here.
+#[test]
+fn the_plugin_without_its_marketplace_passes_the_strict_validators() {
+    let home = Home::new("http://127.0.0.1:9/v1");
+    let alone = home.work().join("plugin");
+    let mut names = vec![
+        PathBuf::from(".claude-plugin/plugin.json"),
+        PathBuf::from("hooks/hooks.json"),
+    ];
+    for path in [markdown("commands"), markdown("skills")].concat() {
+        names.push(path.strip_prefix(root()).unwrap().to_owned());
+    }
+    let check = |expected: bool| {
+        for claude in [peers::claude_197(), peers::claude_newest()] {
+            let mut command = home.claude_command(&claude, "http://127.0.0.1:9");
+            command.args(["plugin", "validate", "--strict"]).arg(&alone);
+            let finished = finish(command, "");
+            assert_eq!(
+                finished.status.success(),
+                expected,
+                "{}: {finished:#?}",
+                claude.display()
+            );
+        }
+    };
+    for name in &names {
+        let copy = alone.join(name);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(root().join(name), copy).unwrap();
+    }
+    check(true);
+    // An event that does not exist is noticed: what passes was looked at.
+    let wrong = read("hooks/hooks.json").replace("FileChanged", "FileChanges");
+    fs::write(alone.join("hooks/hooks.json"), wrong).unwrap();
+    check(false);
+}
+
 #[test]
 fn the_names_that_tools_and_commands_are_built_from_stay() {
     let plugin = json(".claude-plugin/plugin.json");
@@ -223,6 +260,65 @@ fn a_task_in_the_background_is_not_waited_for() {
     assert!(text.contains("`/codex:result ID`"));
 }
 
+/// Every hook is a program of ours in exec form: a shell form would put arguments of a host into a command line.
+#[test]
+fn every_hook_is_ours_and_bounded() {
+    let hooks = json("hooks/hooks.json");
+    let mut events = Vec::new();
+    for (event, groups) in hooks["hooks"].as_object().unwrap() {
+        events.push(event.as_str());
+        for handler in groups
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|group| group["hooks"].as_array().unwrap())
+        {
+            assert_eq!(
+                (&handler["type"], &handler["command"]),
+                (&"command".into(), &"sh".into()),
+                "{handler}"
+            );
+            let arguments: Vec<&str> = handler["args"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            assert_eq!(arguments[0], "${CLAUDE_PLUGIN_ROOT}/bin/crosscheck", "{handler}");
+            // The set-up of `claude --init-only` is the launcher's own.
+            let is_known = match arguments[1..] {
+                ["install"] => event == "Setup",
+                ["hook", name] => crosscheck::service::hook::Event::of(name).is_some(),
+                _ => false,
+            };
+            assert!(is_known, "{handler}");
+            assert!(
+                handler["timeout"].as_u64().is_some_and(|seconds| seconds > 0),
+                "{handler}"
+            );
+        }
+    }
+    assert_eq!(
+        events,
+        [
+            "Setup",
+            "SessionStart",
+            "FileChanged",
+            "PostToolUse",
+            "UserPromptSubmit",
+            "UserPromptExpansion",
+            "SessionEnd"
+        ]
+    );
+    // With a matcher 2.1.197 compares names of files, and the watched file has the name of a process.
+    assert_eq!(hooks["hooks"]["FileChanged"][0].get("matcher"), None);
+    let paid = Regex::new(hooks["hooks"]["PostToolUse"][0]["matcher"].as_str().unwrap()).unwrap();
+    for tool in tools() {
+        let is_paid = ["consult", "review", "delegate"].contains(&tool.as_str());
+        assert_eq!(paid.is_match(&format!("{TOOL_PREFIX}{tool}")), is_paid, "{tool}");
+    }
+}
+
 #[test]
 fn every_tool_that_a_text_names_exists() {
     let tools = tools();
@@ -248,4 +344,24 @@ fn the_skill_is_small_and_its_references_exist() {
     for tool in tools() {
         assert!(body.contains(&format!("| `{tool}` |")), "{tool}");
     }
+}
+
+#[test]
+fn every_file_names_the_same_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(json(".claude-plugin/plugin.json")["version"], version);
+    let launcher = read("bin/crosscheck");
+    assert!(
+        launcher.lines().any(|line| line == format!("version={version}")),
+        "bin/crosscheck"
+    );
+    let interface = launcher.lines().find_map(|line| line.strip_prefix("interface="));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_crosscheck"));
+    command.arg("--version");
+    let told = finish(command, "");
+    let expected = format!(
+        "crosscheck {version}\nplugin interface {}\n",
+        interface.expect("the launcher has one")
+    );
+    assert_eq!(told.stdout, expected);
 }

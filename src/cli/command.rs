@@ -10,7 +10,7 @@ use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::demo::DemoFlags;
-use crate::cli::commands::doors::{ServeFlags, WorkerFlags};
+use crate::cli::commands::doors::{HookFlags, ServeFlags, WorkerFlags};
 use crate::cli::commands::dry_run::DryRunFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
@@ -49,11 +49,16 @@ Exit codes:
   8    the verdict is as bad as --fail-on says
   130  ended by Ctrl-C; 129 and 143 by a closed terminal and SIGTERM";
 
+/// What `--version` prints. The launcher reads it: the number changes when the plugin's commands and hooks need another
+/// program, and an older program with the same number serves until its successor is installed.
+const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nplugin interface 1");
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "crosscheck",
     version,
+    long_version = LONG_VERSION,
     about = ABOUT,
     long_about = LONG_ABOUT,
     after_help = AFTER_HELP,
@@ -85,6 +90,7 @@ pub(super) enum Command {
     Contract(ContractFlags),
     Serve(ServeFlags),
     Worker(WorkerFlags),
+    Hook(HookFlags),
 }
 
 /// Returns the command line for a terminal of this width.

@@ -99,7 +99,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             ConfigAction::Check(flags) => Work::CheckConfig(flags.placed(input)),
         },
         Command::Contract(flags) => Work::Contract(flags),
-        Command::Serve(_) | Command::Worker(_) => Work::Door,
+        Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,
     }
 }
 

@@ -62,6 +62,7 @@ pub const KEYS: &[Key] = &[
         "a list of at most 50 relative paths without `..`",
     ),
     users("apply.confirm", "\"host\" or \"always\""),
+    users("host.notify", "true or false"),
 ];
 
 /// Returns the key of this name.
@@ -107,7 +108,8 @@ mod tests {
         check(
             "",
             &[
-                "peer", "limits", "policy", "paths", "checks", "secrets", "env", "allow", "delegate", "apply",
+                "peer", "limits", "policy", "paths", "checks", "secrets", "env", "allow", "delegate",
+                "apply", "host",
             ],
         );
         check("peer", &["codex"]);
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn nothing_that_grants_is_a_projects_to_set() {
         let grants = |key: &&Key| {
-            ["allow.", "env.", "peer.", "apply.", "delegate."]
+            ["allow.", "env.", "peer.", "apply.", "delegate.", "host."]
                 .iter()
                 .any(|table| key.name.starts_with(table))
         };

@@ -72,6 +72,7 @@ pub(super) struct Layer {
     pub(super) allow_in_place: Option<bool>,
     pub(super) reuse: Option<Vec<String>>,
     pub(super) confirm: Option<Confirm>,
+    pub(super) notify: Option<bool>,
     /// The keys that were written, with their lines.
     pub(super) written: Vec<(&'static Key, usize)>,
 }
@@ -121,6 +122,7 @@ impl Layer {
             "allow.web_search" => self.allow_web_search = Some(value.as_bool()?),
             "allow.network" => self.allow_network = Some(value.as_bool()?),
             "allow.in_place" => self.allow_in_place = Some(value.as_bool()?),
+            "host.notify" => self.notify = Some(value.as_bool()?),
             "delegate.reuse" => self.reuse = Some(texts(value, REUSED, is_inside)?),
             "apply.confirm" => {
                 self.confirm = Some(match value.as_str()? {

@@ -165,6 +165,7 @@ fn entry() -> impl Strategy<Value = (&'static str, String)> {
         of("env.pass", Just(["SECRET"])),
         of("apply.confirm", prop_oneof![Just("host"), Just("always")]),
         of("delegate.reuse", Just(["x"])),
+        of("host.notify", any::<bool>()),
         of("peer.codex.bin", Just("/x")),
         of("peer.codex.versions", Just(">=0.1")),
     ]
@@ -238,6 +239,7 @@ fn wider(narrow: &Config, plain: &Config) -> Option<&'static str> {
         ("in_place", narrow.allow_in_place != plain.allow_in_place),
         ("reuse", narrow.reuse != plain.reuse),
         ("confirm", narrow.confirm != plain.confirm),
+        ("notify", narrow.notify != plain.notify),
         ("bin", narrow.codex_bin != plain.codex_bin),
         ("versions", narrow.codex_versions != plain.codex_versions),
     ];

@@ -61,6 +61,8 @@ pub struct Config {
     pub reuse: Setting<Vec<String>>,
     /// Whether landing asks a person where the host can ask.
     pub confirm: Setting<Confirm>,
+    /// Whether a session of a host is told when a job of its own is over.
+    pub notify: Setting<bool>,
 }
 
 impl Config {
@@ -144,6 +146,11 @@ impl Config {
             allow_in_place: Setting::pick(false, file.allow_in_place, None),
             reuse: Setting::pick(REUSE.map(str::to_owned).to_vec(), file.reuse, None),
             confirm: Setting::pick(Confirm::Host, file.confirm, None),
+            notify: Setting::pick(
+                true,
+                file.notify,
+                variables.read("CROSSCHECK_HOST_NOTIFY", |text| text.parse().ok())?,
+            ),
         })
     }
 
@@ -228,6 +235,7 @@ impl Config {
             row("allow.in_place", &self.allow_in_place, switch),
             row("delegate.reuse", &self.reuse, texts),
             row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
+            row("host.notify", &self.notify, switch),
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
@@ -346,7 +354,7 @@ mod tests {
             [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
             [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
             [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\
-            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n";
+            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\n";
         let config = Config::layered(Some(text), &env(&[])).unwrap();
         for row in config.rows() {
             assert_eq!(row["origin"], "file", "{row}");

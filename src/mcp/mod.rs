@@ -13,6 +13,7 @@ mod bounds;
 mod caller;
 mod calls;
 mod decode;
+mod handed_over;
 mod ids;
 mod isolate;
 mod lines;
@@ -28,6 +29,7 @@ mod transport;
 mod writer;
 
 pub use backend::Backend;
+pub use handed_over::HandedOver;
 pub use serve::{ExitReason, serve};
 pub use server::Eras;
 pub use signals::{Signal, ending_signals};

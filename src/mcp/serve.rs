@@ -1,7 +1,7 @@
 //! One session with a host, from its first byte to the end of this process's usefulness.
 
 use std::future::Future;
-use std::io::{Read, Write};
+use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
 
 use rmcp::service::ServiceExt;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::backend::Backend;
 use crate::mcp::bounds::{CLOSING_GRACE, INPUT_ENDED_GRACE};
+use crate::mcp::handed_over::HandedOver;
 use crate::mcp::reply::Constants;
 use crate::mcp::server::{Eras, Server};
 use crate::mcp::signals::Signal;
@@ -31,19 +32,22 @@ pub enum ExitReason {
 /// Serves one host until it goes. Has no effect of its own: no file, no child, no lock.
 ///
 /// When `signal` fires, the input ends or the output breaks, `closing` fires in every call; what is answered within half
-/// a second is still written. Threads that read or write may stay blocked in the input or output; ending the process
+/// a second is still written. `begun` is what a launcher read in our place. Threads that read or write may stay blocked in the input or output; ending the process
 /// ends them.
 pub async fn serve(
     backend: Arc<dyn Backend>,
     eras: Eras,
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
+    begun: Option<HandedOver>,
     signal: impl Future<Output = Signal>,
 ) -> ExitReason {
     let closing = CancellationToken::new();
     let stop = CancellationToken::new();
     let constants = Constants::default();
-    let (transport, ends) = transport::open(input, output, eras.versions(), constants.clone());
+    let (first, answered) = begun.map(HandedOver::into_parts).unzip();
+    let input = Cursor::new(first.unwrap_or_default()).chain(input);
+    let (transport, ends) = transport::open(input, output, eras.versions(), constants.clone(), answered);
     let server = Server::new(backend, eras, closing.clone(), constants);
     let mut session = tokio::spawn(session(server, transport, stop.clone()));
     let reason = tokio::select! {

@@ -25,6 +25,7 @@ use crate::mcp::isolate::{Panicked, isolate};
 use crate::mcp::reply::{Constants, ReplyError};
 use crate::mcp::{approval, caller, reply, tools};
 use crate::service::call::{Call, Host};
+use crate::sys::signal::{self, ProcessIdentity};
 
 /// What hosts tell their model about this server. Claude Code cuts it near 2,000 characters.
 const INSTRUCTIONS: &str = "\
@@ -37,7 +38,8 @@ tool=apply, then apply with land and the token. Never land what nobody looked at
 - dry_run previews any of them for free: what would be sent, how large it is. status tells whether Codex is ready, and its \
 models, quota, options and error codes.
 - Every paid run is a job. When it takes longer than the call may wait, the answer holds a job handle: the job goes on \
-by itself. Read it with job id=... and wait_s, do not start it again. cancel ends it and keeps what it has.
+by itself. Where its summary says that this session is told, do not look again until then; else read it with job id=... \
+and wait_s. Do not start it again. cancel ends it and keeps what it has.
 - Continue with resume=<job id> instead of repeating the context.
 - Pass workspace when the project is not the current folder.
 - Codex can be wrong. Verify each finding against the code before you act on it, and say which ones you confirmed. Read \
@@ -81,6 +83,8 @@ pub(super) struct Server {
     constants: Constants,
     eras: Eras,
     closing: CancellationToken,
+    /// Our parent as it was at the start. Afterwards it may be gone, and then somebody else is.
+    host_process: Option<ProcessIdentity>,
     /// The host of a session that began with `initialize`; others name themselves in each request.
     host: OnceLock<Arc<Host>>,
     quick: Arc<Semaphore>,
@@ -102,6 +106,7 @@ impl Server {
             constants,
             eras,
             closing,
+            host_process: signal::parent(),
             host: OnceLock::new(),
             quick: Arc::new(Semaphore::new(QUICK_CALLS)),
             waiting: Arc::new(Semaphore::new(WAITING_CALLS)),
@@ -123,6 +128,7 @@ impl Server {
             tool_use_id: caller::tool_use_id(meta, host.as_deref()),
             host,
             host_thread: caller::host_thread(meta),
+            host_process: self.host_process.clone(),
             progress: meta.get_progress_token().and_then(|token| open.progress(&token)),
             approver: approval::approver(context, &open.cancelled),
             cancelled: open.cancelled.clone(),

@@ -7,7 +7,7 @@ use std::vec::IntoIter;
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions, GetMeta, JsonRpcResponse,
-    ProtocolVersion, ServerJsonRpcMessage, ServerResult,
+    ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::RoleServer;
 use rmcp::transport::Transport;
@@ -64,16 +64,20 @@ pub(super) struct HostTransport {
     constants: Constants,
     versions: &'static [ProtocolVersion],
     opened: bool,
+    /// A request of which the answer is dropped, since it has one.
+    answered: Option<RequestId>,
 }
 
 /// Starts the two threads.
 ///
-/// `versions` are the protocol versions that the server takes; they decide which request opens the session.
+/// `versions` are the protocol versions that the server takes; they decide which request opens the session. `answered` is the
+/// request that somebody else answered in our place.
 pub(super) fn open(
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
     versions: &'static [ProtocolVersion],
     constants: Constants,
+    answered: Option<RequestId>,
 ) -> (HostTransport, Ends) {
     let (lines, outgoing) = mpsc::channel(QUEUE_MESSAGES);
     let (incoming, batches) = mpsc::channel(QUEUE_BATCHES);
@@ -104,6 +108,7 @@ pub(super) fn open(
         constants,
         versions,
         opened: false,
+        answered,
     };
     let ends = Ends {
         input_ended,
@@ -186,6 +191,10 @@ impl Transport<RoleServer> for HostTransport {
             _ => None,
         };
         let permits = id.map(|id| self.calls.answer(id));
+        let is_answered = self.answered.is_some() && self.answered.as_ref() == id;
+        if is_answered {
+            self.answered = None;
+        }
         let line = match message {
             ServerJsonRpcMessage::Response(JsonRpcResponse {
                 result: ServerResult::CallToolResult(result),
@@ -197,6 +206,9 @@ impl Transport<RoleServer> for HostTransport {
         let lines = self.lines.clone();
         async move {
             let line = line.map_err(SendError::NotJson)?;
+            if is_answered {
+                return Ok(());
+            }
             let sent = lines
                 .send(Outgoing::Line(line))
                 .await

@@ -20,4 +20,5 @@ pub mod supervise;
 pub mod tokens;
 pub mod usage;
 pub mod wait;
+pub mod wake;
 pub mod worker;

@@ -10,10 +10,12 @@ use crate::peer::transcript::Transcript;
 use crate::run::conclude::{Remains, mask};
 use crate::run::delegate::{collect_left, commands_outside};
 use crate::run::span::so_far;
+use crate::run::wake::tell_end;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
 use crate::state::record::{Expects, Spec};
+use crate::state::store::Store;
 use crate::sys::lock::HeldLock;
 use crate::sys::process::end_all;
 use crate::sys::{seam, signal};
@@ -91,6 +93,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let _ = std::fs::remove_file(directory.reserve_path());
     directory.write_result(&result)?;
     seam::point("reap.written");
+    tell_end(&Store::around(directory), &spec);
     drop(lock);
     Ok(())
 }

@@ -8,7 +8,29 @@ use crate::peer::event::Event;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events;
+use crate::sys::lock;
 use crate::sys::watch::DirectoryWatch;
+
+/// How long the worker may take from the job's result to its own end: it tidies up and is gone.
+const WORKER_WAIT: Duration = Duration::from_secs(2);
+
+/// Waits until a job is over, however long that takes. Dropping the future ends the wait and nothing else.
+pub async fn wait_for_end(directory: &JobDirectory) -> Result<(), StateError> {
+    let watch = DirectoryWatch::start(directory.path());
+    while directory.state()?.is_active() {
+        watch.changed().await;
+    }
+    Ok(())
+}
+
+/// Waits until the worker of a job that is over is gone too: it writes the result first and lets go of its lock last.
+pub async fn wait_for_worker(directory: &JobDirectory) {
+    let watch = DirectoryWatch::start(directory.path());
+    let end = tokio::time::Instant::now() + WORKER_WAIT;
+    while tokio::time::Instant::now() < end && lock::is_held(&directory.lock_path()).unwrap_or(false) {
+        watch.changed().await;
+    }
+}
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

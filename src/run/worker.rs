@@ -19,6 +19,7 @@ use crate::run::conclude::{self, Remains};
 use crate::run::control::Stop;
 use crate::run::keep::{Reserve, keep_result};
 use crate::run::reap::reap_killed;
+use crate::run::wake::tell_end;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::record::{Answer, ResultRecord, Spec};
@@ -93,11 +94,7 @@ async fn work(
 ) -> Result<(), StateError> {
     let spec = directory.read_spec()?;
     seam::point("worker.spec_read");
-    let store = directory
-        .path()
-        .parent()
-        .and_then(Path::parent)
-        .map_or_else(|| Store::at("/"), Store::at);
+    let store = Store::around(directory);
     let ended = CancellationToken::new();
     listen_for_signals(&ended);
     let job = Job {
@@ -139,6 +136,7 @@ async fn work(
     let reserve = reserve.unwrap_or_else(|| Reserve::take(directory));
     keep_result(directory, &result, reserve).await?;
     seam::point("finish.kept");
+    tell_end(&store, &spec);
     tracing::info!(state = result.state.as_str(), "the job ended");
     // The peer's temporary folder is of no use to anybody any more.
     let _ = std::fs::remove_dir_all(directory.tmp_path());

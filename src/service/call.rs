@@ -13,6 +13,7 @@ use crate::domain::request::{
     ApplyRequest, CancelRequest, ConsultRequest, DelegateRequest, DryRunRequest, JobRequest, ReviewRequest,
     StatusRequest,
 };
+use crate::sys::signal::ProcessIdentity;
 
 /// What a caller asks for, parsed and within its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Call {
     pub tool_use_id: Option<String>,
     /// The host's conversation, when it says so: codex sends its thread.
     pub host_thread: Option<String>,
+    /// The process of the host, which may have a session that is told when a job is over; absent in a terminal.
+    pub host_process: Option<ProcessIdentity>,
     /// Tells the host how it goes; absent when the host did not ask.
     pub progress: Option<ProgressSink>,
     /// Asks the person at the other end; absent where nobody can be asked.
@@ -91,6 +94,7 @@ impl Call {
             host: None,
             tool_use_id: None,
             host_thread: None,
+            host_process: None,
             progress: None,
             approver: None,
             cancelled: CancelSignal::default(),

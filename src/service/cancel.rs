@@ -4,14 +4,15 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::domain::envelope::{JobView, Meta};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::request::CancelRequest;
 use crate::run::reap::reap;
-use crate::run::wait::Follower;
+use crate::run::wait::{Follower, wait_for_worker};
+use crate::run::wake;
+use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::delegate;
 use crate::service::deliver::{self, object};
@@ -19,20 +20,16 @@ use crate::service::group::{self, Found, tell};
 use crate::service::jobs::fit;
 use crate::service::reply::{Outcome, Refusal, Reply, fields};
 use crate::service::workspace::Workspace;
-use crate::state::directory::{Job, JobDirectory};
+use crate::state::directory::Job;
 use crate::state::groups::{self, Group};
 use crate::state::quarantine;
 use crate::state::record::ResultRecord;
 use crate::state::store::Store;
+use crate::sys::seam;
 use crate::sys::signal::{self, ProcessIdentity};
-use crate::sys::watch::DirectoryWatch;
-use crate::sys::{lock, seam};
 
 /// The longest an ending takes: interrupt, TERM and KILL with their graces, and the descendants.
 const END_WAIT: Duration = Duration::from_secs(12);
-
-/// How long the worker may take from the job's result to its own end: it tidies up and is gone.
-const WORKER_WAIT: Duration = Duration::from_secs(2);
 
 /// What is left out of a record that has no room in an answer, the copies and the lists before the answer itself.
 const RECORD_PARTS: [(&str, Option<&str>); 6] = [
@@ -45,7 +42,7 @@ const RECORD_PARTS: [(&str, Option<&str>); 6] = [
 ];
 
 /// Ends a job and everything below it, and says when it is over. A job that is over is left as it is.
-pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
+pub async fn run(service: &Service, request: &CancelRequest, call: &Call) -> Outcome {
     let config = service.config()?;
     let store = service.store()?;
     let workspace = Workspace::resolve(service, request.workspace.as_deref(), &config)?;
@@ -73,8 +70,22 @@ pub async fn run(service: &Service, request: &CancelRequest) -> Outcome {
         }
     };
     match found {
-        Found::Job(job) => one(service, &store, *job, request.forget).await,
-        Found::Group(group) => all(service, &store, &group, request.forget).await,
+        Found::Job(job) => {
+            hush(&store, job.id(), std::iter::once(&*job), call);
+            one(service, &store, *job, request.forget).await
+        }
+        Found::Group(group) => all(service, &store, &group, request.forget, call).await,
+    }
+}
+
+/// Lets the session that started a job or a group not be woken by its end where it is the one that ends it.
+fn hush<'a>(store: &Store, id: &JobId, mut jobs: impl Iterator<Item = &'a Job>, call: &Call) {
+    let is_own = |job: &Job| {
+        let asker = job.spec.asked_by.as_ref().map(|asker| &asker.process);
+        job.state.is_active() && asker.is_some() && asker == call.host_process.as_ref()
+    };
+    if jobs.any(is_own) {
+        wake::hush(store, id);
     }
 }
 
@@ -171,9 +182,10 @@ async fn one(service: &Service, store: &Store, job: Job, forget: bool) -> Outcom
 }
 
 /// Ends all jobs of a group. They are told first and waited for then, so that none runs longer than it must.
-async fn all(service: &Service, store: &Store, group: &Group, forget: bool) -> Outcome {
+async fn all(service: &Service, store: &Store, group: &Group, forget: bool, call: &Call) -> Outcome {
     let runs = group::runs(store, group).await;
     let jobs: Vec<Job> = runs.into_iter().filter_map(|run| run.job).collect();
+    hush(store, &group.id, jobs.iter(), call);
     for job in jobs.iter().filter(|job| job.state.is_active()) {
         let asked = job.directory.request_cancel();
         deliver::unless_gone(&job.directory, asked)?;
@@ -302,15 +314,6 @@ fn forgotten_unread(id: &JobId) -> Reply {
         summary: format!("The damaged record of job {id} was deleted."),
         body: object(json!({"ended": false, "leaked": []})),
         ..Reply::default()
-    }
-}
-
-/// Waits until the worker is gone too. It writes the result first and lets go of its lock last.
-async fn wait_for_worker(directory: &JobDirectory) {
-    let watch = DirectoryWatch::start(directory.path());
-    let end = Instant::now() + WORKER_WAIT;
-    while Instant::now() < end && lock::is_held(&directory.lock_path()).unwrap_or(false) {
-        watch.changed().await;
     }
 }
 

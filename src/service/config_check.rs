@@ -17,7 +17,8 @@ use crate::sys::clock::Stopwatch;
 /// The name of this use case in envelopes.
 const NAME: &str = "config";
 /// Variables that are settings.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
+    "CROSSCHECK_HOST_NOTIFY",
     "CROSSCHECK_PEER_CODEX_VERSIONS",
     "CROSSCHECK_LIMITS_CONCURRENCY",
     "CROSSCHECK_LIMITS_TIMEOUT_S",
@@ -25,7 +26,8 @@ const SETTINGS: [&str; 5] = [
     "CROSSCHECK_LIMITS_PROMPT_BYTES",
 ];
 /// How the names of variables begin that look like settings: each of them is a table of the file.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
+    "HOST_",
     "PEER_",
     "LIMITS_",
     "POLICY_",

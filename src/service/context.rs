@@ -10,6 +10,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::DryRunRequest;
 use crate::service::call::{Call, Request};
 use crate::service::reply::{Outcome, Refusal};
+use crate::service::vigil::Vigil;
 use crate::service::{apply, cancel, consult, delegate, dry_run, jobs, review, status};
 use crate::state::store::Store;
 use crate::sys::clock::Stopwatch;
@@ -32,6 +33,7 @@ struct Shared {
     environment: Environment,
     directory: PathBuf,
     fingerprint: String,
+    vigil: Vigil,
 }
 
 impl Service {
@@ -44,7 +46,13 @@ impl Service {
             environment,
             directory,
             fingerprint,
+            vigil: Vigil::default(),
         }))
+    }
+
+    /// Returns what watches over jobs that no call waits for.
+    pub fn vigil(&self) -> &Vigil {
+        &self.0.vigil
     }
 
     /// Returns our own executable.
@@ -115,6 +123,9 @@ impl Service {
         let watch = Stopwatch::start();
         let tool = request.tool();
         tracing::debug!(tool, request = %call.request_id, "call");
+        if let (Some(host), Ok(store)) = (&call.host_process, self.store()) {
+            self.vigil().adopt(&store, host);
+        }
         let outcome = match request {
             Request::Status(request) => status::run(self, &request).await,
             Request::DryRun(DryRunRequest::Consult(request)) => dry_run::consult(self, &request, &call).await,
@@ -122,7 +133,7 @@ impl Service {
             Request::Consult(request) => consult::run(self, &request, &call).await,
             Request::Review(request) => review::run(self, &request, &call).await,
             Request::Job(request) => jobs::run(self, &request, &call).await,
-            Request::Cancel(request) => cancel::run(self, &request).await,
+            Request::Cancel(request) => cancel::run(self, &request, &call).await,
             Request::Delegate(request) => delegate::run(self, &request, &call).await,
             Request::Apply(request) | Request::DryRun(DryRunRequest::Apply(request)) => {
                 apply::run(self, &request, &call).await

@@ -20,6 +20,7 @@ use crate::run::span::so_far;
 use crate::service::context::Service;
 use crate::service::deliver::delegate::Standing;
 use crate::service::reply::{Outcome, Refusal, Reply};
+use crate::service::vigil;
 use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::events::{self, Entry};
@@ -51,7 +52,13 @@ pub async fn job(service: &Service, store: &Store, directory: &JobDirectory, lis
         None if !job.state.is_active() && !job.directory.spec_path().exists() => {
             Err(Fault::from(StateError::NoSuchJob).into())
         }
-        None => Ok(handle(&job)),
+        None => {
+            let mut reply = handle(&job);
+            if vigil::is_told(service, store, job.spec.asked_by.as_ref()) {
+                vigil::promise(&mut reply);
+            }
+            Ok(reply)
+        }
         Some(result) => {
             seam::point("deliver.read");
             if listener == Listener::Present {

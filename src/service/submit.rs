@@ -27,7 +27,8 @@ use crate::state::error::StateError;
 use crate::state::groups;
 use crate::state::keys::LockedKey;
 use crate::state::locking;
-use crate::state::record::{Expects, PeerSpec, Spec, VERSION};
+use crate::state::record::{Asker, Expects, PeerSpec, Spec, VERSION};
+use crate::state::sessions;
 use crate::state::store::{NewJob, Store};
 use crate::sys::lock::HeldLock;
 use crate::sys::{clock, seam};
@@ -79,6 +80,7 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     }
     seam::point("submit.keys_stored");
     start(service, &ready, &id, &directory, lock)?;
+    watch_over(service, store, call, &id, std::slice::from_ref(&directory));
     let outcome = wait_and_deliver(service, store, directory, true, wait, call).await;
     outcome.map_err(|refusal| naming(&id, refusal))
 }
@@ -205,6 +207,22 @@ pub(super) fn start(
     tracing::info!(job = %id, "job started");
     seam::point("submit.started");
     Ok(())
+}
+
+/// Returns the session that is told when a job of this call is over, if there is one.
+fn asker(store: &Store, call: &Call) -> Option<Asker> {
+    let session = sessions::of_process(store, call.host_process.as_ref()?)?;
+    Some(Asker {
+        process: session.process,
+        session: session.name,
+    })
+}
+
+/// Lets the session of a call know of what it started, which is watched over from here on.
+pub(super) fn watch_over(service: &Service, store: &Store, call: &Call, id: &JobId, jobs: &[JobDirectory]) {
+    if let Some(asker) = asker(store, call) {
+        service.vigil().begin(store, &asker, id, jobs);
+    }
 }
 
 /// Keeps what a delegate starts from as long as its record is kept.
@@ -356,6 +374,7 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
             .host
             .as_ref()
             .map(|host| format!("{} {}", host.name, host.version)),
+        asked_by: asker(&ready.store, call),
         request_id: call.request_id.clone(),
         depth: ready.depth,
         slots: (ready.config.concurrency.origin == Origin::Project).then_some(ready.config.concurrency.value),

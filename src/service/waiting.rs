@@ -8,6 +8,7 @@ use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::request::Wait;
 use crate::run::wait::{Follower, Waited};
+use crate::run::wake;
 use crate::service::call::{Call, CancelReason};
 use crate::service::context::Service;
 use crate::service::deliver::{self, Listener};
@@ -140,6 +141,7 @@ pub async fn wait_for_jobs(
         return Ok(Waited::TimeUp);
     }
     for directory in directories {
+        wake::hush_whole(directory);
         directory.request_cancel()?;
     }
     Ok(followers.wait(CANCEL_WAIT, &mut |_| {}).await?)

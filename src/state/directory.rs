@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::job::{JobId, JobState};
 use crate::state::error::StateError;
+use crate::state::notice::Marks;
 use crate::state::record::{ResultRecord, Spec, VERSION};
 use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
@@ -80,6 +81,14 @@ impl JobDirectory {
     /// Made when somebody has read the result.
     pub fn fetched_path(&self) -> PathBuf {
         self.0.join("fetched")
+    }
+
+    /// Where it is marked that somebody was told of its end.
+    pub fn marks(&self) -> Marks {
+        Marks {
+            told: self.0.join("told"),
+            mentioned: self.0.join("mentioned"),
+        }
     }
 
     /// Made when somebody gave up what a delegate did; holds when that was, in milliseconds since 1970.

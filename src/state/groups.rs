@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::delegation::MEMBERS_MAX;
 use crate::domain::job::JobId;
 use crate::state::error::StateError;
+use crate::state::notice::{self, Marks};
 use crate::state::store::Store;
 use crate::sys::files;
 
@@ -107,7 +108,16 @@ pub fn delete(store: &Store, id: &JobId) -> Result<(), StateError> {
     let path = path(store, id);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(StateError::io("delete", path)(error)),
-        _ => Ok(()),
+        _ => notice::delete(&marks(store, id)),
+    }
+}
+
+/// Returns where it is marked that somebody was told of a group's end.
+pub fn marks(store: &Store, id: &JobId) -> Marks {
+    let folder = store.root().join(FOLDER);
+    Marks {
+        told: folder.join(format!("{id}.told")),
+        mentioned: folder.join(format!("{id}.mentioned")),
     }
 }
 

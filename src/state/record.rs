@@ -11,6 +11,8 @@ use crate::domain::fault::Fault;
 use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tier, Tools};
+use crate::domain::wake::SessionName;
+use crate::sys::signal::ProcessIdentity;
 
 /// The version of both records. A reader accepts its own and older ones; a writer writes its own.
 pub const VERSION: u32 = 2;
@@ -74,6 +76,9 @@ pub struct Spec {
     /// The host that asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// The session of a host that is told when the job is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<Asker>,
     /// The call that asked.
     pub request_id: String,
     /// How deep it is nested in other runs of ours; 0 when somebody else than a peer asked for it.
@@ -94,6 +99,15 @@ pub struct Spec {
 )]
 fn is_zero(value: &u32) -> bool {
     *value == 0
+}
+
+/// The session of a host from which a job was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// The host's process.
+    pub process: ProcessIdentity,
+    /// The conversation that went on in it then.
+    pub session: SessionName,
 }
 
 /// What an answer is read as.

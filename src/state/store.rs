@@ -53,6 +53,12 @@ impl Store {
         })
     }
 
+    /// Returns the state directory that a job's directory lies in.
+    pub fn around(directory: &JobDirectory) -> Self {
+        let root = directory.path().parent().and_then(Path::parent);
+        Self::at(root.unwrap_or(Path::new("/")))
+    }
+
     /// Returns the state directory.
     pub fn root(&self) -> &Path {
         &self.root

@@ -11,6 +11,7 @@ use crate::state::keys;
 use crate::state::landing;
 use crate::state::quarantine;
 use crate::state::repositories::RepositoryFolder;
+use crate::state::sessions;
 use crate::state::store::Store;
 use crate::state::trees;
 use crate::sys::lock;
@@ -47,6 +48,7 @@ pub fn sweep(store: &Store) {
         }
     }
     sweep_repositories(store);
+    sessions::sweep(store);
     for path in aged(&store.root().join("cache"), STALE_FACT) {
         let _ = fs::remove_file(&path);
     }

@@ -1,7 +1,7 @@
 //! Files that are whole or absent: write beside the target, sync, rename, sync the directory.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -22,6 +22,22 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     seam::before(Operation::Rename)?;
     file.persist(path).map_err(|failed| failed.error)?;
     sync_dir(directory)
+}
+
+/// Replaces or makes a file, whole for every reader. It is not synced: for what means nothing after a power cut.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut file = draft_in(directory)?;
+    seam::write_all(&mut file, bytes)?;
+    seam::before(Operation::Rename)?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+/// Appends to a file that is there, in one write; `NotFound` otherwise. It is not synced.
+pub fn append_existing(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = open_private(private().append(true), path)?;
+    seam::write_all(&mut file, bytes)
 }
 
 /// Makes a file that vanishes unless it is given its name.
@@ -114,6 +130,16 @@ fn regular(file: File) -> io::Result<File> {
 /// Reads a regular file of at most `limit` bytes; a larger one is `FileTooLarge`, a link or FIFO is refused.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_whole(open_regular(path)?, limit)
+}
+
+/// Reads the last bytes of a regular file, at most `limit`; a link or FIFO is refused.
+pub fn read_end(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut file = open_regular(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// As [`read_bounded`], but follows links: for files of the user's own, which may be links into a folder of settings.
@@ -228,6 +254,20 @@ mod tests {
             1,
             "no temporary file is left"
         );
+    }
+
+    #[test]
+    fn a_file_is_appended_to_only_where_it_is_and_read_from_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let absent = append_existing(&path, b"x").unwrap_err();
+        assert_eq!(absent.kind(), io::ErrorKind::NotFound);
+        replace(&path, b"one ").unwrap();
+        replace(&path, b"two ").unwrap();
+        append_existing(&path, b"three").unwrap();
+        assert_eq!(read_end(&path, 100).unwrap(), b"two three");
+        assert_eq!(read_end(&path, 5).unwrap(), b"three");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

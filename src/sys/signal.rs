@@ -72,6 +72,13 @@ impl ProcessIdentity {
     }
 }
 
+/// Returns our parent, unless it is gone already or the system does not tell.
+pub fn parent() -> Option<ProcessIdentity> {
+    let pid = rustix::process::getppid()?.as_raw_nonzero().get();
+    // Whoever lost a parent gets the first process, which starts no program of ours.
+    ProcessIdentity::of(u32::try_from(pid).ok().filter(|pid| *pid > 1)?)
+}
+
 /// Returns the space of process numbers that this process sees. It never changes in a process's life.
 fn own_namespace() -> Option<u64> {
     static OWN: OnceLock<Option<u64>> = OnceLock::new();

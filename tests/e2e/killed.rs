@@ -131,7 +131,7 @@ fn after_the_death_of_everybody_each_job_is_finished_or_lost_and_resumable() {
     });
 
     // The next session is told the truth about all three.
-    let listed = Session::run(&world, "/codex:jobs", "job", &json!({})).shown();
+    let listed = Session::run(&world, "/codex:jobs and what they cost", "job", &json!({})).shown();
     let jobs = listed["jobs"].as_array().unwrap_or_else(|| panic!("{listed:#}"));
     let mut states: Vec<&str> = jobs.iter().filter_map(|job| job["state"].as_str()).collect();
     states.sort_unstable();

@@ -16,12 +16,15 @@ use world::{Way, World};
 
 mod delegates;
 mod killed;
+mod lists;
+mod live;
 mod outliving;
 mod permissions;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;
 mod unbuilt;
+mod wakes;
 mod world;
 
 /// The files of the demo's defects.

@@ -14,10 +14,10 @@ use crate::world::{Way, World};
 
 /// A model that thinks until it is let go.
 #[derive(Clone, Default)]
-struct Thinking(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Thinking(Arc<(Mutex<bool>, Condvar)>);
 
 impl Thinking {
-    fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_all();
     }

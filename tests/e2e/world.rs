@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crosscheck::model::demo::files;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::home::{FAKE_KEY, Home};
+use crate::support::home::{ANTHROPIC_KEY, FAKE_KEY, Home};
 use crate::support::peers;
 use crate::support::run::{Finished, finish};
 
@@ -112,6 +112,14 @@ impl World {
         self.home.home().join(".cargo/bin/crosscheck")
     }
 
+    /// Returns where the plugin installs its program, when it is loaded from a folder.
+    pub(crate) fn installed_program(&self) -> PathBuf {
+        let version = env!("CARGO_PKG_VERSION");
+        self.home
+            .claude_config()
+            .join(format!("plugins/data/codex-inline/bin/{version}-1/crosscheck"))
+    }
+
     /// Returns the clean clone from which the plugin is taken.
     pub(crate) fn plugin(&self) -> PathBuf {
         self.home.work().join("a clean clone")
@@ -119,6 +127,10 @@ impl World {
 
     /// Runs Claude Code in the repository.
     fn claude(&self, messages_url: &str, arguments: &[&str]) -> Finished {
+        finish(self.plain_command(messages_url, arguments), "")
+    }
+
+    fn plain_command(&self, messages_url: &str, arguments: &[&str]) -> Command {
         let mut command = self.home.claude_command(&self.claude, messages_url);
         command
             .current_dir(self.repository())
@@ -127,7 +139,47 @@ impl World {
         if self.way == Way::PluginDir {
             command.arg("--plugin-dir").arg(self.plugin());
         }
-        finish(command, "")
+        command
+    }
+
+    /// Returns a command for a session in which every tool of ours is allowed.
+    pub(crate) fn claude_command(&self, messages_url: &str, arguments: &[&str]) -> Command {
+        let mut command = self.plain_command(messages_url, arguments);
+        command.args(["--allowedTools", "mcp__plugin_codex_codex"]);
+        command
+    }
+
+    /// Returns the same for a session in a terminal, which `script` of util-linux makes, in a project that the person
+    /// trusts and after every first question was answered.
+    pub(crate) fn claude_in_a_terminal(&self, messages_url: &str) -> Command {
+        let seen = json!({
+            "hasCompletedOnboarding": true,
+            "theme": "dark",
+            "customApiKeyResponses": {"approved": [&ANTHROPIC_KEY[ANTHROPIC_KEY.len() - 20..]], "rejected": []},
+            "projects": {text(&self.repository()): {"hasTrustDialogAccepted": true}},
+        });
+        fs::write(self.home.claude_config().join(".claude.json"), seen.to_string())
+            .expect("a private directory is writable");
+        let session = self.claude_command(messages_url, &[]);
+        let words = std::iter::once(session.get_program()).chain(session.get_args());
+        let quoted: Vec<String> = words
+            .map(|word| format!("'{}'", word.to_str().expect("the tests' paths are UTF-8")))
+            .collect();
+        let line = format!("stty cols 150 rows 45; exec {}", quoted.join(" "));
+        let mut command = self.home.claude_command("script", messages_url);
+        command
+            .current_dir(self.repository())
+            .env("FAKE_KEY", FAKE_KEY)
+            .env("SHELL", "/bin/sh")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command
+    }
+
+    /// Sets an option of the installed plugin.
+    pub(crate) fn configure(&self, option: &str) {
+        let arguments = ["plugin", "install", "codex@crosscheck", "--config", option];
+        let finished = self.claude("http://127.0.0.1:9", &arguments);
+        assert!(finished.status.success(), "{option}: {finished:#?}");
     }
 
     /// Runs a headless session in which a person types `text`.

@@ -703,6 +703,22 @@ fn the_terminal_shows_lands_and_undoes() {
 }
 
 #[test]
+fn the_latest_undo_is_that_of_the_latest_landing() {
+    let world = world();
+    let landed = job(&world, all_kinds);
+    let before = state_of(&world);
+    cli(&world, &["apply", "latest", "--land", "--yes", "--file", "a.txt"]);
+    let newer = job(&world, all_kinds);
+    let undone = cli(&world, &["undo", "--json"]);
+    assert!(undone.status.success(), "{undone:#?}");
+    assert!(
+        undone.stdout.contains(&landed) && !undone.stdout.contains(&newer),
+        "{undone:#?}"
+    );
+    assert_eq!(state_of(&world), before);
+}
+
+#[test]
 fn a_branch_holds_the_result_and_the_files_stay() {
     let world = world();
     let id = job(&world, all_kinds);

@@ -153,7 +153,7 @@ impl Host {
                     Err(_) => std::future::pending().await,
                 }
             };
-            serve(backend, eras, server_input, server_output, signal).await
+            serve(backend, eras, server_input, server_output, None, signal).await
         });
         Self {
             stub,

@@ -1,4 +1,4 @@
-//! The two commands that programs start, declared for their help alone: `main` runs them before clap is asked, because a
+//! The three commands that programs start, declared for their help alone: `main` runs them before clap is asked, because a
 //! host waits for the first answer of `serve`.
 
 use std::path::PathBuf;
@@ -11,6 +11,14 @@ use clap::Args;
 /// job. Starting it touches no file and starts no process.
 #[derive(Debug, Args)]
 pub(crate) struct ServeFlags {}
+
+/// Answer a hook of the plugin; started by Claude Code alone
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(crate) struct HookFlags {
+    /// Which one
+    pub(crate) name: String,
+}
 
 /// Run one job; started by this program alone
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use crate::domain::request::{ApplyAction, ApplyRequest};
 /// since, or when a later result landed on it.
 #[derive(Debug, Args)]
 pub(crate) struct UndoFlags {
-    /// The job whose result landed: its id, the beginning of one, or `latest` of this project
+    /// The job whose result landed: its id, the beginning of one, or `latest`, the newest landing of this project
     #[arg(default_value = "latest", hide_default_value = true)]
     pub(crate) id: JobName,
     #[command(flatten)]

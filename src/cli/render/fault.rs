@@ -2,12 +2,13 @@
 
 use crate::cli::next_call::terminal_command;
 use crate::cli::render::page::{Page, Style};
+use crate::cli::render::spoken::in_terminal_words;
 use crate::domain::envelope::Failure;
 
 /// Writes a failure.
 pub(super) fn render(failure: &Failure, page: &mut Page) {
     let error = &failure.error;
-    let message = format!("{} ({})", error.message, error.code);
+    let message = format!("{} ({})", in_terminal_words(&error.message), error.code);
     page.labelled("error:", Style::Red, &message);
     if let Some(allowed) = &error.allowed {
         page.labelled("allowed:", Style::Bold, &allowed.join(", "));
@@ -16,7 +17,7 @@ pub(super) fn render(failure: &Failure, page: &mut Page) {
         let text = format!("in {}", crate::domain::time::spoken(ms));
         page.labelled("again:", Style::Bold, &text);
     }
-    page.labelled("hint:", Style::Bold, &error.repair.hint);
+    page.labelled("hint:", Style::Bold, &in_terminal_words(&error.repair.hint));
     let command = error.repair.tool.as_deref().and_then(|tool| {
         let none = serde_json::Map::new();
         terminal_command(tool, error.repair.arguments.as_ref().unwrap_or(&none))

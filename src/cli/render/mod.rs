@@ -15,6 +15,7 @@ mod fault;
 mod job;
 pub(super) mod page;
 mod review;
+mod spoken;
 mod status;
 mod table;
 mod tree;

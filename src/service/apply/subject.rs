@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::config::{Config, Confirm};
 use crate::domain::delegation::{Delegation, Work};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobId;
-use crate::domain::request::ApplyRequest;
+use crate::domain::job::{JobId, JobName};
+use crate::domain::request::{ApplyAction, ApplyRequest};
 use crate::domain::score::{Ranking, Score, rank};
 use crate::git::{self, Git, Repository, Vault};
 use crate::run::reap::reap;
@@ -21,6 +21,7 @@ use crate::service::reply::{Refusal, Reply};
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
 use crate::state::groups::{Group, GroupMember};
+use crate::state::landing::landed_in;
 use crate::state::record::{Expects, ResultRecord};
 use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
@@ -64,7 +65,20 @@ impl Subject {
         let config = service.config()?;
         let store = service.store()?;
         let workspace = Workspace::resolve(service, request.workspace.as_deref(), &config)?;
-        let job = match group::find(&store, &request.name, &workspace)? {
+        let variables = service.environment().iter();
+        let environment =
+            git::Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let name = match (&request.name, &request.action) {
+            (JobName::Latest, ApplyAction::Undo) => newest_landing(
+                store.clone(),
+                workspace.readable()?.to_owned(),
+                environment.clone(),
+            )
+            .await?
+            .map_or(JobName::Latest, JobName::Exact),
+            (name, _) => name.clone(),
+        };
+        let job = match group::find(&store, &name, &workspace)? {
             Found::Job(job) => *job,
             Found::Group(group) => return Err(members(&group, &group::runs(&store, &group).await).into()),
         };
@@ -95,9 +109,6 @@ impl Subject {
         let result = job.directory.read_result().map_err(Fault::from)?.ok_or_else(|| {
             Fault::new(FaultCode::JobLost, "the job left no result").call("job", json!({"id": job.id()}))
         })?;
-        let variables = service.environment().iter();
-        let environment =
-            git::Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let top_level = match &request.workspace {
             // `latest` alone is looked for in a workspace; what lands is told apart from where it was asked for.
             Some(_) => whole(workspace.readable()?.to_owned(), environment.clone()).await?,
@@ -186,6 +197,24 @@ impl Subject {
             .hint("read what it says")
             .call("job", json!({"id": self.job.id()}))
     }
+}
+
+/// The job whose result landed last in the working tree that a folder is in and was not taken back: `latest` for an undo,
+/// which may be an older job than the latest.
+async fn newest_landing(
+    store: Store,
+    folder: PathBuf,
+    environment: git::Environment,
+) -> Result<Option<JobId>, Fault> {
+    blocking(move || {
+        let git = Git::locate(environment).map_err(|error| git_fault(&error))?;
+        let Ok(repository) = git.discover(&folder) else {
+            return Ok(None);
+        };
+        let kept = RepositoryFolder::of(&store, repository.common_directory());
+        Ok(landed_in(&kept, repository.top_level())?.map(|landing| landing.job))
+    })
+    .await
 }
 
 /// The working tree that a folder is in: paths of a result count from its top. One that is in none is returned as it is, and

@@ -9,7 +9,7 @@ use crate::service::delegate::plan::members;
 use crate::service::group::{directories, group_of, tell};
 use crate::service::reply::Outcome;
 use crate::service::submit::{
-    Claim, Ready, check_queue, claim, create, naming, new_job_id, start, store_keys, take_back,
+    Claim, Ready, check_queue, claim, create, naming, new_job_id, start, store_keys, take_back, watch_over,
 };
 use crate::service::waiting::wait_as_allowed;
 use crate::state::directory::JobDirectory;
@@ -55,6 +55,7 @@ pub async fn submit(
     let warning = workers(service, &ready, made).inspect_err(|_| {
         let _ = groups::delete(store, &id);
     })?;
+    watch_over(service, store, call, &id, &directories(store, &group));
     let outcome = wait_and_tell(service, store, &group, true, request, call).await;
     let outcome = outcome.map(|mut reply| {
         reply.warnings.extend(warning);

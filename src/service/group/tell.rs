@@ -18,6 +18,7 @@ use crate::service::deliver::{self, Listener, object};
 use crate::service::group::overlap::{Candidate, Overlap, Together, forecast};
 use crate::service::group::{Run, runs, state};
 use crate::service::reply::{Outcome, Refusal, Reply};
+use crate::service::vigil;
 use crate::state::groups::Group;
 use crate::state::record::Expects;
 use crate::state::repositories::RepositoryFolder;
@@ -32,7 +33,23 @@ pub async fn tell(service: &Service, store: &Store, group: &Group, listener: Lis
     let view = view(group, &runs);
     let meta = meta(&runs);
     if view.state.is_active() {
-        return Ok(running(group, &runs, view, meta));
+        let asker = runs
+            .iter()
+            .find_map(|run| run.job.as_ref()?.spec.asked_by.as_ref());
+        let is_told = vigil::is_told(service, store, asker);
+        let mut reply = running(group, &runs, view, meta);
+        if is_told {
+            vigil::promise(&mut reply);
+        }
+        return Ok(reply);
+    }
+    // Before git is asked, which takes a while: whoever is about to read a group is not told that it is over.
+    for job in runs
+        .iter()
+        .filter_map(|run| run.job.as_ref())
+        .filter(|_| listener == Listener::Present)
+    {
+        job.directory.mark_fetched();
     }
     let mut standings = Vec::with_capacity(runs.len());
     for run in &runs {
@@ -41,9 +58,6 @@ pub async fn tell(service: &Service, store: &Store, group: &Group, listener: Lis
             _ => None,
         };
         standings.push(applies);
-        if let (Listener::Present, Some(job)) = (listener, &run.job) {
-            job.directory.mark_fetched();
-        }
     }
     let tasks = tasks(&runs, &standings);
     if view.state != JobState::Succeeded {

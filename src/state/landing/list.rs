@@ -1,10 +1,10 @@
 //! What landed in a repository's working trees.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::job::JobId;
 use crate::state::error::StateError;
-use crate::state::landing::{Landing, journal};
+use crate::state::landing::{Landing, LandingState, journal};
 use crate::state::repositories::RepositoryFolder;
 
 /// Landings of a repository.
@@ -32,6 +32,13 @@ pub fn list(repository: &RepositoryFolder, limit: usize) -> Result<Landings, Sta
         }
     }
     Ok(landings)
+}
+
+/// Returns the newest landing in a working tree that was not taken back.
+pub fn landed_in(repository: &RepositoryFolder, top_level: &Path) -> Result<Option<Landing>, StateError> {
+    let folders = journal::folders(repository)?.into_iter();
+    let mut landings = folders.filter_map(|folder| Landing::read(&folder).ok());
+    Ok(landings.find(|landing| landing.state == LandingState::Landed && landing.top_level == top_level))
 }
 
 /// Returns the newest landing of a job, whatever became of it; nothing when none can be read.

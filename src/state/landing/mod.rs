@@ -29,7 +29,7 @@ mod adopt;
 pub use adopt::{Adopted, adopt};
 
 mod list;
-pub use list::{Landings, landed_by, list};
+pub use list::{Landings, landed_by, landed_in, list};
 
 #[cfg(test)]
 mod tests;

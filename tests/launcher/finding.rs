@@ -1,141 +1,12 @@
-//! `bin/crosscheck`, the launcher: it finds the program, becomes it, and says one useful line when there is none.
+//! It finds the program, becomes it, and says one useful line when there is none.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// Folders with a space and a quote in their names, since people have them.
-struct World {
-    folder: TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("it's a launcher ")
-            .tempdir()
-            .expect("the temp directory is writable");
-        let world = Self { folder };
-        world.install_launcher("plugin");
-        world
-    }
-
-    fn path(&self, tail: &str) -> PathBuf {
-        self.folder
-            .path()
-            .canonicalize()
-            .expect("the folder exists")
-            .join(tail)
-    }
-
-    fn write(&self, tail: &str, text: &str, mode: u32) -> PathBuf {
-        let path = self.path(tail);
-        let parent = path.parent().expect("a file lies in a folder");
-        fs::create_dir_all(parent).expect("the temp directory is writable");
-        fs::write(&path, text).expect("the temp directory is writable");
-        set_mode(&path, mode);
-        path
-    }
-
-    /// Copies the launcher to `root`/bin, without its exec bit.
-    fn install_launcher(&self, root: &str) -> PathBuf {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin/crosscheck"))
-            .expect("the launcher is in the repository");
-        self.write(&format!("{root}/bin/crosscheck"), &text, 0o644)
-    }
-
-    /// Makes a program that prints its own path and then its arguments, a line each.
-    fn install_program(&self, tail: &str) -> PathBuf {
-        self.write(tail, "#!/bin/sh\nprintf '%s\\n' \"$0\" \"$@\"\n", 0o755)
-    }
-
-    /// Returns the launcher's command in `shell`, with an environment that holds no more than `PATH`.
-    fn launch(&self, shell: &str) -> Command {
-        let mut command = Command::new(shell);
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .current_dir(self.folder.path())
-            .arg(self.path("plugin/bin/crosscheck"));
-        command
-    }
-
-    /// Asserts that `prepare`d, the launcher becomes `program`, whatever the shell.
-    fn expect(&self, prepare: impl Fn(&mut Command), program: &Path) {
-        for shell in shells() {
-            let mut command = self.launch(shell);
-            command.arg("serve");
-            prepare(&mut command);
-            let output = command.output().expect("the shell starts");
-            assert_eq!(
-                stdout(&output),
-                format!("{}\nserve\n", program.display()),
-                "{shell}: {output:?}"
-            );
-            assert!(
-                output.status.success() && output.stderr.is_empty(),
-                "{shell}: {output:?}"
-            );
-        }
-    }
-
-    /// Asserts that `prepare`d, the launcher fails with this code and one line that holds `part`, whatever the shell.
-    fn expect_failure(&self, prepare: impl Fn(&mut Command), code: i32, part: &str) {
-        for shell in shells() {
-            let mut command = self.launch(shell);
-            command.arg("serve");
-            prepare(&mut command);
-            let output = command.output().expect("the shell starts");
-            let message = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(code), "{shell}: {output:?}");
-            assert!(message.contains(part), "{shell}: {message}");
-            assert_eq!(message.lines().count(), 1, "{shell}: {message}");
-            // stdout belongs to the protocol.
-            assert!(output.stdout.is_empty(), "{shell}: {output:?}");
-        }
-    }
-}
-
-/// The shells of this machine that may be its `sh`.
-fn shells() -> Vec<&'static str> {
-    let known = ["/bin/sh", "/bin/dash", "/bin/bash"];
-    known
-        .into_iter()
-        .filter(|shell| Path::new(shell).exists())
-        .collect()
-}
-
-/// Sends `lines` to the launcher, closes its input, and returns its answers, each a line of JSON.
-fn converse(mut command: Command, lines: &str) -> Vec<Value> {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the shell starts");
-    let mut input = child.stdin.take().expect("stdin is piped");
-    writeln!(input, "{lines}").expect("the launcher reads");
-    drop(input);
-    let output = child.wait_with_output().expect("the launcher ends");
-    assert_eq!(output.status.code(), Some(127), "{output:?}");
-    stdout(&output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
-}
-
-fn set_mode(file: &Path, mode: u32) {
-    fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("the file is ours");
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use crate::world::{VERSION, World, converse, installed, set_mode, shells, stdout};
 
 #[test]
 fn a_missing_program_is_one_line_that_says_what_to_do() {
@@ -148,6 +19,26 @@ fn a_missing_program_is_one_line_that_says_what_to_do() {
             world.path("plugin").display()
         ),
     );
+}
+
+#[test]
+fn a_hook_without_a_program_is_silent() {
+    let world = World::new();
+    for shell in shells() {
+        for variable in [None, Some(("CROSSCHECK_BIN", "/nowhere"))] {
+            let mut command = world.launch(shell);
+            command
+                .args(["hook", "prompt"])
+                .envs(variable)
+                .stdin(Stdio::null());
+            let output = command.output().expect("the shell starts");
+            assert!(output.status.success(), "{shell}: {output:?}");
+            assert!(
+                output.stdout.is_empty() && output.stderr.is_empty(),
+                "{shell}: {output:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -203,33 +94,6 @@ fn a_host_is_told_what_to_do_since_it_hides_what_a_failed_server_prints() {
 }
 
 #[test]
-fn a_program_that_comes_later_is_for_the_next_start() {
-    let world = World::new();
-    let call = r#"{"method":"tools/call","params":{"name":"status"},"jsonrpc":"2.0","id":1}"#;
-    let mut command = world.launch("/bin/sh");
-    command.arg("serve").env("CARGO_HOME", world.path("cargo"));
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut ask = || {
-        writeln!(input, "{call}").unwrap();
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        line
-    };
-    assert!(ask().contains("cargo install"), "the program is not there yet");
-    world.install_program("cargo/bin/crosscheck");
-    assert!(ask().contains("the program is there now"), "it is there now");
-    // It has ended by itself, although its input is still open.
-    assert!(child.wait().unwrap().success());
-}
-
-#[test]
 fn the_places_are_searched_in_their_order() {
     let world = World::new();
     let everywhere = |command: &mut Command| {
@@ -249,7 +113,7 @@ fn the_places_are_searched_in_their_order() {
     world.expect(everywhere, &debug);
     let release = world.install_program("plugin/target/release/crosscheck");
     world.expect(everywhere, &release);
-    let data = world.install_program("data/bin/crosscheck");
+    let data = world.install_program(&installed(VERSION));
     world.expect(everywhere, &data);
     let named = world.install_program("named program");
     world.expect(
@@ -265,7 +129,10 @@ fn the_places_are_searched_in_their_order() {
 fn an_installed_copy_finds_its_data_without_being_told() {
     let world = World::new();
     let launcher = world.install_launcher("plugins/cache/crosscheck/codex/0.1.0");
-    let program = world.install_program("plugins/data/codex-crosscheck/bin/crosscheck");
+    let program = world.install_program(&format!(
+        "plugins/data/codex-crosscheck/{}",
+        installed(VERSION).trim_start_matches("data/")
+    ));
     for shell in shells() {
         let output = Command::new(shell)
             .env_clear()

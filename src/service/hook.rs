@@ -1,0 +1,270 @@
+//! What the plugin's hooks do inside a host: they let a session be told of its jobs, and tell it.
+//!
+//! A hook may never disturb the session that it serves: what it cannot read, does not know or is not meant for comes out as
+//! nothing, with the reason in the log. It starts no paid work and no process, and it is done in milliseconds, except for
+//! [`Event::Watch`], which ends with its host, with its job, or as soon as the host is known to watch by itself.
+//!
+//! Seen with Claude Code 2.1.197 and 2.1.329, which give a hook one JSON object on standard input, take one from standard
+//! output, and begin a turn with what a hook with `asyncRewake` leaves on standard error when it ends with code 2.
+
+mod input;
+mod telling;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::domain::job::JobId;
+use crate::domain::request::StateFilter;
+use crate::domain::wake::Standing;
+use crate::domain::wake::text;
+use crate::service::context::Service;
+use crate::service::hook::input::Input;
+use crate::service::hook::telling::Telling;
+use crate::service::workspace::Workspace;
+use crate::state::notice;
+use crate::state::sessions::{self, Session};
+use crate::state::store::Store;
+use crate::sys::signal::ProcessIdentity;
+use crate::sys::watch::DirectoryWatch;
+
+/// Bytes read of what a host says. The largest is the answer of a tool, which hosts bound to half a million characters.
+pub const INPUT_BYTES: u64 = 8 * 1024 * 1024;
+/// How long a call that waits for a job may take to read it before its end counts as unread.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a job's end is left to those who wait for it: a server marks a result as read within milliseconds.
+const SETTLE: Duration = Duration::from_millis(300);
+/// The variable by which Claude Code says how it runs. In a run for one prompt a hook with `asyncRewake` keeps the turn from
+/// ending. Seen with 2.1.197 and 2.1.329.
+pub(super) const ENTRYPOINT: &str = "CLAUDE_CODE_ENTRYPOINT";
+/// Its value where a person sits before it.
+pub(super) const INTERACTIVE: &str = "cli";
+/// Its value where a program does.
+const HEADLESS: &str = "sdk-cli";
+/// How Claude Code hands the plugin's setting `notify` to hooks.
+const NOTIFY_OPTION: &str = "CLAUDE_PLUGIN_OPTION_NOTIFY";
+
+/// Which hook is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A conversation begins in a process: at its start, after `/clear`, or resumed.
+    SessionStart,
+    /// The watched file has changed.
+    Wake,
+    /// A paid tool has answered.
+    Watch,
+    /// The person has written something.
+    Prompt,
+    /// A conversation ends in a process.
+    SessionEnd,
+    /// The person has typed the command that lists jobs.
+    Jobs,
+}
+
+impl Event {
+    /// Finds the hook of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "session-start" => Some(Self::SessionStart),
+            "wake" => Some(Self::Wake),
+            "watch" => Some(Self::Watch),
+            "prompt" => Some(Self::Prompt),
+            "session-end" => Some(Self::SessionEnd),
+            "jobs" => Some(Self::Jobs),
+            _ => None,
+        }
+    }
+}
+
+/// What a hook says to its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing.
+    Nothing,
+    /// One JSON object for standard output.
+    Output(Value),
+    /// The words that begin a turn, for standard error.
+    Wake(String),
+}
+
+impl Said {
+    fn context(event: &str, text: String, watched: Option<PathBuf>) -> Self {
+        let mut output = json!({"hookEventName": event});
+        if let Some(path) = watched {
+            output["watchPaths"] = json!([path]);
+        }
+        if !text.is_empty() {
+            output["additionalContext"] = text.into();
+        }
+        Self::Output(json!({"hookSpecificOutput": output}))
+    }
+
+    /// Answers a command in the place of a model, which is not asked then.
+    pub fn instead(text: &str) -> Self {
+        Self::Output(json!({"decision": "block", "reason": text}))
+    }
+
+    fn wake(text: String) -> Self {
+        if text.is_empty() {
+            Self::Nothing
+        } else {
+            Self::Wake(text)
+        }
+    }
+}
+
+/// Runs one hook for the host whose process is `host`, with what it said on standard input.
+pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input: &[u8]) -> Said {
+    let input = match Input::parse(input) {
+        Ok(input) => input,
+        Err(error) => {
+            tracing::warn!(?event, %error, "what the host said cannot be read");
+            return Said::Nothing;
+        }
+    };
+    let store = match service.store() {
+        Ok(store) => store,
+        Err(fault) => {
+            tracing::warn!(?event, %fault, "there is no state directory");
+            return Said::Nothing;
+        }
+    };
+    if event == Event::SessionStart {
+        return session_start(service, store, host, &input).await;
+    }
+    // No record: it was never made, since nobody wants to be told, or the session is over.
+    let Some(session) = sessions::of_process(&store, host) else {
+        tracing::debug!(?event, "this session is not told anything");
+        return Said::Nothing;
+    };
+    let telling = Telling { store, session };
+    match event {
+        // Begun above, and answered by the terminal's list.
+        Event::SessionStart | Event::Jobs => Said::Nothing,
+        Event::Wake => wake(&telling, &input).await,
+        Event::Watch => watch(service, &telling, &input).await,
+        Event::Prompt => {
+            let text = text::ended(&telling.own(Duration::ZERO).await);
+            if text.is_empty() {
+                return Said::Nothing;
+            }
+            Said::context("UserPromptSubmit", text, None)
+        }
+        Event::SessionEnd => {
+            session_end(&telling, &input);
+            Said::Nothing
+        }
+    }
+}
+
+/// Returns the name of the jobs that the command asks for, where a list answers it: it stands alone or names a state.
+/// Everything else, such as an id, is for the model.
+pub fn listed(input: &[u8]) -> Option<&'static str> {
+    let input = Input::parse(input).ok()?;
+    let words = match input.command_arguments()?.trim() {
+        "" => "all",
+        words => words,
+    };
+    StateFilter::names().into_iter().find(|name| *name == words)
+}
+
+/// Tells whether the person wants to be told. A configuration that cannot be read is told elsewhere and changes nothing.
+fn is_wanted(service: &Service) -> bool {
+    let refused =
+        |text: &str| ["false", "0", "off", "no"].contains(&text.trim().to_ascii_lowercase().as_str());
+    let by_plugin = service.environment().text(NOTIFY_OPTION).is_some_and(refused);
+    !by_plugin && service.config().map_or(true, |config| config.notify.value)
+}
+
+async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, input: &Input) -> Said {
+    if !is_wanted(service) {
+        sessions::forget(&store, host);
+        return Said::Nothing;
+    }
+    let Some(name) = input.session() else {
+        tracing::warn!("the host does not say which conversation begins");
+        return Said::Nothing;
+    };
+    let session = Session::new(host.clone(), name);
+    let watched = match sessions::register(&store, &session) {
+        Ok(watched) => watched,
+        Err(error) => {
+            tracing::warn!(%error, "this session is not told anything");
+            return Said::Nothing;
+        }
+    };
+    let telling = Telling { store, session };
+    // What lies there is for a person: a program would take it from them.
+    let workspace = match service.environment().text(ENTRYPOINT) {
+        Some(HEADLESS) => None,
+        _ => workspace(service),
+    };
+    let left = telling.left_behind(workspace.as_ref().map(Workspace::hash)).await;
+    sessions::sweep(&telling.store);
+    let texts = [text::ended(&left.own), text::lies_there(&left.orphans)];
+    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    Said::context("SessionStart", texts.join("\n"), Some(watched))
+}
+
+fn workspace(service: &Service) -> Option<Workspace> {
+    let config = service.config().ok()?;
+    Workspace::resolve(service, None, &config).ok()
+}
+
+/// The host saw its file change, and every other file that somebody has it watch.
+async fn wake(telling: &Telling, input: &Input) -> Said {
+    let process = &telling.session.process;
+    let own = sessions::wake_file(&telling.store, process);
+    if input.is_unlinked() || input.file_name() != own.file_name() {
+        return Said::Nothing;
+    }
+    sessions::hear(&telling.store, process);
+    Said::wake(text::ended(&telling.own(PATIENCE).await))
+}
+
+/// Waits for a job where the host was not heard to watch its file since the job was started.
+async fn watch(service: &Service, telling: &Telling, input: &Input) -> Said {
+    if service.environment().text(ENTRYPOINT) != Some(INTERACTIVE) {
+        return Said::Nothing;
+    }
+    let Some(id) = input.job() else {
+        return Said::Nothing;
+    };
+    let Telling { store, session } = telling;
+    let mut changes = DirectoryWatch::start(&sessions::folder(store));
+    for job in notice::subject(store, &id)
+        .map(|subject| subject.jobs)
+        .unwrap_or_default()
+    {
+        changes.add(job.path());
+    }
+    loop {
+        let standing = notice::standing(store, &id);
+        if !standing.is_open() || is_heard(store, session, &id) || !session.process.is_alive() {
+            return Said::Nothing;
+        }
+        if standing != Standing::Running {
+            break;
+        }
+        // After each change, and once a second without one: a host that was killed changes nothing.
+        changes.changed().await;
+    }
+    tokio::time::sleep(SETTLE).await;
+    Said::wake(text::ended(&telling.own(PATIENCE).await))
+}
+
+/// Tells whether the host answered to the line that said that this job was started.
+fn is_heard(store: &Store, session: &Session, id: &JobId) -> bool {
+    sessions::heard_since(store, &session.process, id.created_ms())
+}
+
+/// Forgets a session that is over and has nothing to be told any more. What is still open is told when it is taken up again.
+fn session_end(telling: &Telling, input: &Input) {
+    let Telling { store, session } = telling;
+    // After these the process goes on with another conversation, or may have begun it already.
+    let goes_on = input.goes_on() || input.session().is_some_and(|name| name != session.name);
+    if !goes_on && !sessions::has_open(store, &session.process) {
+        sessions::forget(store, &session.process);
+    }
+}
