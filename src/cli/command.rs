@@ -5,6 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::cli::commands::apply::ApplyFlags;
 use crate::cli::commands::cancel::CancelFlags;
 use crate::cli::commands::clean::CleanFlags;
+use crate::cli::commands::config::ConfigFlags;
 use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::delegate::DelegateFlags;
@@ -85,6 +86,7 @@ pub(super) enum Command {
     Logs(LogsFlags),
     Cancel(CancelFlags),
     Clean(CleanFlags),
+    Config(ConfigFlags),
     Contract(ContractFlags),
     Serve(ServeFlags),
     Worker(WorkerFlags),

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::command::{CommandLine, command};
 use crate::cli::commands::clean;
+use crate::cli::commands::config;
 use crate::cli::commands::contract;
 use crate::cli::commands::demo;
 use crate::cli::commands::logs::{self, LogsError};
@@ -212,6 +213,11 @@ impl Session<'_, '_> {
                     .await?;
                 (envelope, flags.output, FailOn::Never)
             }
+            Work::CheckConfig(flags) => (
+                Ok(config::check(service, &flags, &call)),
+                flags.output,
+                FailOn::Never,
+            ),
             Work::Logs(flags) => {
                 progress.finish();
                 let look = self.look(async |service, streams| logs::run(service, &flags, streams).await);

@@ -29,6 +29,9 @@ pub(super) fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Sig
                 _ if success.body.get("passed") == Some(&Value::Bool(false)) => {
                     FaultCode::PeerContractChanged.exit_code()
                 }
+                _ if success.body.get("valid") == Some(&Value::Bool(false)) => {
+                    FaultCode::ConfigInvalid.exit_code()
+                }
                 _ if success.body.get("ready") == Some(&Value::Bool(false)) => not_ready_code(success),
                 _ => verdict_code(success, fail_on),
             }
@@ -141,6 +144,9 @@ mod tests {
         let contract = |passed: bool| success(JobState::Succeeded, json!({"passed": passed}));
         check(&contract(true), FailOn::Never, None, 0);
         check(&contract(false), FailOn::Never, None, 3);
+        let settings = |valid: bool| success(JobState::Succeeded, json!({"valid": valid}));
+        check(&settings(true), FailOn::Never, None, 0);
+        check(&settings(false), FailOn::Never, None, 7);
         check(&failure(FaultCode::Cancelled), FailOn::Never, None, 4);
         check(
             &failure(FaultCode::Cancelled),

@@ -3,6 +3,7 @@
 use crate::cli::command::Command;
 use crate::cli::commands::apply::{Asked, Landing};
 use crate::cli::commands::clean::CleanFlags;
+use crate::cli::commands::config::{ConfigAction, PlaceFlags};
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::logs::LogsFlags;
@@ -30,6 +31,7 @@ pub(super) enum Work {
     Land(Landing),
     Clean(CleanFlags),
     Contract(ContractFlags),
+    CheckConfig(PlaceFlags),
     /// A command that `main` runs itself.
     Door,
 }
@@ -89,6 +91,13 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         Command::Clean(flags) => Work::Clean(flags),
         Command::Logs(flags) => Work::Logs(flags),
         Command::Demo(flags) => Work::Demo(flags),
+        Command::Config(flags) => match flags.action {
+            ConfigAction::Show(flags) => {
+                let output = flags.output;
+                ask("status", output, Ok(Request::Status(flags.request(input))))
+            }
+            ConfigAction::Check(flags) => Work::CheckConfig(flags.placed(input)),
+        },
         Command::Contract(flags) => Work::Contract(flags),
         Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,
     }

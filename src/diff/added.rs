@@ -1,5 +1,6 @@
 //! A file that git does not track, as the patch that adds it.
 
+use crate::diff::bytes::{Buffer, Bytes};
 use crate::diff::patch::{ChangeKind, Content, FilePatch, Hunk, Line, LineKind};
 
 /// How much of a file is looked at to tell text from other content; git looks at the same number of bytes.
@@ -44,11 +45,13 @@ fn added_hunk(bytes: &[u8]) -> Hunk {
     } else {
         bytes
     };
-    let mut lines: Vec<Line> = body
+    let buffer = Buffer::new(body.to_vec());
+    let mut lines: Vec<Line> = buffer
+        .whole()
         .split(|&byte| byte == b'\n')
         .map(|text| Line {
             kind: LineKind::Added,
-            text: text.to_vec(),
+            text: buffer.share(text),
             no_newline: false,
         })
         .collect();
@@ -60,7 +63,7 @@ fn added_hunk(bytes: &[u8]) -> Hunk {
         old_lines: 0,
         new_start: 1,
         new_lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
-        section: Vec::new(),
+        section: Bytes::default(),
         lines,
     }
 }

@@ -32,11 +32,11 @@ pub fn omission(file: &FilePatch) -> Option<OmissionReason> {
 /// Accounts for a change: each hunk of `patch` is sent or omitted, and each entry of `left_out` is one omitted file of
 /// one hunk.
 ///
-/// `patch` is the change as it was read, withheld files included; `is_withheld` says which files redaction held back.
+/// `patch` is the change as it was read, withheld files included; `withheld` says why redaction held a file back.
 pub fn coverage(
     patch: &Patch,
     left_out: &[Omission],
-    is_withheld: &dyn Fn(&FilePatch) -> bool,
+    withheld: &dyn Fn(&FilePatch) -> Option<OmissionReason>,
     redaction: RedactionReport,
 ) -> Coverage {
     let mut sent = 0;
@@ -46,12 +46,7 @@ pub fn coverage(
         .saturating_add(not_sent);
     let mut omitted = Vec::new();
     for file in &patch.files {
-        let reason = if is_withheld(file) {
-            Some(OmissionReason::Secret)
-        } else {
-            omission(file)
-        };
-        match reason {
+        match withheld(file).or_else(|| omission(file)) {
             None => sent += hunks(file),
             Some(reason) => {
                 not_sent += hunks(file);
@@ -105,7 +100,7 @@ mod tests {
                 Omission { path: "left".to_owned(), reason: OmissionReason::UntrackedLimit };
                 left_out
             ];
-            let is_secret = |file: &FilePatch| file.new_path.starts_with(b"secret");
+            let is_secret = |file: &FilePatch| file.new_path.starts_with(b"secret").then_some(OmissionReason::Secret);
             let account = coverage(&patch, &left_out, &is_secret, RedactionReport::default());
             let total = total_hunks(&patch) + u32::try_from(left_out.len()).unwrap();
             prop_assert_eq!(account.hunks.total, total);

@@ -13,6 +13,7 @@ pub mod added;
 
 pub mod text;
 
+pub mod bytes;
 pub mod count;
 
 pub mod largest;

@@ -1,5 +1,6 @@
 //! Reads git's own bytes into a [`Patch`].
 
+use crate::diff::bytes::Buffer;
 use crate::diff::header::{Header, read_header};
 use crate::diff::patch::{ChangeKind, Content, FilePatch, Hunk, Line, LineKind, Patch};
 use std::collections::BTreeSet;
@@ -53,9 +54,12 @@ pub(crate) const SUBMODULE_MODE: u32 = 0o160_000;
 ///
 /// Names, modes and kinds come from the raw list, whose names are bytes between NULs; hunks come from the patch, whose
 /// sections stand in the same order. So no file name can be mistaken for a part of the patch.
-pub fn parse_raw_and_patch(bytes: &[u8]) -> Result<Vec<Entry>, ParseError> {
-    let (mut records, patch) = read_raw(bytes)?;
-    let sections = read_sections(patch)?;
+///
+/// The lines share the bytes they were read from, so that a large diff is in memory once.
+pub fn parse_raw_and_patch(bytes: Vec<u8>) -> Result<Vec<Entry>, ParseError> {
+    let buffer = Buffer::new(bytes);
+    let (mut records, patch) = read_raw(buffer.whole())?;
+    let sections = read_sections(patch, &buffer)?;
     let listed = records.iter().map(Record::sections).sum();
     let found = sections.len();
     if listed != found {
@@ -85,7 +89,8 @@ pub fn parse_raw_and_patch(bytes: &[u8]) -> Result<Vec<Entry>, ParseError> {
 /// Reads the output of `git diff -p` alone, names from its headers.
 pub fn parse_patch(bytes: &[u8]) -> Result<Patch, ParseError> {
     let mut files: Vec<FilePatch> = Vec::new();
-    for section in read_sections(bytes)? {
+    let buffer = Buffer::new(bytes.to_vec());
+    for section in read_sections(buffer.whole(), &buffer)? {
         let header = section.header;
         let (Some(old_path), Some(new_path)) = (header.old_path, header.new_path) else {
             return Err(ParseError::NoName {
@@ -260,6 +265,7 @@ struct Section {
 struct Cursor<'a> {
     bytes: &'a [u8],
     offset: usize,
+    buffer: &'a Buffer,
 }
 
 impl<'a> Cursor<'a> {
@@ -280,8 +286,13 @@ impl<'a> Cursor<'a> {
 
 const SECTION: &[u8] = b"diff --git ";
 
-fn read_sections(bytes: &[u8]) -> Result<Vec<Section>, ParseError> {
-    let mut cursor = Cursor { bytes, offset: 0 };
+/// `bytes` are a part of `buffer`.
+fn read_sections(bytes: &[u8], buffer: &Buffer) -> Result<Vec<Section>, ParseError> {
+    let mut cursor = Cursor {
+        bytes,
+        offset: 0,
+        buffer,
+    };
     let mut sections = Vec::new();
     while let Some(line) = cursor.peek() {
         let offset = cursor.offset;
@@ -316,7 +327,7 @@ fn read_hunk(cursor: &mut Cursor<'_>, first: &[u8]) -> Result<Hunk, ParseError> 
     let malformed = ParseError::Hunk {
         offset: cursor.offset,
     };
-    let Some(mut hunk) = read_hunk_header(first) else {
+    let Some(mut hunk) = read_hunk_header(first, cursor.buffer) else {
         return Err(malformed);
     };
     cursor.pass(first);
@@ -331,6 +342,8 @@ fn read_hunk(cursor: &mut Cursor<'_>, first: &[u8]) -> Result<Hunk, ParseError> 
             continue;
         }
         if old_left == 0 && new_left == 0 {
+            // A million small hunks must not keep room for four lines each.
+            hunk.lines.shrink_to_fit();
             return Ok(hunk);
         }
         let Some(line) = line else {
@@ -355,14 +368,14 @@ fn read_hunk(cursor: &mut Cursor<'_>, first: &[u8]) -> Result<Hunk, ParseError> 
         cursor.pass(line);
         hunk.lines.push(Line {
             kind,
-            text: text.to_vec(),
+            text: cursor.buffer.share(text),
             no_newline: false,
         });
     }
 }
 
 /// Reads `@@ -1,2 +3,4 @@ section`.
-fn read_hunk_header(line: &[u8]) -> Option<Hunk> {
+fn read_hunk_header(line: &[u8], buffer: &Buffer) -> Option<Hunk> {
     let rest = line.strip_prefix(b"@@ -")?;
     let end = rest.windows(3).position(|three| three == b" @@")?;
     let (old, new) = std::str::from_utf8(&rest[..end]).ok()?.split_once(" +")?;
@@ -380,7 +393,7 @@ fn read_hunk_header(line: &[u8]) -> Option<Hunk> {
         old_lines,
         new_start,
         new_lines,
-        section: section.strip_prefix(b" ").unwrap_or(section).to_vec(),
+        section: buffer.share(section.strip_prefix(b" ").unwrap_or(section)),
         lines: Vec::new(),
     })
 }

@@ -27,7 +27,7 @@ fn names_come_from_the_raw_list_and_hunks_from_the_patch() {
          similarity index 90%\nrename from \"old\\nname\"\nrename to \"new \\\"name\\\"\"\n\
          --- \"a/old\\nname\"\n+++ \"b/new \\\"name\\\"\"\n@@ -1,2 +1,2 @@ fn f()\n same\n-out\n+in\n\\ No newline at end of file\n"
     );
-    let entry = only(parse_raw_and_patch(bytes.as_bytes()).unwrap());
+    let entry = only(parse_raw_and_patch(bytes.as_bytes().to_vec()).unwrap());
     assert_eq!(
         entry.file,
         FilePatch {
@@ -42,7 +42,7 @@ fn names_come_from_the_raw_list_and_hunks_from_the_patch() {
                 old_lines: 2,
                 new_start: 1,
                 new_lines: 2,
-                section: b"fn f()".to_vec(),
+                section: "fn f()".into(),
                 lines: vec![
                     line(LineKind::Context, "same"),
                     line(LineKind::Removed, "out"),
@@ -73,7 +73,7 @@ fn content_that_looks_like_a_header_is_content() {
         ":100644 100644 {ZERO} {ZERO} M\0f\0\0diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n \
          diff --git a/x b/x\n--- a/y\n+++ b/y\n @@ -1 +1 @@\n"
     );
-    let entry = only(parse_raw_and_patch(bytes.as_bytes()).unwrap());
+    let entry = only(parse_raw_and_patch(bytes.as_bytes().to_vec()).unwrap());
     let Content::Text(hunks) = entry.file.content else {
         panic!("no text")
     };
@@ -86,7 +86,7 @@ fn a_file_that_became_a_symlink_is_one_file() {
     let patch = "diff --git a/l b/l\ndeleted file mode 100644\n--- a/l\n+++ /dev/null\n@@ -1 +0,0 @@\n-text\n\
                  diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+target\n\\ No newline at end of file\n";
     let bytes = format!(":100644 120000 {ZERO} {ZERO} T\0l\0\0{patch}");
-    let entry = only(parse_raw_and_patch(bytes.as_bytes()).unwrap());
+    let entry = only(parse_raw_and_patch(bytes.as_bytes().to_vec()).unwrap());
     assert_eq!(entry.file.kind, ChangeKind::TypeChanged);
     let alone = parse_patch(patch.as_bytes()).unwrap();
     assert_eq!(alone.files, [entry.file]);
@@ -96,7 +96,7 @@ fn a_file_that_became_a_symlink_is_one_file() {
 fn files_without_hunks_say_what_they_hold() {
     let check = |raw: &str, patch: &str, expected: Content| {
         let bytes = format!("{raw}\0f\0\0diff --git a/f b/f\n{patch}");
-        let entry = only(parse_raw_and_patch(bytes.as_bytes()).unwrap());
+        let entry = only(parse_raw_and_patch(bytes.as_bytes().to_vec()).unwrap());
         assert_eq!(entry.file.content, expected, "{patch}");
         let alone = parse_patch(format!("diff --git a/f b/f\n{patch}").as_bytes()).unwrap();
         assert_eq!(alone.files[0].content, expected, "{patch}");
@@ -126,14 +126,18 @@ fn files_without_hunks_say_what_they_hold() {
 #[test]
 fn an_unmerged_path_has_no_section() {
     let unmerged = format!(":000000 000000 {ZERO} {ZERO} U\0f\0");
-    let entry = only(parse_raw_and_patch(format!("{unmerged}\0* Unmerged path f\n").as_bytes()).unwrap());
+    let entry = only(parse_raw_and_patch(format!("{unmerged}\0* Unmerged path f\n").into_bytes()).unwrap());
     assert_eq!(entry.file.content, Content::Unreadable);
 }
 
 #[test]
 fn what_git_does_not_write_is_an_error() {
     let check = |bytes: &str, expected: ParseError| {
-        assert_eq!(parse_raw_and_patch(bytes.as_bytes()), Err(expected), "{bytes}");
+        assert_eq!(
+            parse_raw_and_patch(bytes.as_bytes().to_vec()),
+            Err(expected),
+            "{bytes}"
+        );
     };
     check("x", ParseError::RawRecord { record: 0 });
     check(":100644 1", ParseError::RawRecord { record: 0 });
@@ -164,7 +168,7 @@ fn write(hunks: &[Hunk]) -> Vec<u8> {
         );
         if !hunk.section.is_empty() {
             out.push(b' ');
-            out.extend(&hunk.section);
+            out.extend(&*hunk.section);
         }
         out.push(b'\n');
         for line in &hunk.lines {
@@ -173,7 +177,7 @@ fn write(hunks: &[Hunk]) -> Vec<u8> {
                 LineKind::Added => b'+',
                 LineKind::Removed => b'-',
             });
-            out.extend(&line.text);
+            out.extend(&*line.text);
             out.push(b'\n');
             if line.no_newline {
                 out.extend(b"\\ No newline at end of file\n");
@@ -189,7 +193,7 @@ prop_compose! {
         text in prop::collection::vec(any::<u8>().prop_filter("no line feed", |&byte| byte != b'\n'), 0..12),
         no_newline in prop::bool::weighted(0.1),
     ) -> Line {
-        Line { kind, text, no_newline }
+        Line { kind, text: text.into(), no_newline }
     }
 }
 
@@ -206,7 +210,7 @@ prop_compose! {
             old_lines: count(LineKind::Added),
             new_start,
             new_lines: count(LineKind::Removed),
-            section: section.trim_start().as_bytes().to_vec(),
+            section: section.trim_start().into(),
             lines,
         }
     }
@@ -216,7 +220,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = parse_patch(&bytes);
-        let _ = parse_raw_and_patch(&bytes);
+        let _ = parse_raw_and_patch(bytes.clone());
     }
 
     #[test]
@@ -233,7 +237,7 @@ proptest! {
         if let Ok(patch) = parse_patch(text.as_bytes()) {
             let _ = render(&patch);
         }
-        let _ = parse_raw_and_patch(text.as_bytes());
+        let _ = parse_raw_and_patch(text.as_bytes().to_vec());
     }
 
     #[test]

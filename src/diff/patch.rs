@@ -1,5 +1,7 @@
 //! A parsed patch: files, hunks, lines. Bytes are kept as they are; what is shown is decided when it is rendered.
 
+use crate::diff::bytes::Bytes;
+
 /// A whole change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
@@ -12,7 +14,7 @@ impl Patch {
     #[must_use]
     pub fn skeleton(&self) -> Self {
         let bare = |hunk: &Hunk| Hunk {
-            section: Vec::new(),
+            section: Bytes::default(),
             lines: Vec::new(),
             ..*hunk
         };
@@ -115,7 +117,7 @@ pub struct Hunk {
     /// Lines on the new side.
     pub new_lines: u32,
     /// What git writes behind the second `@@`.
-    pub section: Vec<u8>,
+    pub section: Bytes,
     /// The lines.
     pub lines: Vec<Line>,
 }
@@ -137,7 +139,7 @@ pub struct Line {
     /// Which sides.
     pub kind: LineKind,
     /// The bytes without the marker and without the line feed; a carriage return stays.
-    pub text: Vec<u8>,
+    pub text: Bytes,
     /// Whether the file ends after this line without a line feed.
     pub no_newline: bool,
 }

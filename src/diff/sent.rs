@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::diff::bytes::Bytes;
 use crate::diff::patch::{ChangeKind, Content, FilePatch, Hunk, Line, LineKind, Patch};
 
 /// A change on disk. Lines that were not Unicode are kept as they were shown.
@@ -95,7 +96,7 @@ impl From<SentHunk> for Hunk {
             // The marker is one byte of ASCII; an empty text can only come from a damaged file.
             Line {
                 kind,
-                text: text.into_bytes().split_off(1),
+                text: text.into_bytes().split_off(1).into(),
                 no_newline: false,
             }
         };
@@ -104,7 +105,7 @@ impl From<SentHunk> for Hunk {
             old_lines: sent.old[1],
             new_start: sent.new[0],
             new_lines: sent.new[1],
-            section: Vec::new(),
+            section: Bytes::default(),
             lines: sent
                 .lines
                 .into_iter()
@@ -147,7 +148,7 @@ mod tests {
                     old_lines: 2,
                     new_start: 1,
                     new_lines: 2,
-                    section: Vec::new(),
+                    section: Bytes::default(),
                     lines: vec![
                         line(LineKind::Context, ""),
                         line(LineKind::Removed, "-x"),

@@ -21,6 +21,8 @@ pub enum CoverageStatus {
 pub enum OmissionReason {
     /// The file is a secret by its name or its content.
     Secret,
+    /// A configuration says that the file is never sent.
+    Denied,
     /// The file has no text to show.
     Binary,
     /// A submodule: only its pointer is in the change, never its content.

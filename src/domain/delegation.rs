@@ -58,6 +58,9 @@ pub struct Delegation {
     pub place: Place,
     /// Globs relative to the top of the working tree; empty means everywhere.
     pub allowed_paths: Vec<String>,
+    /// Globs of files that a configuration keeps back, so that no result may change them either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_paths: Vec<String>,
     /// Lines for `sh -c`, run in order in the peer's sandbox when the peer is done.
     pub checks: Vec<String>,
     /// A line for `sh -c`, run before the peer.

@@ -66,11 +66,23 @@ pub fn below(prefix: &Path, glob: &str) -> Option<String> {
 }
 
 fn add(builder: &mut GlobSetBuilder, glob: &str) -> Result<(), BadGlob> {
+    add_as(builder, glob, Letters::Exact)
+}
+
+/// Whether `A` and `a` are two letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Letters {
+    Exact,
+    Any,
+}
+
+fn add_as(builder: &mut GlobSetBuilder, glob: &str, letters: Letters) -> Result<(), BadGlob> {
     let glob = glob.trim_end_matches('/');
     for text in [glob.to_owned(), format!("{glob}/**")] {
         let built = GlobBuilder::new(&text)
             .literal_separator(true)
             .backslash_escape(true)
+            .case_insensitive(letters == Letters::Any)
             .build();
         builder.add(built.map_err(|_| BadGlob::Syntax)?);
     }
@@ -93,6 +105,27 @@ impl Globs {
             set,
             is_empty: globs.is_empty(),
         })
+    }
+
+    /// Compiles globs of what is kept back: one without a `/` fits a name in any folder, and letters fit in either case,
+    /// since some file systems take them for the same. An empty list fits nothing.
+    pub fn anywhere(globs: &[String]) -> Result<Self, (usize, BadGlob)> {
+        let mut builder = GlobSetBuilder::new();
+        for (at, glob) in globs.iter().enumerate() {
+            let add_all = |builder: &mut GlobSetBuilder| {
+                check(glob)?;
+                add_as(builder, glob, Letters::Any)?;
+                if glob.trim_end_matches('/').contains('/') {
+                    return Ok(());
+                }
+                add_as(builder, &format!("**/{glob}"), Letters::Any)
+            };
+            add_all(&mut builder).map_err(|error| (at, error))?;
+        }
+        let set = builder
+            .build()
+            .map_err(|_| (globs.len().saturating_sub(1), BadGlob::Syntax))?;
+        Ok(Self { set, is_empty: false })
     }
 
     /// Tells whether a path, relative and as bytes, fits one of them.
@@ -126,6 +159,22 @@ mod tests {
         check("a\\*b", "axb", false);
         check("src", "srcs/a", false);
         check("SRC/**", "src/a", false);
+    }
+
+    #[test]
+    fn what_is_kept_back_is_found_in_every_folder_and_spelling() {
+        let check = |glob: &str, path: &str, expected: bool| {
+            let globs = Globs::anywhere(&[glob.to_owned()]).unwrap();
+            assert_eq!(globs.fit(path.as_bytes()), expected, "{glob} {path}");
+        };
+        check("*.pem", "a/b/c.pem", true);
+        check("*.pem", "c.PEM", true);
+        check("private", "a/private/b", true);
+        check("private/", "a/private/b", true);
+        check("src/*.pem", "a/src/x.pem", false);
+        check("src/*.pem", "SRC/x.pem", true);
+        check("*.pem", "c.pem.txt", false);
+        assert!(!Globs::anywhere(&[]).unwrap().fit(b"a"));
     }
 
     #[test]

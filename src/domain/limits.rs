@@ -22,6 +22,12 @@ pub const UNTRACKED_FILE_BYTES: u64 = 64 * 1024;
 pub const UNTRACKED_TOTAL_BYTES: u64 = 1024 * 1024;
 /// Bytes of `git diff` output kept in memory; beyond it the change is refused with its largest files.
 pub const DIFF_BYTES: usize = 64 * 1024 * 1024;
+/// Lines of `git diff` output that are taken apart. A prompt holds an eighth of them; with the bytes that they share they
+/// stay below the memory that planning may take.
+pub const DIFF_LINES: usize = 2_000_000;
+/// Bytes of a change's lines beyond which it is told as too large before secrets are looked for: four times what a prompt
+/// holds, so that masking can never have made it fit.
+pub const PLANNED_BYTES: usize = 4 * PROMPT_BYTES;
 /// Omitted paths listed one by one in a result; the rest is counted.
 pub const OMISSIONS_LISTED: usize = 50;
 /// Findings kept of one answer. A reviewer that finds more is not read by anybody.
@@ -63,8 +69,9 @@ pub const CONCURRENCY_MAX: usize = 10;
 /// Jobs that may wait for a slot; one more is refused instead of piling up.
 pub const QUEUE_MAX: usize = 100;
 
-/// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB.
-pub const PEER_LINE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB. The longest answer that is kept
+/// fits with its escapes, and a worker that has such a line, what it says and the next one stays below 64 MB.
+pub const PEER_LINE_BYTES: usize = 12 * 1024 * 1024;
 /// Bytes of a peer's whole event stream before the run is ended.
 pub const PEER_OUTPUT_BYTES: u64 = 512 * 1024 * 1024;
 /// Bytes kept of a peer's standard error, the first and the last half of it.

@@ -164,6 +164,14 @@ pub enum GitError {
         /// Its largest files by lines; `bytes` is not known and 0.
         largest: Vec<LargeFile>,
     },
+    /// The diff has more lines than are read.
+    #[error("the diff has more than {limit} lines")]
+    DiffTooLong {
+        /// The limit in lines.
+        limit: usize,
+        /// Its largest files by lines; `bytes` is not known and 0.
+        largest: Vec<LargeFile>,
+    },
     /// A file of the repository's metadata or of ours failed.
     #[error("cannot {action} `{}`", path.display())]
     File {

@@ -4,6 +4,7 @@
 //! the working tree has cannot be brought into the stored form, with one exception: the pointer that Git LFS would store
 //! follows from the file's bytes.
 
+use crate::diff::bytes::Bytes;
 use crate::diff::parse::Entry;
 use crate::diff::patch::{ChangeKind, Content, Hunk, Line, LineKind};
 use crate::git::GitError;
@@ -187,7 +188,7 @@ fn hash(path: &Path) -> Option<Pointer> {
 fn hunk(old: &Pointer, new: &Pointer) -> Hunk {
     let line = |kind, text: String| Line {
         kind,
-        text: text.into_bytes(),
+        text: text.into(),
         no_newline: false,
     };
     let (old_size, new_size) = (format!("size {}", old.size), format!("size {}", new.size));
@@ -210,7 +211,7 @@ fn hunk(old: &Pointer, new: &Pointer) -> Hunk {
         old_lines: 3,
         new_start: 1,
         new_lines: 3,
-        section: Vec::new(),
+        section: Bytes::default(),
         lines,
     }
 }

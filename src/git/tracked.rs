@@ -4,6 +4,7 @@ use crate::diff::largest::LargeFile;
 use crate::diff::parse::{Entry, parse_raw_and_patch};
 use crate::diff::patch::{ChangeKind, Content, Patch};
 use crate::diff::text::shown_path;
+use crate::domain::limits;
 use crate::git::GitError;
 use crate::git::command::{Command, DIFF, LIST};
 use crate::git::filtered::correct;
@@ -98,7 +99,16 @@ impl<'a> Diff<'a> {
         if !output.is_success() {
             return Err(self.private.explain("diff", &output));
         }
-        Ok(parse_raw_and_patch(&output.stdout)?)
+        // A line takes memory beyond its bytes, and ten million empty ones are no large output.
+        let lines = output.stdout.split(|byte| *byte == b'\n').count();
+        if lines > limits::DIFF_LINES {
+            let largest = self.read_largest()?;
+            return Err(GitError::DiffTooLong {
+                limit: limits::DIFF_LINES,
+                largest,
+            });
+        }
+        Ok(parse_raw_and_patch(output.stdout)?)
     }
 
     /// Asks which files make it large, without its lines.

@@ -9,6 +9,7 @@
 
 mod entropy;
 pub mod files;
+mod further;
 mod keywords;
 mod patch;
 mod placeholder;
@@ -17,6 +18,7 @@ pub mod rules;
 mod scan;
 mod span;
 
-pub use patch::{RedactedPatch, Withheld, redact_patch};
+pub use further::{BadFurther, Further};
+pub use patch::{RedactedPatch, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
 pub use redacted::{Plain, Redacted, RedactedFile, RedactedText, redact_counted, redact_file, redact_text};
 pub use scan::{Masked, Redactor};

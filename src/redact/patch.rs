@@ -1,8 +1,10 @@
 //! A patch as it may be shown.
 
+use crate::diff::bytes::Bytes;
 use crate::diff::patch::{Content, FilePatch, Hunk, Patch};
 use crate::domain::coverage::RedactionReport;
 use crate::redact::files;
+use crate::redact::further::Further;
 use crate::redact::redacted::Redacted;
 use crate::redact::scan::Redactor;
 
@@ -16,6 +18,8 @@ pub struct RedactedPatch {
     pub report: RedactionReport,
     /// The withheld files, in the patch's order.
     pub withheld: Vec<Withheld>,
+    /// Values that only a configured pattern found; they are part of the report's count.
+    pub configured: u32,
 }
 
 /// A file that is not shown.
@@ -27,6 +31,8 @@ pub struct Withheld {
     pub path: String,
     /// The hunks it had; a file without hunks counts as one.
     pub hunks: u32,
+    /// Whether a configuration denies it, and it need not be a secret.
+    pub denied: bool,
 }
 
 /// Masks the lines of a patch and withholds its secret files.
@@ -34,11 +40,21 @@ pub struct Withheld {
 /// A file is withheld when its old or its new name says that it is a secret, or when a private key stands in it. In the
 /// others, values are masked over the joined lines of a file, so a value on several lines is found, and every line stays a
 /// line: numbers and kinds are untouched, and lines without a secret keep their bytes even where they are not UTF-8.
-pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
+pub fn redact_patch(patch: Patch) -> RedactedPatch {
+    redact_patch_with(patch, &Further::none())
+}
+
+/// As [`redact_patch`], and keeps back what is configured.
+pub fn redact_patch_with(mut patch: Patch, further: &Further) -> RedactedPatch {
     let mut report = RedactionReport::default();
+    let mut configured = 0_u32;
     let mut withheld = Vec::new();
     for (index, file) in patch.files.iter_mut().enumerate() {
-        let by_name = files::is_secret_path(&file.old_path) || files::is_secret_path(&file.new_path);
+        let ends = [&file.old_path, &file.new_path];
+        let denied = ends.iter().any(|path| further.is_denied(path));
+        let by_name = ends
+            .iter()
+            .any(|path| files::is_secret_path(path) || further.is_secret(path));
         let path_count = mask_paths(file);
         let listed = String::from_utf8_lossy(&file.new_path).into_owned();
         let mut count = path_count;
@@ -49,9 +65,22 @@ pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
                 HunkMask::PrivateKey => secret = true,
             }
         }
-        if secret {
-            withheld.push(withhold(index, &listed, file));
-            report.withheld.push(listed);
+        if !secret
+            && !denied
+            && let Content::Text(hunks) = &mut file.content
+        {
+            let values = mask_configured(hunks, further);
+            configured = configured.saturating_add(values);
+            count = count.saturating_add(values);
+        }
+        if secret || denied {
+            withheld.push(Withheld {
+                denied: !secret,
+                ..withhold(index, &listed, file)
+            });
+            if secret {
+                report.withheld.push(listed);
+            }
             count = path_count;
         } else if count > 0 {
             report.masked.push(listed);
@@ -62,7 +91,37 @@ pub fn redact_patch(mut patch: Patch) -> RedactedPatch {
         patch: Redacted::new(patch),
         report,
         withheld,
+        configured,
     }
+}
+
+/// Masks the configured patterns in lines that went through our own rules.
+fn mask_configured(hunks: &mut [Hunk], further: &Further) -> u32 {
+    if !further.has_patterns() {
+        return 0;
+    }
+    let mut count = 0_u32;
+    for hunk in hunks {
+        let texts =
+            std::iter::once(&mut hunk.section).chain(hunk.lines.iter_mut().map(|line| &mut line.text));
+        for bytes in texts {
+            let shown = String::from_utf8_lossy(bytes);
+            let (masked, values) = further.mask_line(&shown);
+            if values > 0 {
+                count = count.saturating_add(values);
+                let masked = masked.into_owned();
+                *bytes = Bytes::from(masked);
+            }
+        }
+    }
+    count
+}
+
+/// Tells whether a file's name alone keeps it back.
+pub fn is_withheld_by_name(file: &FilePatch, further: &Further) -> bool {
+    [&file.old_path, &file.new_path]
+        .iter()
+        .any(|path| files::is_secret_path(path) || further.is_secret(path) || further.is_denied(path))
 }
 
 fn withhold(index: usize, path: &str, file: &mut FilePatch) -> Withheld {
@@ -80,6 +139,7 @@ fn withhold(index: usize, path: &str, file: &mut FilePatch) -> Withheld {
         file: index,
         path: path.to_owned(),
         hunks,
+        denied: false,
     }
 }
 
@@ -126,7 +186,7 @@ fn mask_hunks(hunks: &mut [Hunk]) -> HunkMask {
             if let (Some(old), Some(new)) = (before.next(), after.next())
                 && old != new
             {
-                *bytes = new.as_bytes().to_vec();
+                *bytes = Bytes::from(new);
             }
         }
     }
@@ -170,7 +230,7 @@ mod tests {
             .iter()
             .map(|text| Line {
                 kind: LineKind::Added,
-                text: text.to_vec(),
+                text: Bytes::from(*text),
                 no_newline: false,
             })
             .collect();
@@ -180,7 +240,7 @@ mod tests {
             old_lines: 0,
             new_start: 1,
             new_lines: count,
-            section: Vec::new(),
+            section: Bytes::default(),
             lines,
         };
         FilePatch {
@@ -202,7 +262,7 @@ mod tests {
         match &patch.files[file].content {
             Content::Text(hunks) => hunks
                 .iter()
-                .flat_map(|h| h.lines.iter().map(|l| l.text.clone()))
+                .flat_map(|h| h.lines.iter().map(|l| l.text.to_vec()))
                 .collect(),
             other => panic!("no text: {other:?}"),
         }
@@ -249,8 +309,39 @@ mod tests {
             file: 1,
             path: "config/.env".into(),
             hunks: 1,
+            denied: false,
         };
         assert_eq!(redacted.withheld, [withheld]);
+    }
+
+    #[test]
+    fn what_a_configuration_keeps_back_is_told_apart_from_secrets() {
+        let further = Further::new(
+            &["docs/**".to_owned()],
+            &["*.internal".to_owned()],
+            &["ACME-[0-9]+".to_owned()],
+        )
+        .unwrap();
+        let mut moved = file(b"public.md", &[b"x"]);
+        moved.old_path = b"docs/a.md".to_vec();
+        let files = vec![
+            moved,
+            file(b"a.internal", &[b"x"]),
+            file(b"b.rs", &[b"k = ACME-7\r"]),
+        ];
+        let redacted = redact_patch_with(Patch { files }, &further);
+        let kept: Vec<(usize, bool)> = redacted
+            .withheld
+            .iter()
+            .map(|held| (held.file, held.denied))
+            .collect();
+        assert_eq!(kept, [(0, true), (1, false)]);
+        assert_eq!(redacted.report.withheld, ["a.internal"]);
+        assert_eq!(
+            texts(redacted.patch.get(), 2),
+            [b"k = [REDACTED:configured]\r".to_vec()]
+        );
+        assert_eq!((redacted.configured, redacted.report.count), (1, 1));
     }
 
     #[test]

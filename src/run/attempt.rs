@@ -378,18 +378,13 @@ impl Attempt<'_> {
     }
 
     fn invocation(&self, exec: &Exec) -> Invocation {
-        let depth: u32 = self
-            .environment
-            .text(DEPTH_VARIABLE)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
         Invocation {
             program: self.spec.peer.program.clone(),
             arguments: exec.arguments(),
             directory: exec.directory.clone(),
             environment: peer_environment(self.config, self.environment)
                 .with("TMPDIR", self.directory.tmp_path())
-                .with(DEPTH_VARIABLE, (depth + 1).to_string()),
+                .with(DEPTH_VARIABLE, self.spec.depth.saturating_add(1).to_string()),
         }
     }
 

@@ -114,7 +114,7 @@ impl Supervision<'_> {
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
-                    let enough = self.take(&line, &mut transcript);
+                    let enough = self.take(line, &mut transcript);
                     // Reading a long line takes longer than the grace, and the lines behind it were never waited for.
                     drained_by = drained_by.map(|_| drain_end.min(Instant::now() + limits::DRAIN_GRACE));
                     enough
@@ -193,11 +193,13 @@ impl Supervision<'_> {
     }
 
     /// Takes one line: into the transcript as it is, into the log with secrets masked. Says whether it ends the run.
-    fn take(&mut self, line: &[u8], transcript: &mut Transcript) -> Option<Stop> {
-        let Some(mut event) = parse_line(line) else {
+    fn take(&mut self, line: Vec<u8>, transcript: &mut Transcript) -> Option<Stop> {
+        let Some(mut event) = parse_line(&line) else {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
             return None;
         };
+        // It may be as long as everything else together, and what it says is in the event.
+        drop(line);
         seam::point("peer.said");
         transcript.push(&event);
         self.tokens.heard(&event);
@@ -315,6 +317,8 @@ async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
     let mut reader = BufReader::with_capacity(64 * 1024, stdout);
     let mut total = 0u64;
     loop {
+        // Only one line is read ahead of the one that is being worked on: each may be long.
+        let Ok(place) = send.reserve().await else { return };
         let mut line = Vec::new();
         let read = (&mut reader)
             .take(limits::PEER_LINE_BYTES as u64)
@@ -335,7 +339,8 @@ async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
             Line::Text(line)
         };
         let last = matches!(item, Line::Limit);
-        if send.send(item).await.is_err() || last {
+        place.send(item);
+        if last {
             return;
         }
     }
@@ -434,7 +439,7 @@ mod tests {
         let mut transcript = Transcript::default();
         let meant = lines
             .iter()
-            .map(|line| supervision.take(line.as_bytes(), &mut transcript))
+            .map(|line| supervision.take(line.as_bytes().to_vec(), &mut transcript))
             .collect();
         supervision.look_at_clocks(&mut transcript);
         supervision.look_at_clocks(&mut transcript);

@@ -202,6 +202,8 @@ impl Job<'_> {
                 return Ok(None);
             }
             let slots = self.config.concurrency.value;
+            // The first ones only: then no more of the project's jobs run at once than it admits.
+            let slots = self.spec.slots.map_or(slots, |most| most.clamp(1, slots));
             let mine = kept_back.is_some_and(|since| since.elapsed() > TURN)
                 || slots::is_first_in_line(self.store, &self.spec.id);
             if !mine && slots::is_any_free(self.store, slots) {

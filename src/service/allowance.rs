@@ -20,12 +20,12 @@ pub struct Allowance {
 impl Allowance {
     /// Returns what a call gets that passed [`Self::check`].
     pub fn of(kind: JobKind, options: &Options, config: &Config) -> Self {
-        let usual = match (kind, &config.timeout.origin) {
-            // Editing and testing take longer than reading, so its default is another one; a limit of the user's is one
-            // for all.
-            (JobKind::Delegate, Origin::Default) => limits::DELEGATE_TIMEOUT_DEFAULT,
-            (JobKind::Consult | JobKind::Review | JobKind::Delegate, _) => config.timeout.value,
-        };
+        // Editing and testing take longer than reading, so its default is another one; a limit of the user's is one for
+        // all.
+        let usual = config.usual_timeout(match kind {
+            JobKind::Delegate => limits::DELEGATE_TIMEOUT_DEFAULT,
+            JobKind::Consult | JobKind::Review => limits::TIMEOUT_DEFAULT,
+        });
         Self {
             timeout: options.timeout.unwrap_or(usual),
             budget_tokens: budget_tokens(options, config),
@@ -34,10 +34,12 @@ impl Allowance {
 
     /// Refuses a call that asks for more than a limit which the user set, or for a budget that cannot be kept.
     ///
-    /// A built-in default is no limit: only a value in the user's file or in a variable is.
+    /// A built-in default is no limit: only a value in the user's file, in a variable or in a project's file is.
     pub fn check(options: &Options, config: &Config) -> Result<(), Fault> {
-        let timeout = options.timeout.is_some_and(|asked| asked > config.timeout.value);
-        refuse_if(timeout, "timeout_s", &config.timeout)?;
+        if let Some(longest) = config.longest_timeout() {
+            let timeout = options.timeout.is_some_and(|asked| asked > longest.value);
+            refuse_if(timeout, "timeout_s", &longest)?;
+        }
         let budget = options.budget_tokens > config.budget_tokens.value;
         refuse_if(budget, "budget_tokens", &config.budget_tokens)?;
         if options.ephemeral && budget_tokens(options, config).is_some() {
@@ -60,11 +62,12 @@ fn refuse_if<T>(more: bool, name: &str, limit: &Setting<T>) -> Result<(), Fault>
     if !more || limit.origin == Origin::Default {
         return Ok(());
     }
-    let message = format!("`options.{name}` is more than `limits.{name}` of the user's configuration");
+    let owner = limit.origin.owner();
+    let message = format!("`options.{name}` is more than `limits.{name}` of {owner}");
     Err(Fault::new(FaultCode::PolicyDenied, message)
         .field(format!("options.{name}"))
         .hint(format!(
-            "leave options.{name} out or ask for less; only the user can raise the limit"
+            "leave options.{name} out or ask for less; only whoever wrote that file can raise the limit"
         )))
 }
 

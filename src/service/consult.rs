@@ -7,7 +7,7 @@ use crate::domain::job::JobKind;
 use crate::domain::request::{ConsultRequest, Wait};
 use crate::domain::tier::{Tier, Tools};
 use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
-use crate::redact::{redact_counted, redact_text};
+use crate::redact::{Further, redact_text};
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::context_files::read_files;
@@ -38,11 +38,15 @@ pub async fn prepare<'a>(
         store,
         workspace,
         continued,
+        further,
+        depth,
+        notes,
     } = Opening::of(service, &request.common, call).await?;
     let (directory, danger) = directory(&workspace, request, &store)?;
     let isolation = request.common.options.isolation.unwrap_or_default();
     let preflight = preflight(service, &config, &store, &directory, isolation).await?;
-    let plan = plan(request, workspace, directory, danger, preflight.tools)?;
+    let mut plan = plan(request, workspace, directory, danger, preflight.tools, &further)?;
+    plan.warnings.extend(notes);
     checked_size(&plan.prompt, &config)?;
     Ok(Ready {
         plan,
@@ -53,6 +57,7 @@ pub async fn prepare<'a>(
         config,
         store,
         start: None,
+        depth,
     })
 }
 
@@ -92,14 +97,15 @@ fn plan(
     directory: PathBuf,
     danger: Option<String>,
     tools: Tools,
+    further: &Further,
 ) -> Result<Plan, Fault> {
     let repo_root = guidance::project_root(&directory);
-    let (guide, mut warnings) = guidance::read(repo_root.as_deref(), &directory);
+    let (guide, mut warnings) = guidance::read(repo_root.as_deref(), &directory, further);
     warnings.extend(danger);
-    let context_files = read_files(&request.files, &workspace.root)?;
+    let context_files = read_files(&request.files, &workspace.root, repo_root.as_deref(), further)?;
     let parts: Vec<FilePart> = context_files.iter().map(|file| file.part.clone()).collect();
-    let counted = |text: &Option<String>| text.as_deref().map(redact_counted);
-    let (question, context) = (redact_counted(&request.prompt), counted(&request.context));
+    let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
+    let (question, context) = (further.redact_counted(&request.prompt), counted(&request.context));
     let masks = question.count
         + context.as_ref().map_or(0, |context| context.count)
         + context_files.iter().map(|file| file.masked).sum::<u32>();

@@ -77,29 +77,33 @@ impl Service {
 
     /// Reads the configuration, every time: a change holds for the next call, not for the next start.
     pub fn config(&self) -> Result<Config, Fault> {
-        let text = match Config::path_from(self.environment()) {
-            None => None,
+        Config::layered(self.config_text()?.as_deref(), self.environment())
+    }
+
+    /// Reads the text of the user's file; `None` when the usual place is empty.
+    pub(super) fn config_text(&self) -> Result<Option<String>, Fault> {
+        match Config::path_from(self.environment()) {
+            None => Ok(None),
             Some(path) => match files::read_bounded_linked(&path, CONFIG_BYTES) {
-                Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| {
+                Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| {
                     Fault::new(
                         FaultCode::ConfigInvalid,
                         format!("`{}` is not UTF-8", path.display()),
                     )
-                })?),
+                }),
                 // The usual place may be empty; a file that somebody named must be there.
                 Err(error)
                     if error.kind() == std::io::ErrorKind::NotFound
                         && self.environment().get("CROSSCHECK_CONFIG").is_none() =>
                 {
-                    None
+                    Ok(None)
                 }
                 Err(error) => {
                     let message = format!("cannot read `{}`: {error}", path.display());
-                    return Err(Fault::new(FaultCode::ConfigInvalid, message));
+                    Err(Fault::new(FaultCode::ConfigInvalid, message))
                 }
             },
-        };
-        Config::layered(text.as_deref(), self.environment())
+        }
     }
 
     /// Returns the state directory's store.

@@ -6,7 +6,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::prompt::FilePart;
 use crate::redact::files::is_secret_path;
-use crate::redact::{Redacted, RedactedFile, redact_file, redact_text};
+use crate::redact::{Further, Redacted, RedactedFile, redact_text};
 use crate::sys::files;
 
 /// One file, as much of it as may be shown.
@@ -25,16 +25,29 @@ pub(super) struct ContextFile {
 }
 
 /// Reads the files in order; the first that cannot be sent is a fault that names it.
-pub(super) fn read_files(paths: &[PathBuf], root: &Path) -> Result<Vec<ContextFile>, Fault> {
+///
+/// `top` is the repository around `root`: globs of what is kept back count from there.
+pub(super) fn read_files(
+    paths: &[PathBuf],
+    root: &Path,
+    top: Option<&Path>,
+    further: &Further,
+) -> Result<Vec<ContextFile>, Fault> {
     paths
         .iter()
         .enumerate()
-        .map(|(index, path)| read_file(index, path, root))
+        .map(|(index, path)| read_file(index, path, root, top.unwrap_or(root), further))
         .collect()
 }
 
 /// Reads one file inside the workspace. Links are resolved first, so none leads out.
-fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Fault> {
+fn read_file(
+    index: usize,
+    path: &Path,
+    root: &Path,
+    top: &Path,
+    further: &Further,
+) -> Result<ContextFile, Fault> {
     let field = format!("files[{index}]");
     let named = redact_text(&crate::diff::text::shown_path(
         path.as_os_str().as_encoded_bytes(),
@@ -71,7 +84,15 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
         withheld,
         masked: 0,
     };
-    if is_secret_path(inside.as_os_str().as_encoded_bytes()) {
+    let from_top = real
+        .strip_prefix(top)
+        .unwrap_or(inside)
+        .as_os_str()
+        .as_encoded_bytes();
+    if further.is_denied(from_top) {
+        return Ok(listed("[withheld: a configuration keeps this file back]", true));
+    }
+    if is_secret_path(inside.as_os_str().as_encoded_bytes()) || further.is_secret(from_top) {
         return Ok(listed("[withheld: this file is a secret by its name]", true));
     }
     let bytes =
@@ -89,10 +110,7 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
     if crate::diff::added::looks_binary(&bytes) {
         return Err(wrong(FaultCode::InvalidArguments, "is not a text file"));
     }
-    match redact_file(
-        inside.as_os_str().as_encoded_bytes(),
-        &String::from_utf8_lossy(&bytes),
-    ) {
+    match further.redact_file(from_top, &String::from_utf8_lossy(&bytes)) {
         RedactedFile::Withheld => Ok(listed("[withheld: this file holds a private key]", true)),
         RedactedFile::Shown(shown_text) => {
             let part = FilePart {
@@ -124,8 +142,11 @@ mod tests {
         std::fs::write(inner.join("a.txt"), "hello").unwrap();
         std::fs::write(inner.join(".env"), "canary").unwrap();
         std::os::unix::fs::symlink(root.join("outside"), inner.join("link")).unwrap();
+        std::fs::write(inner.join("denied.txt"), "canary").unwrap();
+        std::fs::write(inner.join("kept.txt"), "canary").unwrap();
+        let further = Further::new(&["w/denied.txt".to_owned()], &["kept.txt".to_owned()], &[]).unwrap();
         let code = |path: &str| {
-            read_file(0, Path::new(path), &inner)
+            read_file(0, Path::new(path), &inner, &root, &further)
                 .map_err(|fault| fault.code)
                 .err()
         };
@@ -133,7 +154,13 @@ mod tests {
         assert_eq!(code("../outside"), Some(FaultCode::PathOutsideWorkspace));
         assert_eq!(code("link"), Some(FaultCode::PathOutsideWorkspace));
         assert_eq!(code("absent"), Some(FaultCode::InvalidArguments));
-        let env = read_file(0, Path::new(".env"), &inner).unwrap();
-        assert!(env.withheld && !env.part.text.as_str().contains("canary"));
+        let held = |path: &str| {
+            let file = read_file(0, Path::new(path), &inner, &root, &further).unwrap();
+            assert!(!file.part.text.as_str().contains("canary"));
+            file.withheld
+        };
+        assert!(held(".env"));
+        assert!(held("denied.txt") && held("kept.txt"));
+        assert!(!held("a.txt"));
     }
 }

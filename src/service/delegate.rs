@@ -47,6 +47,8 @@ pub struct Prepared {
     pub config: Config,
     /// Where jobs are kept.
     pub store: Store,
+    /// How deep it is nested in other runs of ours.
+    pub depth: u32,
 }
 
 /// Delegates.
@@ -68,6 +70,7 @@ pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> O
             config: prepared.config.clone(),
             store: prepared.store.clone(),
             start: Some(prepared.start.clone()),
+            depth: prepared.depth,
         })
         .collect();
     match members.pop() {
@@ -122,6 +125,9 @@ pub async fn prepare(
         store,
         workspace,
         continued,
+        further,
+        depth,
+        notes,
     } = Opening::of(service, &request.common, call).await?;
     let directory = workspace.readable()?.to_owned();
     let earlier = match &continued {
@@ -152,14 +158,18 @@ pub async fn prepare(
     if sandbox.tools == Tools::None {
         return Err(unavailable(&sandbox, Machine::look()));
     }
-    let plans = plans(&Asked {
+    let mut plans = plans(&Asked {
         request,
         config: &config,
+        further: &further,
         workspace: &workspace,
         directory: &directory,
         start: &start,
         earlier,
     })?;
+    for plan in &mut plans {
+        plan.warnings.extend(notes.iter().cloned());
+    }
     Ok(Prepared {
         start: Arc::new(start),
         plans,
@@ -167,6 +177,7 @@ pub async fn prepare(
         continued,
         config,
         store,
+        depth,
     })
 }
 

@@ -48,7 +48,9 @@ pub fn git_fault(error: &GitError) -> Fault {
         GitError::MissingObjects { .. } => {
             fault(FaultCode::GitFailed).hint("fetch them first, for example with `git fetch --refetch`")
         }
-        GitError::DiffTooLarge { largest, .. } => too_large(message.clone(), largest),
+        GitError::DiffTooLarge { largest, .. } | GitError::DiffTooLong { largest, .. } => {
+            too_large(message.clone(), largest)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::redact::{Redacted, redact_text};
+use crate::redact::{Further, Redacted};
 use crate::sys::files;
 
 /// The file in which projects guide agents.
@@ -21,13 +21,27 @@ pub fn project_root(directory: &Path) -> Option<PathBuf> {
 /// Reads the guidance from the project's root and from the workspace. It is data of the repository: the prompt fences it.
 ///
 /// A file beyond the bound is left out and named, never cut in the middle of a sentence.
-pub fn read(root: Option<&Path>, directory: &Path) -> (Option<Redacted<String>>, Vec<String>) {
+pub fn read(
+    root: Option<&Path>,
+    directory: &Path,
+    further: &Further,
+) -> (Option<Redacted<String>>, Vec<String>) {
     let mut folders: Vec<&Path> = root.into_iter().collect();
     if root != Some(directory) {
         folders.push(directory);
     }
     let (mut texts, mut warnings) = (Vec::new(), Vec::new());
+    let is_kept_back = |file: &Path| {
+        let path = root
+            .and_then(|root| file.strip_prefix(root).ok())
+            .unwrap_or(Path::new(FILE));
+        let path = path.as_os_str().as_encoded_bytes();
+        further.is_denied(path) || further.is_secret(path)
+    };
     for folder in folders {
+        if is_kept_back(&folder.join(FILE)) {
+            continue;
+        }
         match files::read_bounded(&folder.join(FILE), BYTES) {
             Ok(bytes) => texts.push(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
@@ -38,7 +52,7 @@ pub fn read(root: Option<&Path>, directory: &Path) -> (Option<Redacted<String>>,
             Err(_) => {}
         }
     }
-    let text = (!texts.is_empty()).then(|| redact_text(&texts.join("\n\n")));
+    let text = (!texts.is_empty()).then(|| further.redact_text(&texts.join("\n\n")));
     (text, warnings)
 }
 
@@ -57,7 +71,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("secret"), inner.join(FILE)).unwrap();
         let root = project_root(&inner).unwrap();
         assert_eq!(root, dir.path());
-        let (text, warnings) = read(Some(&root), &inner);
+        let (text, warnings) = read(Some(&root), &inner, &Further::none());
         assert_eq!(text.unwrap().as_str(), "be brief");
         assert!(warnings.is_empty());
     }

@@ -3,9 +3,11 @@
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::{Common, Options};
+use crate::redact::Further;
 use crate::service::allowance::{Allowance, budget_tokens};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::project::Project;
 use crate::service::recursion;
 use crate::service::resume::{self, Continued};
 use crate::service::workspace::Workspace;
@@ -14,7 +16,7 @@ use crate::state::store::Store;
 /// What a call is made with.
 #[derive(Debug)]
 pub struct Opening {
-    /// The configuration in force.
+    /// The configuration in force, narrowed by the project.
     pub config: Config,
     /// Where jobs are kept.
     pub store: Store,
@@ -22,17 +24,28 @@ pub struct Opening {
     pub workspace: Workspace,
     /// The thread to continue.
     pub continued: Option<Continued>,
+    /// What is kept back beyond our own rules.
+    pub further: Further,
+    /// How deep the run is nested in other runs of ours; 0 when it is in none.
+    pub depth: u32,
+    /// What the caller should know about the project's own file.
+    pub notes: Vec<String>,
 }
 
 impl Opening {
     /// Opens a call, or says why it may not be made.
     pub async fn of(service: &Service, common: &Common, call: &Call) -> Result<Self, Fault> {
-        let config = service.config()?;
+        let users = service.config()?;
         let store = service.store()?;
-        check_allowed(&common.options, &config)?;
+        check_allowed(&common.options, &users)?;
+        let workspace = Workspace::resolve(service, common.workspace.as_deref(), &users)?;
+        let Governed {
+            config,
+            further,
+            notes,
+        } = Governed::of(&users, &workspace)?;
         Allowance::check(&common.options, &config)?;
-        recursion::check(service.environment(), &config, &store, call)?;
-        let workspace = Workspace::resolve(service, common.workspace.as_deref(), &config)?;
+        let depth = recursion::check(service.environment(), &config, &store, call)?;
         let continued = match &common.resume {
             Some(wanted) => Some(resume::find(wanted, &workspace, &store, service.environment()).await?),
             None => None,
@@ -51,6 +64,35 @@ impl Opening {
             store,
             workspace,
             continued,
+            further,
+            depth,
+            notes,
+        })
+    }
+}
+
+/// The configuration of a call, narrowed by the project that it is about.
+struct Governed {
+    config: Config,
+    further: Further,
+    notes: Vec<String>,
+}
+
+impl Governed {
+    fn of(users: &Config, workspace: &Workspace) -> Result<Self, Fault> {
+        let Some(project) = Project::find(workspace)? else {
+            return Ok(Self {
+                config: users.clone(),
+                further: users.further()?,
+                notes: Vec::new(),
+            });
+        };
+        let (config, ignored) = project.narrow(users);
+        project.check_roots(&config, workspace)?;
+        Ok(Self {
+            further: config.further()?,
+            notes: ignored.note().into_iter().collect(),
+            config,
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::request::{ReviewRequest, Subject, Wait};
 use crate::domain::tier::{Tier, Tools};
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::prompt::{ReviewParts, ReviewSubject, review as write_prompt, review_schema};
-use crate::redact::{Redacted, redact_patch, redact_text};
+use crate::redact::{Further, Redacted, redact_patch_with, redact_text};
 use crate::service::call::Call;
 use crate::service::consult::new_fence;
 use crate::service::context::Service;
@@ -27,7 +27,7 @@ use crate::service::opening::Opening;
 use crate::service::plan::{Plan, egress, label, over_size};
 use crate::service::preflight::preflight;
 use crate::service::reply::{Outcome, Reply};
-use crate::service::review_input::{ReviewInput, Wanted, gather};
+use crate::service::review_input::{Held, ReviewInput, Wanted, gather, kept_back};
 use crate::service::submit::{Ready, submit};
 use crate::service::workspace::Workspace;
 use crate::state::directory::JobDirectory;
@@ -65,12 +65,15 @@ pub async fn prepare<'a>(
         store,
         workspace,
         continued,
+        further,
+        depth,
+        notes,
     } = Opening::of(service, &request.common, call).await?;
     let directory = workspace.readable()?.to_owned();
     let isolation = request.common.options.isolation.unwrap_or_default();
     // Reading the change and asking the peer wait for different things.
     let (input, preflight) = tokio::join!(
-        read(service, &store, &workspace, request),
+        read(service, &store, &workspace, request, &config, &further),
         preflight(service, &config, &store, &directory, isolation)
     );
     let input = input?;
@@ -78,7 +81,8 @@ pub async fn prepare<'a>(
         return Ok(Prepared::NotRun(Box::new(not_run(input, &workspace))));
     }
     let preflight = preflight?;
-    let plan = plan(request, workspace, input, preflight.tools, &config)?;
+    let mut plan = plan(request, workspace, input, preflight.tools, &config, &further)?;
+    plan.warnings.extend(notes);
     let mut same = request.clone();
     same.common.wait = Wait::HostDefault;
     // The change belongs to the arguments: the same call over other code is another review.
@@ -95,6 +99,7 @@ pub async fn prepare<'a>(
         config,
         store,
         start: None,
+        depth,
     })))
 }
 
@@ -104,12 +109,19 @@ async fn read(
     store: &Store,
     workspace: &Workspace,
     request: &ReviewRequest,
+    config: &Config,
+    further: &Further,
 ) -> Result<ReviewInput, Fault> {
+    let held = Held {
+        further: further.clone(),
+        has_project_patterns: config.has_project_patterns(),
+    };
     match &request.subject {
         Subject::Snippet(code) => Ok(snippet(
             code,
             request.paths.first().map_or(SNIPPET, String::as_str),
             workspace,
+            &held,
         )),
         Subject::Change(scope) => {
             let wanted = Wanted {
@@ -118,20 +130,21 @@ async fn read(
                 paths: request.paths.clone(),
                 untracked: request.common.options.untracked,
             };
-            gather(service, store, wanted).await
+            gather(service, store, wanted, held).await
         }
     }
 }
 
 /// A snippet is reviewed as a file that is new as a whole, so its findings are anchored like any other.
-fn snippet(code: &str, name: &str, workspace: &Workspace) -> ReviewInput {
+fn snippet(code: &str, name: &str, workspace: &Workspace, held: &Held) -> ReviewInput {
     let patch = Patch {
         files: vec![added_file(name.as_bytes(), 0o100_644, code.as_bytes())],
     };
     let largest = crate::diff::largest::largest(&patch, 1);
-    let redacted = redact_patch(patch.clone());
-    let withheld = !redacted.withheld.is_empty();
-    let coverage = count::coverage(&patch, &[], &|_| withheld, redacted.report);
+    let redacted = redact_patch_with(patch.clone(), &held.further);
+    let reason = redacted.withheld.first().map(kept_back);
+    let mut coverage = count::coverage(&patch, &[], &|_| reason, redacted.report);
+    held.bound(&mut coverage, redacted.configured);
     debug_assert_eq!(
         coverage.hunks.total,
         total_hunks(&patch),
@@ -154,6 +167,7 @@ fn snippet(code: &str, name: &str, workspace: &Workspace) -> ReviewInput {
             bytes: code.len(),
         }],
         largest,
+        over: None,
     }
 }
 
@@ -164,14 +178,19 @@ fn plan(
     input: ReviewInput,
     tools: Tools,
     config: &Config,
+    further: &Further,
 ) -> Result<Plan, Fault> {
     let directory = workspace.root.clone();
     // A change that is too large by itself is refused before it is copied into a prompt.
-    if let Some(message) = over_size(input.diff.as_str(), config) {
+    let over = input.over.map(|bytes| {
+        let most = config.prompt_bytes.value;
+        format!("the change has {bytes} bytes in its lines; the limit of a prompt is {most}")
+    });
+    if let Some(message) = over.or_else(|| over_size(input.diff.as_str(), config)) {
         return Err(narrower(message, &input, config));
     }
-    let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory);
-    let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
+    let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory, further);
+    let redacted = |text: &Option<String>| text.as_deref().map(|text| further.redact_text(text));
     let options = &request.common.options;
     let (focus, context) = (redacted(&request.focus), redacted(&request.context));
     let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
@@ -212,6 +231,12 @@ fn plan(
             "{} values that look like secrets were masked before anything was sent",
             redaction.count
         ));
+    }
+    if input.coverage.status == CoverageStatus::Partial && input.coverage.hunks.omitted == 0 {
+        warnings.push(
+            "the project's own patterns masked values of this change, so the review counts as a partial one"
+                .to_owned(),
+        );
     }
     let label = match &request.focus {
         Some(focus) => label(&format!(

@@ -1,20 +1,22 @@
 //! The change that a review looks at: read from git, redacted, counted and rendered.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde_json::json;
 
 use crate::diff::count::coverage;
 use crate::diff::largest::{LargeFile, largest};
-use crate::diff::patch::Patch;
+use crate::diff::patch::{FilePatch, Patch};
 use crate::diff::render::{LEGEND, render};
-use crate::domain::coverage::Coverage;
+use crate::domain::coverage::{Coverage, CoverageStatus, OmissionReason, RedactionReport};
 use crate::domain::envelope::Target;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::limits;
 use crate::domain::request::Untracked;
 use crate::domain::scope::Scope;
 use crate::git::{self, Change, Elsewhere, Git, GitError, Head};
-use crate::redact::{Redacted, redact_patch};
+use crate::redact::{Further, Redacted, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
 use crate::run::conclude::mask;
 use crate::service::context::Service;
 use crate::service::git_fault::git_fault;
@@ -45,6 +47,8 @@ pub struct ReviewInput {
     pub files: Vec<EgressFile>,
     /// The largest files, for a fault.
     pub largest: Vec<LargeFile>,
+    /// The bytes of its lines, when they are so many that nothing of it was written down.
+    pub over: Option<usize>,
 }
 
 /// What to read.
@@ -60,8 +64,41 @@ pub struct Wanted {
     pub untracked: Untracked,
 }
 
+/// What is kept back of it beyond our own rules.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Files and values.
+    pub further: Further,
+    /// Whether some of them are the project's own wish.
+    pub has_project_patterns: bool,
+}
+
+impl Held {
+    /// Takes care that a review over text which the project itself masked is no complete one: a repository must not be
+    /// able to hide its lines behind a pattern and pass.
+    pub fn bound(&self, coverage: &mut Coverage, configured: u32) {
+        if self.has_project_patterns && configured > 0 && coverage.status == CoverageStatus::Complete {
+            coverage.status = CoverageStatus::Partial;
+        }
+    }
+}
+
+/// Says why a file is not shown.
+pub fn kept_back(file: &Withheld) -> OmissionReason {
+    if file.denied {
+        OmissionReason::Denied
+    } else {
+        OmissionReason::Secret
+    }
+}
+
 /// Reads a change. An empty one is a fault that says where changes are instead.
-pub async fn gather(service: &Service, store: &Store, wanted: Wanted) -> Result<ReviewInput, Fault> {
+pub async fn gather(
+    service: &Service,
+    store: &Store,
+    wanted: Wanted,
+    held: Held,
+) -> Result<ReviewInput, Fault> {
     let environment = service.environment().clone();
     let scratch = store.folder("scratch")?;
     let gathering = move || {
@@ -81,7 +118,7 @@ pub async fn gather(service: &Service, store: &Store, wanted: Wanted) -> Result<
         if change.is_empty() {
             return Err(nothing(&change, &wanted));
         }
-        Ok(input(repository.top_level().to_owned(), change))
+        Ok(input(repository.top_level().to_owned(), change, &held))
     };
     tokio::task::spawn_blocking(gathering).await.unwrap_or_else(|_| {
         Err(Fault::new(
@@ -98,36 +135,50 @@ fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
         GitError::InvalidRevision { .. } if matches!(head, Head::Unborn { .. }) => {
             git_fault(&GitError::NoCommitYet)
         }
-        GitError::DiffTooLarge { largest, .. } => match largest.last() {
-            Some(smallest) => fault.call(
-                "review",
-                json!({"scope": wanted.scope.as_str(), "paths": [smallest.path]}),
-            ),
-            None => fault,
-        },
+        GitError::DiffTooLarge { largest, .. } | GitError::DiffTooLong { largest, .. } => {
+            match largest.last() {
+                Some(smallest) => fault.call(
+                    "review",
+                    json!({"scope": wanted.scope.as_str(), "paths": [smallest.path]}),
+                ),
+                None => fault,
+            }
+        }
         _ => fault,
     }
 }
 
-fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
-    let largest = largest(&change.patch, LARGEST);
+fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
+    let mut largest = largest(&change.patch, LARGEST);
+    for file in &mut largest {
+        file.path = mask(&file.path);
+    }
+    let shown = change.patch.files.iter();
+    let shown = shown.filter(|file| !is_withheld_by_name(file, &held.further));
+    let bytes: usize = shown.map(FilePatch::shown_bytes).sum();
+    if bytes > limits::PLANNED_BYTES {
+        return too_large(repo_root, change, held, largest, bytes);
+    }
     // Counted below as it was read; its lines are not needed for that, and copying them would be.
     let read = change.patch.skeleton();
-    let redacted = redact_patch(change.patch);
-    let withheld: Vec<(Vec<u8>, Vec<u8>)> = redacted
+    let redacted = redact_patch_with(change.patch, &held.further);
+    let withheld: HashMap<(&[u8], &[u8]), OmissionReason> = redacted
         .withheld
         .iter()
         .map(|held| {
             let file = &read.files[held.file];
-            (file.old_path.clone(), file.new_path.clone())
+            (
+                (file.old_path.as_slice(), file.new_path.as_slice()),
+                kept_back(held),
+            )
         })
         .collect();
-    let is_withheld = |file: &crate::diff::patch::FilePatch| {
-        withheld
-            .iter()
-            .any(|(old, new)| *old == file.old_path && *new == file.new_path)
+    let reason = |file: &FilePatch| {
+        let ends = (file.old_path.as_slice(), file.new_path.as_slice());
+        withheld.get(&ends).copied()
     };
-    let mut coverage = coverage(&read, &change.left_out, &is_withheld, redacted.report);
+    let mut coverage = coverage(&read, &change.left_out, &reason, redacted.report);
+    held.bound(&mut coverage, redacted.configured);
     // Counted on the change as it was read, told with names as they may be shown.
     coverage
         .omitted
@@ -161,6 +212,52 @@ fn input(repo_root: PathBuf, change: Change) -> ReviewInput {
         coverage,
         files,
         largest,
+        over: None,
+    }
+}
+
+/// A change of which it is known, before it is searched for secrets and written down, that it fits no prompt. It tells its
+/// files and their sizes, and none of its lines.
+fn too_large(
+    repo_root: PathBuf,
+    change: Change,
+    held: &Held,
+    largest: Vec<LargeFile>,
+    bytes: usize,
+) -> ReviewInput {
+    let shown = |file: &FilePatch| {
+        crate::diff::count::omission(file).is_none() && !is_withheld_by_name(file, &held.further)
+    };
+    let files = change.patch.files.iter().filter(|file| shown(file));
+    let files = files
+        .map(|file| EgressFile {
+            path: mask(&crate::diff::text::shown_path(&file.new_path)),
+            bytes: file.shown_bytes(),
+        })
+        .collect();
+    let coverage = coverage(
+        &change.patch,
+        &change.left_out,
+        &|_| None,
+        RedactionReport::default(),
+    );
+    ReviewInput {
+        repo_root,
+        target: Target {
+            scope: change.scope.as_str().to_owned(),
+            base_oid: change.base.as_ref().map(|oid| oid.as_str().to_owned()),
+            head_oid: change.head.as_ref().map(|oid| oid.as_str().to_owned()),
+            paths: change.paths,
+            files: coverage.files,
+        },
+        base_name: change.base_name,
+        diff: Redacted::literal(""),
+        patch: redact_patch(Patch::default()).patch,
+        legend: LEGEND,
+        coverage,
+        files,
+        largest,
+        over: Some(bytes),
     }
 }
 

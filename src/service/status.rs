@@ -23,6 +23,7 @@ use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
 use crate::service::models;
 use crate::service::options;
+use crate::service::project::{self, Project};
 use crate::service::reply::{Outcome, Reply};
 use crate::service::workspace::Workspace;
 use crate::state::kept;
@@ -84,8 +85,17 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
     if let Err(fault) = &place {
         fixes.push(format!("{}: {}", fault.message, fault.repair.hint));
     }
-    let changed = changed_settings(&config);
-    body.insert("config".to_owned(), json!({"changed": changed}));
+    let ruled = place.as_ref().ok().map(|place| Ruled::of(&config, place));
+    let in_force = ruled.as_ref().map_or(&config, |ruled| &ruled.config);
+    let mut settings = object(json!({"changed": changed_settings(in_force)}));
+    if let Some(ruled) = &ruled {
+        fixes.extend(ruled.fix.clone());
+        if ruled.broken {
+            blocked.push("project");
+        }
+        settings.extend(ruled.fields.clone());
+    }
+    body.insert("config".to_owned(), settings.into());
     let ready = blocked.is_empty();
     body.insert("ready".to_owned(), ready.into());
     body.insert("blocked_by".to_owned(), json!(blocked));
@@ -312,6 +322,52 @@ fn state(store: &Store) -> Check {
     }
 }
 
+/// What a repository's own files come to.
+struct Ruled {
+    /// The configuration in force there.
+    config: Config,
+    /// What is told of the project's file and of the others that have no say; only what there is.
+    fields: Map<String, Value>,
+    /// Whether paid calls are refused because of it.
+    broken: bool,
+    fix: Option<String>,
+}
+
+impl Ruled {
+    fn of(users: &Config, place: &Workspace) -> Self {
+        let mut ruled = Self {
+            config: users.clone(),
+            fields: Map::new(),
+            broken: false,
+            fix: None,
+        };
+        match Project::find(place) {
+            Ok(None) => {}
+            Ok(Some(project)) => {
+                let (config, ignored) = project.narrow(users);
+                if let Err(fault) = project.check_roots(&config, place) {
+                    ruled.broken = true;
+                    ruled.fix = Some(fault.message);
+                }
+                ruled.fix = ruled.fix.or_else(|| ignored.note());
+                ruled.fields.insert("project".to_owned(), project.view(users));
+                ruled.config = config;
+            }
+            Err(fault) => {
+                let view = json!({"file": project::FILE, "error": fault.message});
+                ruled.fields.insert("project".to_owned(), view);
+                ruled.broken = true;
+                ruled.fix = Some(format!("{}: {}", fault.message, fault.repair.hint));
+            }
+        }
+        let carried = project::carried(place);
+        if !carried.is_empty() {
+            ruled.fields.insert("no_say".to_owned(), carried.into());
+        }
+        ruled
+    }
+}
+
 fn changed_settings(config: &Config) -> Vec<Value> {
     config
         .rows()
@@ -328,16 +384,21 @@ fn policy(service: &Service, workspace: Option<&Path>) -> Outcome {
         Ok(place) => place.danger.map_or(json!(true), |why| json!({"no": why})),
         Err(fault) => json!({"no": fault.message}),
     };
+    let ruled = place.as_ref().ok().map(|place| Ruled::of(&config, place));
+    let in_force = ruled.as_ref().map_or(&config, |ruled| &ruled.config);
+    let told = |name: &str| ruled.as_ref().and_then(|ruled| ruled.fields.get(name));
     Ok(Reply {
         summary: "The configuration in force, and where each value comes from.".to_owned(),
         body: object(json!({
             "file": file,
-            "settings": config.rows(),
+            "settings": in_force.rows(),
+            "project": told("project"),
+            "no_say": told("no_say").unwrap_or(&json!([])),
             "workspace_readable": readable,
             "never": [
                 "read or write the peer's credentials",
                 "change the workspace",
-                "read configuration of ours from a repository",
+                "let a repository's file widen anything",
                 "start the user's MCP servers, hooks, plugins or apps in a run",
             ],
         })),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::domain::delegation::Member;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobKind, JobState};
@@ -52,6 +52,8 @@ pub struct Ready<'a> {
     pub store: Store,
     /// What a delegate starts from.
     pub start: Option<Arc<Start>>,
+    /// How deep it is nested in other runs of ours.
+    pub depth: u32,
 }
 
 /// Starts the job, or finds the one that an earlier identical call started, and waits.
@@ -374,6 +376,8 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
             .map(|host| format!("{} {}", host.name, host.version)),
         asked_by: asker(&ready.store, call),
         request_id: call.request_id.clone(),
+        depth: ready.depth,
+        slots: (ready.config.concurrency.origin == Origin::Project).then_some(ready.config.concurrency.value),
         warnings,
         egress: plan.egress.clone(),
     }

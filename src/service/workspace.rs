@@ -8,11 +8,55 @@ use crate::domain::job::WorkspaceHash;
 use crate::service::context::Service;
 use crate::service::guidance::project_root;
 
-/// Folders that hold everybody's things; reading one whole is never what somebody wants.
-const SYSTEM: [&str; 22] = [
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc",
-    "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/tmp", "/Users",
+/// Folders that hold everybody's things; reading one whole is never what somebody wants. What is in them may be fine.
+const SHARED: [&str; 22] = [
+    "/",
+    "/Applications",
+    "/Users",
+    "/Volumes",
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/private",
+    "/private/tmp",
+    "/private/var",
+    "/root",
+    "/run",
+    "/run/user",
+    "/srv",
+    "/tmp",
+    "/usr",
+    "/usr/local",
+    "/usr/src",
+    "/var",
+    "/var/tmp",
+    "/dev/shm",
 ];
+
+/// Folders of the system with all that is in them: no project of anybody's lives there.
+const SYSTEM: [&str; 17] = [
+    "/Library",
+    "/System",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+    "/usr/share",
+    "/var/lib",
+];
+
+/// Folders inside of those in which people do keep projects.
+const EXCEPTED: [&str; 1] = ["/dev/shm"];
 
 /// The folder of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +95,7 @@ impl Workspace {
             return Err(Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"));
         }
         let roots = &config.roots.value;
-        let admitted = roots.is_empty()
-            || roots.iter().any(|allowed| {
-                allowed
-                    .canonicalize()
-                    .is_ok_and(|allowed| root.starts_with(allowed))
-            });
-        if !admitted {
+        if !roots.is_empty() && !is_below_one_of(&root, roots) {
             return Err(Fault::new(
                 FaultCode::PolicyDenied,
                 "the workspace is not below any folder of [policy] roots",
@@ -78,6 +116,11 @@ impl Workspace {
         }
     }
 
+    /// Tells whether it is one of these folders or below one. A folder that does not exist admits nothing.
+    pub fn is_below_one_of(&self, roots: &[PathBuf]) -> bool {
+        is_below_one_of(&self.root, roots)
+    }
+
     /// Returns the hash that the ids of its jobs carry: one for the whole repository, wherever in it a call is made.
     pub fn hash(&self) -> WorkspaceHash {
         let project = project_root(&self.root);
@@ -91,18 +134,37 @@ impl Workspace {
     }
 }
 
+fn is_below_one_of(folder: &Path, roots: &[PathBuf]) -> bool {
+    roots
+        .iter()
+        .any(|root| root.canonicalize().is_ok_and(|root| folder.starts_with(root)))
+}
+
+/// Says why a canonical path must not be read whole. The folders that it is compared with may be links themselves, as
+/// `/bin` is one to `/usr/bin` on most systems and `/tmp` to `/private/tmp` on macOS.
 fn danger(root: &Path, service: &Service) -> Option<&'static str> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let is_or_real = |path: &Path, is: &dyn Fn(&Path) -> bool| is(path) || is(&real(path));
     let environment = service.environment();
-    let is = |path: Option<PathBuf>| {
-        path.and_then(|path| path.canonicalize().ok())
-            .is_some_and(|path| path == root)
-    };
-    if is(environment.path("HOME")) {
+    let home = environment.path("HOME").map(|home| real(&home));
+    let temp = environment.path("TMPDIR").map(|temp| real(&temp));
+    let is_shared = SHARED
+        .iter()
+        .any(|folder| is_or_real(Path::new(folder), &|folder| folder == root));
+    let in_system = SYSTEM
+        .iter()
+        .any(|folder| is_or_real(Path::new(folder), &|folder| root.starts_with(folder)));
+    let is_excepted = EXCEPTED
+        .iter()
+        .any(|folder| is_or_real(Path::new(folder), &|folder| root.starts_with(folder)));
+    if home.as_deref() == Some(root) {
         Some("the home folder itself")
-    } else if is(environment.path("TMPDIR")) {
+    } else if temp.as_deref() == Some(root) {
         Some("the temporary folder itself")
-    } else if SYSTEM.iter().any(|folder| Path::new(folder) == root) {
+    } else if is_shared || (in_system && !is_excepted) {
         Some("a system folder")
+    } else if home.is_some_and(|home| home.starts_with(root)) {
+        Some("a folder around the home folder")
     } else {
         None
     }
@@ -141,11 +203,54 @@ mod tests {
     #[test]
     fn a_folder_of_everything_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let (home, temp) = (root.join("people/me"), root.join("temp"));
+        for folder in ["people/me/project", "temp/project", "link"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let link = |name: &str, to: &Path| {
+            std::os::unix::fs::symlink(to, root.join("link").join(name)).unwrap();
+            root.join("link").join(name)
+        };
         let config = Config::layered(None, &Environment::default()).unwrap();
-        let service = service(Environment::default().with("HOME", dir.path()), Path::new("/"));
-        for path in [Path::new("/"), dir.path(), Path::new("/etc")] {
+        let environment = Environment::default()
+            .with("HOME", link("home", &home))
+            .with("TMPDIR", link("temp", &temp));
+        let service = service(environment, Path::new("/"));
+        let refused = |path: &Path| {
             let workspace = Workspace::resolve(&service, Some(path), &config).unwrap();
-            assert_eq!(workspace.readable().unwrap_err().code, FaultCode::DangerousRoot);
+            workspace.readable().err().map(|fault| fault.code)
+        };
+        let dangerous = [
+            PathBuf::from("/"),
+            home.clone(),
+            root.join("link/home"),
+            root.join("people"),
+            root.join("people/me/project/../../me"),
+            temp.clone(),
+            root.join("link/temp"),
+            PathBuf::from("/etc"),
+            PathBuf::from("/bin"),
+            PathBuf::from("/usr/bin"),
+            PathBuf::from("/usr"),
+            PathBuf::from("/tmp"),
+            PathBuf::from("/var/tmp"),
+            PathBuf::from("/dev"),
+            PathBuf::from("/proc/self"),
+            PathBuf::from("/proc/self/cwd/../../../../../.."),
+            link("system", Path::new("/etc")),
+            link("everything", Path::new("/")),
+        ];
+        for path in dangerous {
+            assert_eq!(
+                refused(&path),
+                Some(FaultCode::DangerousRoot),
+                "{}",
+                path.display()
+            );
+        }
+        for path in [home.join("project"), temp.join("project"), root.join("link")] {
+            assert_eq!(refused(&path), None, "{}", path.display());
         }
     }
 

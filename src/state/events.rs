@@ -1,7 +1,7 @@
 //! A job's event log: one JSON object a line, written by the worker alone, read by anybody at any time.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -29,6 +29,14 @@ pub struct Entry {
     /// What.
     #[serde(flatten)]
     pub event: Event,
+}
+
+/// The same as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    at_ms: u64,
+    #[serde(flatten)]
+    event: &'a Event,
 }
 
 /// The writing end.
@@ -75,17 +83,16 @@ impl EventLog {
             self.left_out += 1;
             return Ok(());
         }
-        let mut entry = Entry {
-            at_ms: clock::now_ms(),
-            event: event.clone(),
-        };
-        if !vital {
-            entry
-                .event
-                .map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
-        }
+        let at_ms = clock::now_ms();
         let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
-        serde_json::to_writer(&mut line, &entry)?;
+        if vital {
+            // Not copied: a message may be as long as memory allows for.
+            serde_json::to_writer(&mut line, &Written { at_ms, event })?;
+        } else {
+            let mut event = event.clone();
+            event.map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
+            serde_json::to_writer(&mut line, &Entry { at_ms, event })?;
+        }
         line.push(b'\n');
         self.written += line.len() as u64;
         // A full disk takes half a line; the next one must not be joined to it.
@@ -103,6 +110,19 @@ impl EventLog {
 /// Reads a whole log. A torn last line, as a killed worker leaves it, is no entry.
 pub fn read_all(path: &Path) -> Vec<Entry> {
     read_from(path, 0).0
+}
+
+/// Reads the entries that stand whole in the first bytes of a log. An absent log has none.
+pub fn opening(path: &Path, bytes: u64) -> Vec<Entry> {
+    let mut text = Vec::new();
+    if let Ok(file) = files::open_regular(path)
+        && file.take(bytes).read_to_end(&mut text).is_err()
+    {
+        return Vec::new();
+    }
+    text.split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
 }
 
 /// Starts at a log's newest entry. An absent log has none.

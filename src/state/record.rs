@@ -81,10 +81,24 @@ pub struct Spec {
     pub asked_by: Option<Asker>,
     /// The call that asked.
     pub request_id: String,
+    /// How deep it is nested in other runs of ours; 0 when somebody else than a peer asked for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u32,
+    /// How many of the user's slots it may take one of, where its project admits fewer than the user does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<usize>,
     /// What the caller should know whatever comes of it.
     pub warnings: Vec<String>,
     /// What left this machine with the prompt.
     pub egress: Egress,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls this with a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// The session of a host from which a job was started.

@@ -113,7 +113,7 @@ fn apply(old: &[u8], hunks: &Content) -> Vec<u8> {
         next = start + hunk.old_lines as usize;
         for line in &hunk.lines {
             if line.kind != LineKind::Removed {
-                new.extend(&line.text);
+                new.extend(&*line.text);
                 new.extend((!line.no_newline).then_some(b'\n'));
             }
         }

@@ -76,7 +76,7 @@ fn limits_leave_files_out_and_say_so() {
         let account = coverage(
             &change.patch,
             &change.left_out,
-            &|file| file.new_path == b"c-000",
+            &|file| (file.new_path == b"c-000").then_some(OmissionReason::Secret),
             RedactionReport::default(),
         );
         assert_eq!(account.status, CoverageStatus::Partial);

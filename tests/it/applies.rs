@@ -182,6 +182,7 @@ impl<'a> Making<'a> {
             },
             place: Place::Worktree,
             allowed_paths: Vec::new(),
+            denied_paths: Vec::new(),
             checks: Vec::new(),
             setup: None,
             reuse: Vec::new(),

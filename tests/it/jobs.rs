@@ -377,40 +377,6 @@ fn a_list_is_of_the_workspace_and_survives_a_damaged_record() {
 }
 
 #[test]
-fn a_call_from_inside_a_run_is_refused() {
-    let world = World::new(Scripted::well()).with_change();
-    let mut command = world.home.command(crate::world::PROGRAM);
-    command
-        .env("CROSSCHECK_DEPTH", "1")
-        .args(["consult", "x", "--json"]);
-    let finished = crate::support::run::finish(command, "");
-    let envelope: Value = serde_json::from_str(&finished.stdout).unwrap();
-    assert_eq!(envelope["error"]["code"], "recursion_refused");
-    let mut server = world.server();
-    let handle = server.ok(
-        "consult",
-        &json!({"prompt": "[[fake:stall]]", "background": true}),
-    );
-    world.model.wait_for_turns(1);
-    let full = server.ok("job", &json!({"id": "latest", "detail": "log"}));
-    let thread = full["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find_map(|event| event["thread"].as_str())
-        .unwrap()
-        .to_owned();
-    let mut command = world.home.command(crate::world::PROGRAM);
-    command
-        .env("CODEX_THREAD_ID", thread)
-        .args(["consult", "x", "--json"]);
-    let finished = crate::support::run::finish(command, "");
-    let envelope: Value = serde_json::from_str(&finished.stdout).unwrap();
-    assert_eq!(envelope["error"]["code"], "recursion_refused");
-    server.ok("cancel", &json!({"id": handle["job"]["id"]}));
-}
-
-#[test]
 fn nothing_is_left_when_everything_is_over() {
     let world = World::new(Scripted::well()).with_change();
     let mut server = world.server();

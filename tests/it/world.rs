@@ -204,6 +204,11 @@ impl Server {
         writeln!(self.stdin.as_mut().unwrap(), "{message}").unwrap();
     }
 
+    /// Sends one line as it is.
+    pub(crate) fn send_line(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
     /// Sends a request and returns its id.
     pub(crate) fn request(&mut self, method: &str, parameters: &Value) -> u64 {
         self.next_id += 1;

@@ -3,6 +3,7 @@
 pub(super) mod apply;
 pub(super) mod cancel;
 pub(super) mod clean;
+pub(super) mod config;
 pub(super) mod consult;
 pub(super) mod contract;
 pub(super) mod delegate;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod clean;
+mod config;
 mod consult;
 mod contract;
 mod delegate;
@@ -82,6 +83,10 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         "dry_run" => {
             dry_run::render(success, stdout);
             dry_run::steps(success)
+        }
+        "config" if body.contains_key("files") => {
+            config::checked(success, stdout);
+            success.next_steps.clone()
         }
         "contract" if body.contains_key("checks") => {
             contract::render(success, stdout);

@@ -33,14 +33,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
     } else if body.contains_key("repositories") {
         clean::repositories(body, page);
     } else if body.contains_key("settings") {
-        facts(page, &[("file", text(body, "file").map(str::to_owned))]);
-        page.blank();
-        let rows = rows("settings", &["key", "value", "origin"]);
-        table(page, &["SETTING", "VALUE", "FROM"], &rows);
-        page.blank();
-        if let Some(never) = body.get("never") {
-            tree::field(page, 0, "never", never);
-        }
+        super::config::in_force(body, &rows("settings", &["key", "value", "origin"]), page);
     } else if body.contains_key("models") {
         let rows = rows("models", &["id", "default", "efforts"]);
         table(page, &["MODEL", "DEFAULT", "EFFORTS"], &rows);

@@ -12,9 +12,9 @@ use crate::peer::event::Event;
 /// A `web_search` item carries the key `id` twice (seen with codex-cli 0.169.0), which a derived struct refuses and a
 /// `Value` accepts; `a_duplicate_key_is_no_error` pins it.
 pub fn parse_line(line: &[u8]) -> Option<Event> {
-    let value: Value = serde_json::from_slice(line).ok()?;
-    let kind = value.get("type")?.as_str()?;
-    Some(match kind {
+    let mut value: Value = serde_json::from_slice(line).ok()?;
+    let kind = value.get("type")?.as_str()?.to_owned();
+    Some(match kind.as_str() {
         "thread.started" => Event::ThreadStarted {
             thread: text(&value, "thread_id"),
         },
@@ -32,8 +32,8 @@ pub fn parse_line(line: &[u8]) -> Option<Event> {
         "error" => Event::Retrying {
             reason: text(&value, "message"),
         },
-        "item.started" => item(value.get("item")?, false),
-        "item.completed" => item(value.get("item")?, true),
+        "item.started" => item(value.get_mut("item")?, false),
+        "item.completed" => item(value.get_mut("item")?, true),
         "item.updated" => {
             return Some(Event::Unknown {
                 kind: "item.updated".to_owned(),
@@ -45,14 +45,14 @@ pub fn parse_line(line: &[u8]) -> Option<Event> {
     })
 }
 
-fn item(item: &Value, completed: bool) -> Event {
-    let kind = item.get("type").and_then(Value::as_str).unwrap_or_default();
-    match (kind, completed) {
+fn item(item: &mut Value, completed: bool) -> Event {
+    let kind = text(item, "type");
+    match (kind.as_str(), completed) {
         ("agent_message", true) => Event::Message {
-            text: text(item, "text"),
+            text: take_text(item, "text"),
         },
         ("reasoning", true) => Event::Thinking {
-            text: text(item, "text"),
+            text: take_text(item, "text"),
         },
         ("command_execution", false) => Event::CommandStarted {
             command: command(item),
@@ -60,7 +60,7 @@ fn item(item: &Value, completed: bool) -> Event {
         ("command_execution", true) => Event::CommandEnded {
             command: command(item),
             exit_code: item.get("exit_code").and_then(Value::as_i64),
-            output: text(item, "aggregated_output"),
+            output: take_text(item, "aggregated_output"),
         },
         ("file_change", true) => {
             let change = item.get("changes").and_then(|changes| changes.get(0));
@@ -120,6 +120,14 @@ fn text(value: &Value, name: &str) -> String {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned()
+}
+
+/// Takes a text out of an object without copying it: it may have megabytes.
+fn take_text(value: &mut Value, name: &str) -> String {
+    match value.get_mut(name).map(Value::take) {
+        Some(Value::String(text)) => text,
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

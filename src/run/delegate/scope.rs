@@ -18,7 +18,11 @@ pub(super) fn of_paths(delegation: &Delegation, changes: &[TreeChange]) -> Scope
     let mut report = ScopeReport::default();
     // They were checked when the job was made; a list that cannot be read allows nothing.
     let globs = Globs::new(&delegation.allowed_paths).ok();
-    let fits = |path: &[u8]| globs.as_ref().is_some_and(|globs| globs.fit(path));
+    let denied = Globs::anywhere(&delegation.denied_paths).ok();
+    let fits = |path: &[u8]| {
+        globs.as_ref().is_some_and(|globs| globs.fit(path))
+            && denied.as_ref().is_some_and(|denied| !denied.fit(path))
+    };
     for change in changes {
         let ends = change.from.iter().chain([&change.path]);
         for path in ends.filter(|path| !fits(path)) {

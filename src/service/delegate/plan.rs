@@ -10,7 +10,7 @@ use crate::domain::job::{JobId, JobKind};
 use crate::domain::request::{DelegateRequest, Task};
 use crate::domain::tier::Tier;
 use crate::prompt::{DelegateParts, Fence, FilePart, delegate as write_prompt, delegate_schema};
-use crate::redact::{Redacted, redact_counted, redact_text};
+use crate::redact::{Further, Redacted, redact_text};
 use crate::service::consult::new_fence;
 use crate::service::context_files::{ContextFile, read_files};
 use crate::service::delegate::start::Start;
@@ -27,6 +27,8 @@ pub struct Asked<'a> {
     pub request: &'a DelegateRequest,
     /// The configuration in force.
     pub config: &'a Config,
+    /// What is kept back beyond our own rules.
+    pub further: &'a Further,
     /// The folder of the call.
     pub workspace: &'a Workspace,
     /// The same, if it may be read.
@@ -40,7 +42,12 @@ pub struct Asked<'a> {
 /// Makes the plans, by task and attempt. Attempts at one task get the same prompt.
 pub fn plans(asked: &Asked<'_>) -> Result<Vec<Plan>, Fault> {
     let fence = new_fence()?;
-    let files = read_files(&asked.request.files, &asked.workspace.root)?;
+    let files = read_files(
+        &asked.request.files,
+        &asked.workspace.root,
+        Some(asked.start.repository.top_level()),
+        asked.further,
+    )?;
     let mut plans = Vec::new();
     for task in &asked.request.tasks {
         for _ in 0..asked.request.attempts {
@@ -67,10 +74,14 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
     let request = asked.request;
     let options = &request.common.options;
     let delegation = delegation(asked, task)?;
-    let text = redact_counted(&task.text);
-    let context = request.context.as_deref().map(redact_counted);
+    let further = asked.further;
+    let text = further.redact_counted(&task.text);
+    let context = request
+        .context
+        .as_deref()
+        .map(|context| further.redact_counted(context));
     let top = asked.start.repository.top_level();
-    let (guide, guide_warnings) = guidance::read(Some(top), asked.directory);
+    let (guide, guide_warnings) = guidance::read(Some(top), asked.directory, further);
     let parts = Parts::of(asked, &delegation, files);
     let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
     let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
@@ -156,6 +167,12 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
             .map(|name| join(name).unwrap_or_else(|| name.clone()))
             .collect()
     };
+    let checks = or_earlier(task.checks.clone(), |earlier| &earlier.checks);
+    let setup = options
+        .setup
+        .clone()
+        .or_else(|| earlier.and_then(|earlier| earlier.setup.clone()));
+    check_admitted(asked.config, &checks, setup.as_deref())?;
     let reuse = match (&options.reuse, earlier) {
         (Some(own), _) => from_top(own),
         (None, Some(earlier)) => earlier.reuse.clone(),
@@ -169,11 +186,9 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
             Place::Worktree
         },
         allowed_paths,
-        checks: or_earlier(task.checks.clone(), |earlier| &earlier.checks),
-        setup: options
-            .setup
-            .clone()
-            .or_else(|| earlier.and_then(|earlier| earlier.setup.clone())),
+        denied_paths: asked.config.paths_deny.value.clone(),
+        checks,
+        setup,
         reuse,
         max_files: options
             .max_files
@@ -183,6 +198,27 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
         member: None,
         continues: asked.earlier.map(|earlier| earlier.job.clone()),
     })
+}
+
+/// Refuses lines that the configuration does not admit as checks or set-up.
+fn check_admitted(config: &Config, checks: &[String], setup: Option<&str>) -> Result<(), Fault> {
+    let Some(only) = &config.checks_only.value else {
+        return Ok(());
+    };
+    let refuse = |field: String| {
+        let owner = config.checks_only.origin.owner();
+        let message = format!("`{field}` is not among the lines of [checks] only in {owner}");
+        Err(Fault::new(FaultCode::PolicyDenied, message)
+            .field(field)
+            .hint("use one of those lines; `crosscheck config show` lists them"))
+    };
+    match checks.iter().position(|line| !only.contains(line)) {
+        Some(at) => refuse(format!("checks[{at}]")),
+        None if setup.is_some_and(|line| !only.iter().any(|admitted| admitted == line)) => {
+            refuse("options.setup".to_owned())
+        }
+        None => Ok(()),
+    }
 }
 
 fn not_text() -> Fault {

@@ -1,0 +1,439 @@
+//! The configuration in force.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use semver::VersionReq;
+use serde_json::{Value, json};
+
+use crate::config::layer::{self, Confirm, Layer, Owner};
+use crate::config::origin::{Origin, Setting};
+use crate::config::problem::Problem;
+use crate::domain::environment::Environment;
+use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::limits;
+use crate::peer::codex::locate::PROGRAM_VARIABLE;
+use crate::redact::Further;
+
+/// Folders that installers of packages make inside a workspace; checks rarely work without them.
+const REUSE: [&str; 3] = ["node_modules", ".venv", "vendor/bundle"];
+
+/// The configuration in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The codex program; found when absent.
+    pub codex_bin: Setting<Option<PathBuf>>,
+    /// Replaces the tested version range.
+    pub codex_versions: Setting<Option<VersionReq>>,
+    /// Jobs at once.
+    pub concurrency: Setting<usize>,
+    /// Deadline of a run.
+    pub timeout: Setting<Duration>,
+    /// The longest deadline that a project admits, whatever a call asks for.
+    pub timeout_most: Option<Duration>,
+    /// Tokens of a run; any number when absent.
+    pub budget_tokens: Setting<Option<u64>>,
+    /// Bytes of a prompt.
+    pub prompt_bytes: Setting<usize>,
+    /// How deep runs may be nested.
+    pub depth: Setting<u32>,
+    /// Only workspaces below one of these; any when empty.
+    pub roots: Setting<Vec<PathBuf>>,
+    /// And below one of these, which a project names; any when empty.
+    pub project_roots: Setting<Vec<PathBuf>>,
+    /// Globs of files that are never sent and that no result may change.
+    pub paths_deny: Setting<Vec<String>>,
+    /// The only lines that may be checks or set-up of a task; any when absent.
+    pub checks_only: Setting<Option<Vec<String>>>,
+    /// Globs of further files that are secrets.
+    pub secret_files: Setting<Vec<String>>,
+    /// Further expressions of values that are masked.
+    pub secret_patterns: Setting<Vec<String>>,
+    /// Variables passed on to the peer.
+    pub env_pass: Setting<Vec<String>>,
+    /// Whether a call may let the model search the web.
+    pub allow_web_search: Setting<bool>,
+    /// Whether a call may let a delegate's commands use the network.
+    pub allow_network: Setting<bool>,
+    /// Whether a call may let a delegate edit the user's own files.
+    pub allow_in_place: Setting<bool>,
+    /// Folders of the workspace that a delegate's worktree gets links to.
+    pub reuse: Setting<Vec<String>>,
+    /// Whether landing asks a person where the host can ask.
+    pub confirm: Setting<Confirm>,
+    /// Whether a session of a host is told when a job of its own is over.
+    pub notify: Setting<bool>,
+}
+
+impl Config {
+    /// Returns where the user's file is; it need not exist.
+    pub fn path_from(environment: &Environment) -> Option<PathBuf> {
+        environment.path("CROSSCHECK_CONFIG").or_else(|| {
+            let base = environment
+                .path("XDG_CONFIG_HOME")
+                .or_else(|| environment.path("HOME").map(|home| home.join(".config")))?;
+            Some(base.join("crosscheck/config.toml"))
+        })
+    }
+
+    /// Reads the layers. `file` is the text of the user's file, if there is one.
+    ///
+    /// # Errors
+    /// `config_invalid` naming the key and its place, never its value.
+    pub fn layered(file: Option<&str>, environment: &Environment) -> Result<Self, Fault> {
+        for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR", PROGRAM_VARIABLE] {
+            // Taken for absent it would be a setting that silently does not hold.
+            if environment.get(name).is_some() && environment.path(name).is_none() {
+                return Err(invalid(
+                    name,
+                    format!("the variable `{name}` does not hold an absolute path"),
+                ));
+            }
+        }
+        let (file, wrong) = Layer::read(file.unwrap_or_default(), Owner::User);
+        if let Some(first) = wrong.first() {
+            return Err(bad_file(first, wrong.len()));
+        }
+        let variables = Variables(environment);
+        Ok(Self {
+            codex_bin: Setting::pick(
+                None,
+                file.codex_bin.map(Some),
+                environment
+                    .path(PROGRAM_VARIABLE)
+                    .map(|path| (PROGRAM_VARIABLE, Some(path))),
+            ),
+            codex_versions: Setting::pick(
+                None,
+                file.codex_versions.map(Some),
+                variables
+                    .read("CROSSCHECK_PEER_CODEX_VERSIONS", |text| text.parse().ok())?
+                    .map(|(name, range)| (name, Some(range))),
+            ),
+            concurrency: Setting::pick(
+                limits::CONCURRENCY_DEFAULT,
+                file.concurrency,
+                variables.number("CROSSCHECK_LIMITS_CONCURRENCY", layer::concurrency)?,
+            ),
+            timeout: Setting::pick(
+                limits::TIMEOUT_DEFAULT,
+                file.timeout,
+                variables.number("CROSSCHECK_LIMITS_TIMEOUT_S", layer::timeout)?,
+            ),
+            timeout_most: None,
+            budget_tokens: Setting::pick(
+                None,
+                file.budget_tokens.map(Some),
+                variables
+                    .number("CROSSCHECK_LIMITS_BUDGET_TOKENS", layer::budget_tokens)?
+                    .map(|(name, tokens)| (name, Some(tokens))),
+            ),
+            prompt_bytes: Setting::pick(
+                limits::PROMPT_BYTES,
+                file.prompt_bytes,
+                variables.number("CROSSCHECK_LIMITS_PROMPT_BYTES", layer::prompt_bytes)?,
+            ),
+            depth: Setting::pick(1, file.depth, None),
+            roots: Setting::pick(Vec::new(), file.roots, None),
+            project_roots: Setting::pick(Vec::new(), None, None),
+            paths_deny: Setting::pick(Vec::new(), file.paths_deny, None),
+            checks_only: Setting::pick(None, file.checks_only.map(Some), None),
+            secret_files: Setting::pick(Vec::new(), file.secret_files, None),
+            secret_patterns: Setting::pick(Vec::new(), file.secret_patterns, None),
+            env_pass: Setting::pick(Vec::new(), file.env_pass, None),
+            allow_web_search: Setting::pick(false, file.allow_web_search, None),
+            allow_network: Setting::pick(false, file.allow_network, None),
+            allow_in_place: Setting::pick(false, file.allow_in_place, None),
+            reuse: Setting::pick(REUSE.map(str::to_owned).to_vec(), file.reuse, None),
+            confirm: Setting::pick(Confirm::Host, file.confirm, None),
+            notify: Setting::pick(
+                true,
+                file.notify,
+                variables.read("CROSSCHECK_HOST_NOTIFY", |text| text.parse().ok())?,
+            ),
+        })
+    }
+
+    /// Returns how long a run may take that asks for nothing; `default` is what holds when nobody set anything.
+    pub fn usual_timeout(&self, default: Duration) -> Duration {
+        let usual = match self.timeout.origin {
+            Origin::Default => default,
+            _ => self.timeout.value,
+        };
+        usual.min(self.timeout_most.unwrap_or(usual))
+    }
+
+    /// Returns the longest deadline that a call may ask for, and who says so; none when that is only a default.
+    pub fn longest_timeout(&self) -> Option<Setting<Duration>> {
+        match (self.timeout_most, self.timeout.origin) {
+            (Some(value), _) => Some(Setting {
+                value,
+                origin: Origin::Project,
+            }),
+            (None, Origin::Default) => None,
+            (None, _) => Some(self.timeout.clone()),
+        }
+    }
+
+    /// Returns what is kept back beyond our own rules.
+    ///
+    /// # Errors
+    /// `config_invalid` when the user's lists and the project's are too large together.
+    pub fn further(&self) -> Result<Further, Fault> {
+        let (denied, files) = (&self.paths_deny.value, &self.secret_files.value);
+        Further::new(denied, files, &self.secret_patterns.value).map_err(|error| {
+            invalid(
+                "secrets",
+                format!("what is kept back cannot be put together: {error}"),
+            )
+        })
+    }
+
+    /// Tells whether a project's own file took values out of what is sent.
+    pub fn has_project_patterns(&self) -> bool {
+        matches!(
+            self.secret_patterns.origin,
+            Origin::Project | Origin::FileAndProject
+        )
+    }
+
+    /// Lists every setting with its value and origin, for people and `status topic=policy`.
+    pub fn rows(&self) -> Vec<Value> {
+        fn row<T>(key: &str, setting: &Setting<T>, show: impl Fn(&T) -> Value) -> Value {
+            json!({"key": key, "value": show(&setting.value), "origin": setting.origin.to_string()})
+        }
+        let paths = |paths: &Vec<PathBuf>| paths.iter().map(|path| path.display().to_string()).collect();
+        let texts = |texts: &Vec<String>| texts.clone().into();
+        let switch = |on: &bool| (*on).into();
+        let mut rows = vec![
+            row("peer.codex.bin", &self.codex_bin, |bin| {
+                bin.as_ref()
+                    .map_or(Value::Null, |bin| bin.display().to_string().into())
+            }),
+            row("peer.codex.versions", &self.codex_versions, |range| {
+                range
+                    .as_ref()
+                    .map_or(Value::Null, |range| range.to_string().into())
+            }),
+            row("limits.concurrency", &self.concurrency, |n| (*n).into()),
+            row("limits.timeout_s", &self.timeout, |timeout| {
+                timeout.as_secs().into()
+            }),
+            row("limits.budget_tokens", &self.budget_tokens, |n| (*n).into()),
+            row("limits.prompt_bytes", &self.prompt_bytes, |n| (*n).into()),
+            row("limits.depth", &self.depth, |n| (*n).into()),
+            row("policy.roots", &self.roots, paths),
+            row("paths.deny", &self.paths_deny, texts),
+            row("checks.only", &self.checks_only, |lines| {
+                lines.as_ref().map_or(Value::Null, |lines| lines.clone().into())
+            }),
+            row("secrets.files", &self.secret_files, texts),
+            row("secrets.patterns", &self.secret_patterns, texts),
+            row("env.pass", &self.env_pass, texts),
+            row("allow.web_search", &self.allow_web_search, switch),
+            row("allow.network", &self.allow_network, switch),
+            row("allow.in_place", &self.allow_in_place, switch),
+            row("delegate.reuse", &self.reuse, texts),
+            row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
+            row("host.notify", &self.notify, switch),
+        ];
+        if !self.project_roots.value.is_empty() {
+            // Both lists hold, so neither replaces the other.
+            rows.insert(8, row("policy.roots", &self.project_roots, paths));
+        }
+        if let Some(most) = self.timeout_most.filter(|most| *most > self.timeout.value) {
+            let most = json!({"key": "limits.timeout_s", "value": format!("at most {}", most.as_secs()), "origin": "project"});
+            rows.insert(4, most);
+        }
+        rows
+    }
+}
+
+/// Lists what is wrong with the text of the user's file; at most a few dozen mistakes.
+pub fn problems(file: &str) -> Vec<Problem> {
+    Layer::read(file, Owner::User).1
+}
+
+struct Variables<'a>(&'a Environment);
+
+impl Variables<'_> {
+    /// Reads a number within its bounds.
+    fn number<T>(
+        &self,
+        name: &'static str,
+        within: impl Fn(u64) -> Option<T>,
+    ) -> Result<Option<(&'static str, T)>, Fault> {
+        self.read(name, |text| text.parse().ok().and_then(&within))
+    }
+
+    /// Reads a variable; one that does not hold what it should is a fault, not an absent one.
+    fn read<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<(&'static str, T)>, Fault> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(text) => match text.to_str().and_then(parse) {
+                Some(value) => Ok(Some((name, value))),
+                None => Err(invalid(
+                    name,
+                    format!("the variable `{name}` does not hold what it should"),
+                )),
+            },
+        }
+    }
+}
+
+fn bad_file(first: &Problem, count: usize) -> Fault {
+    let keys = match first.valid.as_slice() {
+        [] => String::new(),
+        valid => format!(" (the keys here are {})", valid.join(", ")),
+    };
+    let more = match count - 1 {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let message = format!(
+        "the configuration file is not valid in line {}: {}{keys}{more}",
+        first.line, first.message
+    );
+    invalid(first.key.as_deref().unwrap_or("config"), message)
+        .hint("`crosscheck config check` lists every mistake with its line")
+}
+
+fn invalid(key: &str, message: String) -> Fault {
+    Fault::new(FaultCode::ConfigInvalid, message).field(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KEYS;
+
+    fn env(pairs: &[(&str, &str)]) -> Environment {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
+    }
+
+    #[test]
+    fn the_environment_outranks_the_file_and_the_file_the_default() {
+        let text = "[limits]\nconcurrency = 5\ntimeout_s = 60\n";
+        let config = Config::layered(Some(text), &env(&[("CROSSCHECK_LIMITS_CONCURRENCY", "7")])).unwrap();
+        assert_eq!(
+            config.concurrency,
+            Setting {
+                value: 7,
+                origin: Origin::Environment("CROSSCHECK_LIMITS_CONCURRENCY")
+            }
+        );
+        assert_eq!(
+            config.timeout,
+            Setting {
+                value: Duration::from_secs(60),
+                origin: Origin::File
+            }
+        );
+        assert_eq!(config.prompt_bytes.origin, Origin::Default);
+    }
+
+    #[test]
+    fn every_key_is_shown_once_and_in_its_place() {
+        let rows = Config::layered(None, &env(&[])).unwrap().rows();
+        let shown: Vec<&str> = rows.iter().map(|row| row["key"].as_str().unwrap()).collect();
+        let keys: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(shown, keys);
+    }
+
+    #[test]
+    fn every_key_can_be_set() {
+        let text = "[peer.codex]\nbin = '/bin/codex'\nversions = '>=0.1'\n\
+            [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nprompt_bytes = 10000\ndepth = 2\n\
+            [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
+            [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
+            [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\
+            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\n";
+        let config = Config::layered(Some(text), &env(&[])).unwrap();
+        for row in config.rows() {
+            assert_eq!(row["origin"], "file", "{row}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_without_their_values() {
+        let check = |text: &str, part: &str| {
+            let fault = Config::layered(Some(text), &env(&[])).unwrap_err();
+            assert_eq!(fault.code, FaultCode::ConfigInvalid);
+            assert!(fault.message.contains(part), "{}", fault.message);
+            assert!(!fault.message.contains("s3cret"), "{}", fault.message);
+        };
+        check(
+            "[limits]\nconcurency = 5\n",
+            "line 2: `limits.concurency` is no key",
+        );
+        check(
+            "[limits]\nconcurency = 5\n",
+            "the keys here are concurrency, timeout_s",
+        );
+        check("[limits]\nconcurrency = 'sk-s3cret'\n", "line 2");
+        check("[limits]\nconcurrency = 99\n", "1 to 10");
+        check("[limits]\nconcurrency = -1\n", "1 to 10");
+        check("[limits]\nbudget_tokens = 999\n", "1000 to 100000000");
+        check("[policy]\nroots = ['relative/s3cret']\n", "absolute");
+        check("[secrets]\npatterns = ['s3cret(']\n", "regular expressions");
+        check("[paths]\ndeny = ['../s3cret']\n", "globs");
+        check("[env]\npass = ['s3cret=1']\n", "names of variables");
+        check("limits = 's3cret'\n", "must be a table");
+        check("'limits.depth' = 2\n", "is no key");
+        check("nonsense s3cret", "line 1");
+        check("[limits]\ndepth = 3\n[allow]\ninherit = true\n", "and 1 more");
+    }
+
+    #[test]
+    fn every_mistake_has_its_line_and_the_keys_that_are_right() {
+        let text = "top = 1\n[limits]\ndepth = 9\nwait = 1\n[allow]\nfull = true\nnetwork = 'yes'\n[\"a\\u001b[31m\"]\n";
+        insta::assert_snapshot!("problems", serde_json::to_string_pretty(&problems(text)).unwrap());
+    }
+
+    #[test]
+    fn a_variable_that_does_not_parse_is_named() {
+        let check = |name: &str, value: &str| {
+            let fault = Config::layered(None, &env(&[(name, value)])).unwrap_err();
+            assert_eq!(fault.field.as_deref(), Some(name), "{value}");
+            assert!(!fault.message.contains(value), "{}", fault.message);
+        };
+        check("CROSSCHECK_LIMITS_TIMEOUT_S", "soon");
+        check("CROSSCHECK_LIMITS_TIMEOUT_S", "99999");
+        check("CROSSCHECK_LIMITS_CONCURRENCY", "0");
+        check("CROSSCHECK_PEER_CODEX_VERSIONS", "newest");
+    }
+
+    #[test]
+    fn nothing_dangerous_comes_from_the_environment() {
+        // A host can be told by a repository what to put there.
+        let names = [
+            "ALLOW_NETWORK",
+            "ALLOW_WEB_SEARCH",
+            "ALLOW_IN_PLACE",
+            "ENV_PASS",
+            "LIMITS_DEPTH",
+        ];
+        for name in names {
+            let name = format!("CROSSCHECK_{name}");
+            let config = Config::layered(None, &env(&[(&name, "true")])).unwrap();
+            assert_eq!(config, Config::layered(None, &env(&[])).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_deep_nesting_or_many_mistakes_ends_soon() {
+        let deep = format!("a = {}{}\n", "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(problems(&deep).len(), 1);
+        let dotted = format!("{}x = 1\n", "a.".repeat(10_000));
+        assert!(!problems(&dotted).is_empty());
+        let many: Vec<String> = (0..20_000).map(|at| format!("k{at} = 1")).collect();
+        assert!(problems(&many.join("\n")).len() <= 50);
+    }
+}
