@@ -113,7 +113,7 @@ pub fn of_process(store: &Store, process: &ProcessIdentity) -> Option<Session> {
     read(&record(store, process)).filter(|session| session.process == *process)
 }
 
-/// Returns all sessions whose record can be read, those of processes that are gone too; at most [`SESSIONS_MAX`].
+/// Returns all sessions whose record can be read, those of processes that are gone too; at most five hundred.
 pub fn all(store: &Store) -> Vec<Session> {
     let entries = fs::read_dir(store.root().join(SESSIONS))
         .into_iter()
