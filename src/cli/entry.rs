@@ -33,6 +33,7 @@ use crate::cli::work::{OnSignal, Work, work_of};
 use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::visible::make_visible;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::sys::{clock, files};
@@ -394,7 +395,7 @@ fn whole_answer(envelope: &Envelope) -> Option<Envelope> {
     let mut whole = success.clone();
     whole
         .body
-        .insert("answer".to_owned(), String::from_utf8_lossy(&bytes).into());
+        .insert("answer".to_owned(), make_visible(&String::from_utf8_lossy(&bytes)).into());
     whole.body.shift_remove("truncated");
     Some(Envelope::Success(whole))
 }

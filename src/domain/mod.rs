@@ -24,3 +24,4 @@ pub mod shell;
 pub mod tier;
 pub mod time;
 pub mod verdict;
+pub mod visible;

@@ -10,6 +10,7 @@ use rmcp::model::{ProgressToken, RequestId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
+use crate::domain::visible::make_visible;
 use crate::mcp::bounds::PROGRESS_CHARS;
 use crate::mcp::writer::Outgoing;
 use crate::service::call::{CancelReason, CancelSignal, ProgressSink};
@@ -62,7 +63,7 @@ impl OpenCall {
 
     /// Writes one progress line, past rmcp: in order with the answer, and lost rather than late.
     fn tell(&self, token: &str, text: &str) {
-        let line: String = text
+        let line: String = make_visible(text)
             .chars()
             .take(PROGRESS_CHARS)
             .map(|c| if c.is_control() { ' ' } else { c })

@@ -7,8 +7,10 @@
 //! What is *not* promised: a secret without a known shape and without a telling name next to it stays readable, and so do
 //! the middle lines of a private key when neither its beginning nor its end is shown.
 
+mod base64;
 mod entropy;
 pub mod files;
+mod joined;
 mod keywords;
 mod patch;
 mod placeholder;
@@ -16,7 +18,9 @@ mod redacted;
 pub mod rules;
 mod scan;
 mod span;
+mod stream;
 
 pub use patch::{RedactedPatch, Withheld, redact_patch};
 pub use redacted::{Plain, Redacted, RedactedFile, RedactedText, redact_counted, redact_file, redact_text};
 pub use scan::{Masked, Redactor};
+pub use stream::Stream;

@@ -10,7 +10,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::DryRunRequest;
 use crate::service::call::{Call, Request};
 use crate::service::reply::{Outcome, Refusal};
-use crate::service::{apply, cancel, consult, delegate, dry_run, jobs, review, status};
+use crate::service::{apply, cancel, consult, delegate, dry_run, jobs, review, shown, status};
 use crate::state::store::Store;
 use crate::sys::clock::Stopwatch;
 use crate::sys::files;
@@ -160,7 +160,9 @@ impl Service {
             ..meta
         };
         match outcome {
-            Ok(reply) => Envelope::Success(Box::new(Success {
+            Ok(mut reply) => {
+                shown::reply(&mut reply);
+                Envelope::Success(Box::new(Success {
                 ok: true,
                 tool,
                 summary: reply.summary,
@@ -170,8 +172,10 @@ impl Service {
                 warnings: reply.warnings,
                 meta: complete(reply.meta),
                 fingerprint: self.fingerprint().to_owned(),
-            })),
-            Err(refusal) => {
+            }))
+            }
+            Err(mut refusal) => {
+                shown::refusal(&mut refusal);
                 tracing::info!(tool, code = refusal.fault.code.as_str(), request = %call.request_id, "refused");
                 Envelope::Failure(Box::new(Failure {
                     ok: false,

@@ -67,7 +67,7 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
             text: Redacted::literal(text),
         },
         inside: inside.to_owned(),
-        path: shown.clone(),
+        path: redact_text(&shown).into_inner(),
         withheld,
         masked: 0,
     };
@@ -101,7 +101,7 @@ fn read_file(index: usize, path: &Path, root: &Path) -> Result<ContextFile, Faul
             };
             Ok(ContextFile {
                 inside: inside.to_owned(),
-                path: shown,
+                path: part.path.as_str().to_owned(),
                 part,
                 withheld: false,
                 masked: shown_text.count,
