@@ -12,6 +12,9 @@
 
 mod case;
 mod detect;
+#[expect(dead_code, reason = "the corpus uses its own part of it")]
+#[path = "../it/making.rs"]
+mod making;
 #[path = "../support/mod.rs"]
 mod support;
 #[expect(
@@ -20,6 +23,8 @@ mod support;
 )]
 #[path = "../it/world.rs"]
 mod world;
+
+mod a_git;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -37,7 +42,12 @@ struct Group {
 
 /// All groups, in order.
 fn groups() -> Vec<Group> {
-    vec![]
+    vec![Group {
+        letter: 'A',
+        title: "git configuration and state",
+        least: 60,
+        cases: a_git::cases(),
+    }]
 }
 
 /// Fewest cases of all groups together.
