@@ -12,27 +12,11 @@ use crate::support::model::wait_until;
 use crate::support::scripts::Scripted;
 use crate::world::{World, is_alive, peers_of};
 
-const OPENED: &str = r#"{"type":"thread.started","thread_id":"019a0000-0000-7000-8000-000000000000"}
-{"type":"turn.started"}"#;
-const SAID: &str =
-    r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Paid for."}}"#;
-const DONE: &str =
-    r#"{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":5}}"#;
+use crate::world::DONE;
 
 /// A world whose codex is a shell script: `body` runs once the prompt was read.
 pub(crate) fn world(body: &str) -> World {
-    let world = World::new(Scripted::well());
-    let program = world.home.private().join("hostile-codex");
-    let text = format!(
-        "#!/bin/sh\ncase \"$1\" in\n--version) echo codex-cli 0.169.0; exit 0;;\nsandbox) exit 0;;\nexec) ;;\n\
-         *) exit 1;;\nesac\ncat >/dev/null\nsay() {{ cat <<'END'\n{OPENED}\n{SAID}\n{DONE}\nEND\n}}\n\
-         open() {{ cat <<'END'\n{OPENED}\nEND\n}}\n{body}\n"
-    );
-    fs::write(&program, text).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let World { model, home } = world;
-    let home = home.with_variable("CROSSCHECK_CODEX_BIN", program);
-    World { model, home }
+    World::with_shell_codex(body)
 }
 
 /// A consult that asks the peer nothing but the answer.

@@ -20,6 +20,7 @@ mod groups;
 mod hostile;
 mod isolation;
 mod jobs;
+mod making;
 mod outages;
 mod reviews;
 mod statuses;
