@@ -393,9 +393,10 @@ fn whole_answer(envelope: &Envelope) -> Option<Envelope> {
         .then(|| files::read_bounded(Path::new(file), ANSWER_BYTES).ok())
         .flatten()?;
     let mut whole = success.clone();
-    whole
-        .body
-        .insert("answer".to_owned(), make_visible(&String::from_utf8_lossy(&bytes)).into());
+    whole.body.insert(
+        "answer".to_owned(),
+        make_visible(&String::from_utf8_lossy(&bytes)).into(),
+    );
     whole.body.shift_remove("truncated");
     Some(Envelope::Success(whole))
 }

@@ -63,8 +63,9 @@ pub const CONCURRENCY_MAX: usize = 10;
 /// Jobs that may wait for a slot; one more is refused instead of piling up.
 pub const QUEUE_MAX: usize = 100;
 
-/// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB.
-pub const PEER_LINE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB. The longest answer that is kept
+/// fits with its escapes, and two such lines in the worker's memory with what is made of them.
+pub const PEER_LINE_BYTES: usize = 12 * 1024 * 1024;
 /// Bytes of a peer's whole event stream before the run is ended.
 pub const PEER_OUTPUT_BYTES: u64 = 512 * 1024 * 1024;
 /// Bytes kept of a peer's standard error, the first and the last half of it.

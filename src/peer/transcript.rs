@@ -71,14 +71,14 @@ impl Transcript {
             // A repair turn starts: what an earlier turn said is not its answer.
             Event::TurnStarted => self.failure = None,
             Event::Message { text } => {
-                let mut text = text.clone();
                 self.cut_from = if text.len() > limits::ANSWER_BYTES {
                     text.len()
                 } else {
                     0
                 };
-                truncate(&mut text, limits::ANSWER_BYTES);
-                self.last_message = Some(text);
+                // The earlier one is let go first: each may have megabytes.
+                self.last_message = None;
+                self.last_message = Some(head(text, limits::ANSWER_BYTES).to_owned());
             }
             Event::CommandStarted { .. }
             | Event::Thinking { .. }
@@ -146,11 +146,14 @@ fn remember(list: &mut Vec<String>, room: usize, text: &str) {
 
 /// Cuts a text at a character border so that it has at most `bytes`.
 pub fn truncate(text: &mut String, bytes: usize) {
-    if text.len() > bytes {
-        let mut end = bytes;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
+    text.truncate(head(text, bytes).len());
+}
+
+/// Returns the beginning of a text, at most so many bytes of it.
+fn head(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
+    &text[..end]
 }

@@ -161,7 +161,11 @@ pub fn is_secret_path(path: &[u8]) -> bool {
             .any(|end| name.len() > end.len() && name.ends_with(end))
         || is_environment_file(name)
         || is_key_named_json(name)
-        || (path.split(['/', '\\']).rev().skip(1).any(|part| FOLDERS.contains(&part))
+        || (path
+            .split(['/', '\\'])
+            .rev()
+            .skip(1)
+            .any(|part| FOLDERS.contains(&part))
             && !name.ends_with(".pub")
             && !PUBLIC.contains(&name))
 }
@@ -295,10 +299,16 @@ mod tests {
     #[test]
     fn secret_files_are_known_by_what_they_begin_with() {
         let check = |text: &str, secret: bool| assert_eq!(is_secret_content(text), secret, "{text}");
-        check("PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nAAAA\n", true);
+        check(
+            "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nAAAA\n",
+            true,
+        );
         check("{\"auths\": {\"registry\": {\"auth\": \"dTpw\"}}}", true);
         check("kind: Config\nclusters:\nusers:\n- user:\n    token: abc\n", true);
-        check("{\"version\": 4, \"terraform_version\": \"1.9\", \"serial\": 3, \"lineage\": \"x\"}", true);
+        check(
+            "{\"version\": 4, \"terraform_version\": \"1.9\", \"serial\": 3, \"lineage\": \"x\"}",
+            true,
+        );
         check("[distutils]\n[pypi]\nusername = __token__\npassword = x\n", true);
         check("{\"auths\": {}}", false);
         check("kind: Deployment\n", false);

@@ -9,8 +9,9 @@ use std::ops::Range;
 /// What a border between two pieces begins with: the end of a literal and what joins it to the next, or the end of a line
 /// that goes on.
 pub(super) const BORDERS: [&str; 28] = [
-    "\" +", "\"+", "' +", "'+", "` +", "`+", "\"\n", "'\n", "\"\r", "'\r", "\" \"", "' '", "\" \\", "' \\", "\"\\\n", "\\\n", "\\\r\n", "\" . ",
-    "' . ", "\".\"", "'.'", "\" ..", "' ..", "\" &", "\" <>", "\" ||", "' ||", "'||",
+    "\" +", "\"+", "' +", "'+", "` +", "`+", "\"\n", "'\n", "\"\r", "'\r", "\" \"", "' '", "\" \\", "' \\",
+    "\"\\\n", "\\\n", "\\\r\n", "\" . ", "' . ", "\".\"", "'.'", "\" ..", "' ..", "\" &", "\" <>", "\" ||",
+    "' ||", "'||",
 ];
 
 /// Fewest bytes that the pieces have together; every rule asks for more, but for passwords that stand in one piece.
@@ -154,7 +155,6 @@ fn is_piece(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::redact::rules::examples::body;
     use crate::redact::scan::Redactor;
 
@@ -193,12 +193,19 @@ mod tests {
                 &middle[20..]
             ));
         }
-        check(format!("t = '{start}' + '{}' + '{}' + '{end}'", &middle[..20], &middle[20..]));
+        check(format!(
+            "t = '{start}' + '{}' + '{}' + '{end}'",
+            &middle[..20],
+            &middle[20..]
+        ));
         // The border may lie inside of the telling letters.
         let text = format!("let t = \"g\" + \"hp_{middle}\";");
         assert!(!Redactor::shared().mask(&text).text.contains(&middle), "{text}");
         let text = format!("api_key = \"{}\" + \"{}\"", &middle[..12], &middle[20..32]);
-        assert!(!Redactor::shared().mask(&text).text.contains(&middle[20..32]), "{text}");
+        assert!(
+            !Redactor::shared().mask(&text).text.contains(&middle[20..32]),
+            "{text}"
+        );
     }
 
     #[test]
@@ -217,6 +224,9 @@ mod tests {
         let padding = "漢".repeat(50);
         let text = format!("{padding}\"{token}\" + \"{}\"{padding}", body(30));
         let masked = Redactor::shared().mask(&text).text;
-        assert!(!masked.contains(&body(30)) && masked.ends_with(&padding), "{masked}");
+        assert!(
+            !masked.contains(&body(30)) && masked.ends_with(&padding),
+            "{masked}"
+        );
     }
 }

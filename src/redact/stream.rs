@@ -21,6 +21,8 @@ pub struct Stream {
     /// The beginning of a character whose rest has not come.
     partial: Vec<u8>,
     held: String,
+    /// Bytes held back when nothing of them could be let go.
+    looked_at: usize,
     /// Inside a private key in PEM form, whose lines are no secrets to a look at single lines.
     inside_key: bool,
     /// Inside a word that is left out.
@@ -32,16 +34,22 @@ impl Stream {
     pub fn push(&mut self, bytes: &[u8]) -> String {
         self.decode(bytes);
         let mut shown = String::new();
-        if let Some(end) = self.held.rfind('\n') {
+        if bytes.contains(&b'\n')
+            && let Some(end) = self.held.rfind('\n')
+        {
             shown = self.release(end + 1);
+            self.looked_at = 0;
         }
-        if self.held.len() >= FULL {
+        // A word without an end is not looked at again for every byte of it.
+        if self.held.len() >= FULL + self.looked_at {
             let cut = self.cut();
+            self.looked_at = if cut == 0 { self.held.len() } else { 0 };
             shown.push_str(&self.release(cut));
         }
         if self.held.len() >= MOST {
             self.held.clear();
             self.inside_word = true;
+            self.looked_at = 0;
             shown.push_str(TOO_LONG);
         }
         shown
@@ -99,9 +107,9 @@ impl Stream {
         while !self.held.is_char_boundary(cut) {
             cut -= 1;
         }
-        cut = self.held[..cut]
-            .rfind(char::is_whitespace)
-            .map_or(0, |blank| blank + self.held[blank..].chars().next().map_or(1, char::len_utf8));
+        cut = self.held[..cut].rfind(char::is_whitespace).map_or(0, |blank| {
+            blank + self.held[blank..].chars().next().map_or(1, char::len_utf8)
+        });
         for place in Redactor::shared().places(&self.held) {
             if place.start < cut && cut < place.end {
                 cut = place.start;
@@ -160,19 +168,39 @@ mod tests {
 
     #[test]
     fn a_secret_that_lies_across_two_pieces_of_a_line_is_masked() {
-        for before in [0, 10, FULL - 60, FULL - 20, FULL - HELD - 20, 2 * FULL - 30, 70_000] {
+        for before in [
+            0,
+            10,
+            FULL - 60,
+            FULL - 20,
+            FULL - HELD - 20,
+            2 * FULL - 30,
+            70_000,
+        ] {
             let filler = "word ".repeat(before / 5) + &"x".repeat(before % 5);
             let line = format!("{filler} {} {}", token(), "more ".repeat(4000));
             let shown = masked(line.as_bytes(), 16 * 1024);
             assert!(!shown.contains(&body(36)[..12]), "{before}");
-            assert_eq!(shown, line.replace(&token(), "[REDACTED:github-token]"), "{before}");
+            assert_eq!(
+                shown,
+                line.replace(&token(), "[REDACTED:github-token]"),
+                "{before}"
+            );
         }
     }
 
     #[test]
     fn the_lines_of_a_private_key_are_withheld_however_they_come() {
         let border = |word: &str| ["-----", word, " RSA ", "PRIVATE", " KEY-----\n"].concat();
-        let key = [border("BEGIN"), body(64), "\n".into(), body(64), "\n".into(), border("END")].concat();
+        let key = [
+            border("BEGIN"),
+            body(64),
+            "\n".into(),
+            body(64),
+            "\n".into(),
+            border("END"),
+        ]
+        .concat();
         for piece in [1, 7, 64, 1000] {
             let shown = masked(format!("a\n{key}b\n").as_bytes(), piece);
             assert_eq!(shown, format!("a\n{}b\n", KEY_LINE.repeat(4)), "{piece}");

@@ -67,7 +67,10 @@ mod tests {
         said.push(b"one\nError loading");
         said.push(b" config");
         assert_eq!(said.finish(), "one\nError loading config");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\nError loading config");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "one\nError loading config"
+        );
     }
 
     #[test]

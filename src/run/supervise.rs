@@ -15,7 +15,7 @@ use crate::domain::limits;
 use crate::peer::codex::classify::End;
 use crate::peer::codex::events::parse_line;
 use crate::peer::event::Event;
-use crate::peer::transcript::Transcript;
+use crate::peer::transcript::{Transcript, truncate};
 use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
 use crate::run::patience::Patience;
@@ -107,7 +107,7 @@ impl Supervision<'_> {
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
-                    let enough = self.take(&line, &mut transcript);
+                    let enough = self.take(line, &mut transcript);
                     // Reading a long line takes longer than the grace, and the lines behind it were never waited for.
                     drained_by = drained_by.map(|_| drain_end.min(Instant::now() + limits::DRAIN_GRACE));
                     enough
@@ -186,11 +186,14 @@ impl Supervision<'_> {
     }
 
     /// Takes one line: into the transcript as it is, into the log with secrets masked. Says whether it ends the run.
-    fn take(&mut self, line: &[u8], transcript: &mut Transcript) -> Option<Stop> {
-        let Some(mut event) = parse_line(line) else {
+    ///
+    /// A line and what it holds may have megabytes: each is let go as soon as the next form of it is there.
+    fn take(&mut self, line: Vec<u8>, transcript: &mut Transcript) -> Option<Stop> {
+        let Some(mut event) = parse_line(&line) else {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
             return None;
         };
+        drop(line);
         seam::point("peer.said");
         transcript.push(&event);
         self.tokens.heard(&event);
@@ -201,6 +204,15 @@ impl Supervision<'_> {
         });
         // Only now: half a secret is not recognised any more.
         event.keep_end_of_output();
+        let most = if event.is_vital() {
+            limits::ANSWER_BYTES
+        } else {
+            limits::EVENT_BYTES
+        };
+        event.map_texts(&mut |text| {
+            truncate(text, most);
+            text.shrink_to_fit();
+        });
         self.log(&event);
         seam::point("peer.logged");
         if let Event::ThreadStarted { thread } = &event {
@@ -308,6 +320,8 @@ async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
     let mut reader = BufReader::with_capacity(64 * 1024, stdout);
     let mut total = 0u64;
     loop {
+        // Nothing is read before the line ahead was taken: two long lines are in memory at once and never three.
+        let Ok(place) = send.reserve().await else { return };
         let mut line = Vec::new();
         let read = (&mut reader)
             .take(limits::PEER_LINE_BYTES as u64)
@@ -328,7 +342,8 @@ async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
             Line::Text(line)
         };
         let last = matches!(item, Line::Limit);
-        if send.send(item).await.is_err() || last {
+        place.send(item);
+        if last {
             return;
         }
     }
@@ -399,7 +414,7 @@ mod tests {
         let mut transcript = Transcript::default();
         let meant = lines
             .iter()
-            .map(|line| supervision.take(line.as_bytes(), &mut transcript))
+            .map(|line| supervision.take(line.as_bytes().to_vec(), &mut transcript))
             .collect();
         supervision.look_at_clocks(&mut transcript);
         supervision.look_at_clocks(&mut transcript);

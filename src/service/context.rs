@@ -163,16 +163,16 @@ impl Service {
             Ok(mut reply) => {
                 shown::reply(&mut reply);
                 Envelope::Success(Box::new(Success {
-                ok: true,
-                tool,
-                summary: reply.summary,
-                job: reply.job,
-                body: reply.body,
-                next_steps: reply.next_steps,
-                warnings: reply.warnings,
-                meta: complete(reply.meta),
-                fingerprint: self.fingerprint().to_owned(),
-            }))
+                    ok: true,
+                    tool,
+                    summary: reply.summary,
+                    job: reply.job,
+                    body: reply.body,
+                    next_steps: reply.next_steps,
+                    warnings: reply.warnings,
+                    meta: complete(reply.meta),
+                    fingerprint: self.fingerprint().to_owned(),
+                }))
             }
             Err(mut refusal) => {
                 shown::refusal(&mut refusal);

@@ -72,12 +72,16 @@ mod tests {
             next_steps: vec!["\u{200b}".into()],
             ..Reply::default()
         };
-        told.body.insert("findings".into(), json!([{"title": "x\u{e0041}\ny", "line": 1}]));
+        told.body
+            .insert("findings".into(), json!([{"title": "x\u{e0041}\ny", "line": 1}]));
         reply(&mut told);
         assert_eq!(told.summary, "a<U+202E>b");
         assert_eq!(told.warnings, ["<U+001B>[2J"]);
         assert_eq!(told.next_steps, ["<U+200B>"]);
-        assert_eq!(told.body["findings"], json!([{"title": "x<U+E0041>\ny", "line": 1}]));
+        assert_eq!(
+            told.body["findings"],
+            json!([{"title": "x<U+E0041>\ny", "line": 1}])
+        );
         let mut refused = Refusal::from(Fault::new(FaultCode::PeerFailed, "codex said \u{7}"));
         refusal(&mut refused);
         assert_eq!(refused.fault.message, "codex said <U+0007>");

@@ -31,6 +31,14 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// An entry that is not copied to be written.
+#[derive(Serialize)]
+struct Written<'a> {
+    at_ms: u64,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
 /// The writing end.
 #[derive(Debug)]
 pub struct EventLog {
@@ -57,14 +65,7 @@ impl EventLog {
     /// `TurnCompleted`, `Tokens` and `ThreadStarted` are still written, since a lost job is salvaged from them; beyond
     /// `VITAL_BYTES` not even those: a peer that talks without end must not fill the disk.
     pub fn append(&mut self, event: &Event) -> io::Result<()> {
-        let vital = matches!(
-            event,
-            Event::Message { .. }
-                | Event::TurnFailed { .. }
-                | Event::TurnCompleted { .. }
-                | Event::Tokens { .. }
-                | Event::ThreadStarted { .. }
-        );
+        let vital = event.is_vital();
         if self.written
             > if vital {
                 VITAL_BYTES
@@ -75,17 +76,22 @@ impl EventLog {
             self.left_out += 1;
             return Ok(());
         }
-        let mut entry = Entry {
-            at_ms: clock::now_ms(),
-            event: event.clone(),
+        let mut cut;
+        let event = if vital {
+            event
+        } else {
+            cut = event.clone();
+            cut.map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
+            &cut
         };
-        if !vital {
-            entry
-                .event
-                .map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
-        }
         let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
-        serde_json::to_writer(&mut line, &entry)?;
+        serde_json::to_writer(
+            &mut line,
+            &Written {
+                at_ms: clock::now_ms(),
+                event,
+            },
+        )?;
         line.push(b'\n');
         self.written += line.len() as u64;
         // A full disk takes half a line; the next one must not be joined to it.

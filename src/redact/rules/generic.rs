@@ -111,7 +111,7 @@ pub(super) static RULES: [Rule; 14] = [
     .window(4096, 4096)
     .entropy(3.0),
     Rule::named(
-        "base64-secret",
+        "wrapped-secret",
         WRAPPED,
         concat!(
             r"[A-Za-z0-9+/_-]{16,}",
@@ -368,8 +368,14 @@ mod tests {
     #[test]
     fn logins_of_programs_are_masked() {
         masks("api-key-header", &["-H 'x-api-key: ", &body(32), "'"]);
-        masks("registry-login", &["//registry.internal/:_auth", "Token=", &body(36)]);
-        masks("docker-login", &["{\"auths\": {\"r\": {\"auth\": \"", &body(40), "==\"}}}"]);
+        masks(
+            "registry-login",
+            &["//registry.internal/:_auth", "Token=", &body(36)],
+        );
+        masks(
+            "docker-login",
+            &["{\"auths\": {\"r\": {\"auth\": \"", &body(40), "==\"}}}"],
+        );
         masks(
             "netrc-password",
             &["machine git.host login me password ", "kJ8s02mQpZ", "\n"],
@@ -401,10 +407,10 @@ mod tests {
         let token = ["gh", "p_", &body(36)].concat();
         for before in ["", "u:", "me:", "user:"] {
             let wrapped = wrap(&format!("{before}{token}"));
-            masks("base64-secret", &["value: ", &wrapped, "\n"]);
+            masks("wrapped-secret", &["value: ", &wrapped, "\n"]);
         }
         let key = wrap(&key_lines("RSA ", ""));
-        masks("base64-secret", &["tls.key: ", &key]);
+        masks("wrapped-secret", &["tls.key: ", &key]);
         let lines: Vec<&str> = key
             .as_bytes()
             .chunks(76)
@@ -414,7 +420,10 @@ mod tests {
         let masked = Redactor::shared().mask(&text).text;
         assert!(lines.iter().all(|line| !masked.contains(line)), "{masked}");
         assert!(masked.ends_with("\nnext: 1"), "{masked}");
-        keeps(&["value: ", &wrap("an ordinary text that was wrapped for no reason")]);
+        keeps(&[
+            "value: ",
+            &wrap("an ordinary text that was wrapped for no reason"),
+        ]);
         keeps(&["value: ", &wrap("how to make a gh\u{70}_ token: see the manual")]);
     }
 

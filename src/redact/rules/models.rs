@@ -69,7 +69,10 @@ mod tests {
         masks("model-tool-key", &["ls", "v2_pt_", &hex(32), "_", &hex(10)]);
         masks("model-tool-key", &["pc", "sk_", &body(70)]);
         masks("model-tool-key", &["AB", "SK", &body(120)]);
-        masks("model-tracing-key", &["sk-", "lf-", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)]);
+        masks(
+            "model-tracing-key",
+            &["sk-", "lf-", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)],
+        );
     }
 
     #[test]

@@ -192,10 +192,19 @@ mod tests {
         masks("mail-service-key", &["r", "e_", &body(8), "_", &body(24)]);
         masks("payment-key", &["rzp", "_live_", &body(14)]);
         masks("payment-key", &["shippo", "_live_", &hex(40)]);
-        masks("payment-token", &["access", "_token$production$", &hex(16), "$", &hex(32)]);
+        masks(
+            "payment-token",
+            &["access", "_token$production$", &hex(16), "$", &hex(32)],
+        );
         masks(
             "chat-webhook",
-            &["https://hooks.zapier", ".com/hooks/catch/", "1234567", "/", "ab3cd4e"],
+            &[
+                "https://hooks.zapier",
+                ".com/hooks/catch/",
+                "1234567",
+                "/",
+                "ab3cd4e",
+            ],
         );
         masks("push-key", &["key=", &body(11), ":APA", "91b", &body(134)]);
         masks("social-token", &["EA", "AC", &body(120)]);

@@ -90,7 +90,10 @@ mod tests {
         masks("age-secret-key", &["AGE-SECRET", "-KEY-1", &base32(58)]);
         masks("quality-token", &["sq", "u_", &hex(40)]);
         masks("quality-token", &["CF", "PAT-", &body(43)]);
-        masks("observability-token", &["dt0", "c01.", &base32(24), ".", &base32(64)]);
+        masks(
+            "observability-token",
+            &["dt0", "c01.", &base32(24), ".", &base32(64)],
+        );
         masks("relic-licence-key", &["key: ", &hex(36), "NR", "AL"]);
         masks("okta-token", &["Authorization: SS", "WS 0", "0", &body(40)]);
     }

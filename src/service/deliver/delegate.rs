@@ -62,7 +62,10 @@ pub fn patch_head(path: &Path, bytes: u64) -> Option<String> {
         .read_to_end(&mut head)
         .ok()?;
     // Half a line may hold half a secret, which no rule recognises.
-    let whole = head.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let whole = head
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     let cut = u64::try_from(head.len()).is_ok_and(|read| read >= bytes);
     let head = if cut { &head[..whole] } else { &head[..] };
     Some(shown(&String::from_utf8_lossy(head)))
