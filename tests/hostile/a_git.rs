@@ -185,6 +185,18 @@ impl Scene {
         scene
     }
 
+    /// The same with more variables in the environment of ours.
+    fn with(self, variables: &[(&str, &str)]) -> Self {
+        let World { model, mut home } = self.world;
+        for (name, value) in variables {
+            home = home.with_variable(name, value);
+        }
+        Self {
+            world: World { model, home },
+            ..self
+        }
+    }
+
     fn git_in(&self, folder: &Path, arguments: &[&str]) {
         let finished = git_command(&self.world, &self.git, folder, arguments);
         assert!(finished.status.success(), "git {arguments:?}: {finished:#?}");
@@ -386,51 +398,28 @@ fn the_environment_of_the_server_leads_git_nowhere() {
     };
     let mut findings = Findings::default();
     let scene = Scene::new(Path::new("/usr/bin/git"), "/usr/local/bin:/usr/bin:/bin");
-    let place = scene.place("environment");
+    let top = scene.place("environment").top;
     let program = scene.markers.program("variable");
-    let with = |world: World, variables: &[(&str, &str)]| {
-        let World { model, mut home } = world;
-        for (name, value) in variables {
-            home = home.with_variable(name, value);
-        }
-        World { model, home }
-    };
     let private = scene.private().join(".git");
     let private = private.to_str().unwrap();
-    let Scene {
-        world,
-        git,
-        markers,
-        canaries,
-    } = scene;
-    let top = place.top.clone();
-    let world = with(
-        world,
-        &[
-            ("GIT_DIR", private),
-            ("GIT_OBJECT_DIRECTORY", private),
-            ("GIT_EXTERNAL_DIFF", &program),
-            ("GIT_SSH_COMMAND", &program),
-            ("GIT_ASKPASS", &program),
-            ("GIT_EDITOR", &program),
-            ("GIT_PAGER", &program),
-            ("PAGER", &program),
-            ("GIT_EXEC_PATH", "/tmp"),
-            ("GIT_CONFIG_COUNT", "1"),
-            ("GIT_CONFIG_KEY_0", "core.fsmonitor"),
-            ("GIT_CONFIG_VALUE_0", &program),
-            ("GIT_CONFIG_PARAMETERS", "'core.fsmonitor=true'"),
-            ("GIT_TEMPLATE_DIR", "/tmp"),
-            ("GIT_PROXY_COMMAND", &program),
-            ("GIT_TRACE", "1"),
-        ],
-    );
-    let scene = Scene {
-        world,
-        git,
-        markers,
-        canaries,
-    };
+    let scene = scene.with(&[
+        ("GIT_DIR", private),
+        ("GIT_OBJECT_DIRECTORY", private),
+        ("GIT_EXTERNAL_DIFF", &program),
+        ("GIT_SSH_COMMAND", &program),
+        ("GIT_ASKPASS", &program),
+        ("GIT_EDITOR", &program),
+        ("GIT_PAGER", &program),
+        ("PAGER", &program),
+        ("GIT_EXEC_PATH", "/tmp"),
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "core.fsmonitor"),
+        ("GIT_CONFIG_VALUE_0", &program),
+        ("GIT_CONFIG_PARAMETERS", "'core.fsmonitor=true'"),
+        ("GIT_TEMPLATE_DIR", "/tmp"),
+        ("GIT_PROXY_COMMAND", &program),
+        ("GIT_TRACE", "1"),
+    ]);
     let mut server = scene.world.server();
     findings.note(environment, scene.look(&mut server, &top));
     drop(server);
@@ -443,19 +432,7 @@ fn the_environment_of_the_server_leads_git_nowhere() {
         write(&top.join(name), fake.as_bytes());
         fs::set_permissions(top.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let Scene {
-        world,
-        git,
-        markers,
-        canaries,
-    } = scene;
-    let world = with(world, &[("PATH", ".::bin:/usr/local/bin:/usr/bin:/bin")]);
-    let scene = Scene {
-        world,
-        git,
-        markers,
-        canaries,
-    };
+    let scene = scene.with(&[("PATH", ".::bin:/usr/local/bin:/usr/bin:/bin")]);
     let mut command = scene.world.home.command(crate::world::PROGRAM);
     command.args(["dry-run", "review", "--json"]).current_dir(&top);
     let told = finish(command, "");
@@ -469,12 +446,8 @@ fn the_environment_of_the_server_leads_git_nowhere() {
     let script = "#!/bin/sh\ncase \" $* \" in *' version '*) echo git version 2.39.4;; *) exit 1;; esac\n";
     write(&folder.join("git"), script.as_bytes());
     fs::set_permissions(folder.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
-    let World { model, home } = scene.world;
-    let world = World {
-        model,
-        home: home.with_variable("PATH", format!("{}:/usr/bin:/bin", folder.display())),
-    };
-    let mut server = world.server();
+    let scene = scene.with(&[("PATH", &format!("{}:/usr/bin:/bin", folder.display()))]);
+    let mut server = scene.world.server();
     let mut wrong = Vec::new();
     for (tool, arguments) in [
         ("review", json!({"workspace": top})),

@@ -25,6 +25,9 @@ mod support;
 mod world;
 
 mod a_git;
+mod b_arguments;
+mod c_paths;
+mod j_state;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -42,12 +45,18 @@ struct Group {
 
 /// All groups, in order.
 fn groups() -> Vec<Group> {
-    vec![Group {
-        letter: 'A',
-        title: "git configuration and state",
-        least: 60,
-        cases: a_git::cases(),
-    }]
+    let group = |letter, title, least, cases| Group {
+        letter,
+        title,
+        least,
+        cases,
+    };
+    vec![
+        group('A', "git configuration and state", 60, a_git::cases()),
+        group('B', "revisions and arguments", 80, b_arguments::cases()),
+        group('C', "paths", 70, c_paths::cases()),
+        group('J', "state directory", 40, j_state::cases()),
+    ]
 }
 
 /// Fewest cases of all groups together.
