@@ -42,13 +42,29 @@ const EDGES: [&str; 14] = [
 
 /// The cases of this group.
 pub(crate) fn cases() -> Vec<Case> {
-    let masked = MASKED.iter().map(|(rule, pattern)| format!("{rule}: {}", shape(pattern)));
+    let masked = MASKED
+        .iter()
+        .map(|(rule, pattern)| format!("{rule}: {}", shape(pattern)));
     let mut all = numbered('E', 1, SHOWN, masked);
-    let wrapped = WRAPPED.iter().map(|(pattern, _)| format!("in base64: {}", shape(pattern)));
+    let wrapped = WRAPPED
+        .iter()
+        .map(|(pattern, _)| format!("in base64: {}", shape(pattern)));
     all.extend(numbered('E', 201, SHOWN, wrapped));
-    all.extend(numbered('E', 301, HIDDEN, KEPT.iter().map(|pattern| shape(pattern))));
-    all.extend(numbered('E', 401, SHOWN, WITHHELD.iter().map(|path| format!("the file {path}"))));
-    let holding = HOLDING.iter().map(|text| format!("a file that begins {}", shape(text)));
+    all.extend(numbered(
+        'E',
+        301,
+        HIDDEN,
+        KEPT.iter().map(|pattern| shape(pattern)),
+    ));
+    all.extend(numbered(
+        'E',
+        401,
+        SHOWN,
+        WITHHELD.iter().map(|path| format!("the file {path}")),
+    ));
+    let holding = HOLDING
+        .iter()
+        .map(|text| format!("a file that begins {}", shape(text)));
     all.extend(numbered('E', 501, SHOWN, holding));
     all.extend(numbered('E', 601, SHOWN, EDGES));
     all
@@ -63,7 +79,9 @@ fn shape(pattern: &str) -> String {
 fn parts(text: &str) -> Vec<&str> {
     let runs = text.split(|letter: char| !letter.is_ascii_alphanumeric());
     runs.filter(|run| {
-        run.len() >= 9 && run.bytes().any(|byte| byte.is_ascii_digit()) && run.bytes().any(|byte| byte.is_ascii_alphabetic())
+        run.len() >= 9
+            && run.bytes().any(|byte| byte.is_ascii_digit())
+            && run.bytes().any(|byte| byte.is_ascii_alphabetic())
     })
     .collect()
 }
@@ -91,13 +109,17 @@ fn what_is_secret_is_masked_and_what_is_not_is_kept() {
     for (pattern, around) in WRAPPED {
         let wrapped = base64(&made(pattern));
         let masked = Redactor::shared().mask(&around.replace("{}", &wrapped)).text;
-        let shown = masked.contains(&wrapped[..wrapped.len() / 2]) || masked.contains(&wrapped[wrapped.len() / 2..]);
+        let shown =
+            masked.contains(&wrapped[..wrapped.len() / 2]) || masked.contains(&wrapped[wrapped.len() / 2..]);
         findings.note(all.next().unwrap(), shown.then(|| masked.clone()));
     }
     for pattern in KEPT {
         let text = made(pattern);
         let masked = Redactor::shared().mask(&text);
-        findings.note(all.next().unwrap(), (masked.count > 0).then(|| masked.text.clone()));
+        findings.note(
+            all.next().unwrap(),
+            (masked.count > 0).then(|| masked.text.clone()),
+        );
     }
     for path in WITHHELD {
         let shown = redact_file(path.as_bytes(), "a = 1") != RedactedFile::Withheld;
@@ -139,8 +161,16 @@ fn no_secret_passes_an_edge() {
         "consult",
         &json!({"prompt": format!("why is {} refused?", token(2).0), "files": ["notes.md", ".env"]}),
     );
-    let wire: String = world.model.requests().iter().map(|request| request.body.to_string()).collect();
-    assert!(wire.contains("fn a()") && wire.contains("[REDACTED:"), "nothing was sent");
+    let wire: String = world
+        .model
+        .requests()
+        .iter()
+        .map(|request| request.body.to_string())
+        .collect();
+    assert!(
+        wire.contains("fn a()") && wire.contains("[REDACTED:"),
+        "nothing was sent"
+    );
     for (way, found) in seen.iter_mut().enumerate().take(6) {
         if wire.contains(&token(way).1) {
             found.push("it is in a request".to_owned());
@@ -161,7 +191,12 @@ fn no_secret_passes_an_edge() {
          echo '{{\"type\":\"item.completed\",\"item\":{{\"type\":\"command_execution\",\"command\":\"echo {}\",\"aggregated_output\":\"{}\",\"exit_code\":0}}}}'\n\
          echo '{{\"type\":\"item.completed\",\"item\":{{\"type\":\"reasoning\",\"text\":\"think of {}\"}}}}'\n\
          echo '{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\"text\":\"say {}\"}}}}'\ndone_",
-        token(8).0, token(9).0, token(7).0, token(7).0, token(11).0, token(6).0
+        token(8).0,
+        token(9).0,
+        token(7).0,
+        token(7).0,
+        token(11).0,
+        token(6).0
     ));
     let mut server = world.server();
     let answer = server.ok("consult", &codex::question());
@@ -176,14 +211,21 @@ fn no_secret_passes_an_edge() {
         }
     }
     for way in 6..=11 {
-        let part = if way == 10 { "Zq10".to_owned() } else { token(way).1 };
+        let part = if way == 10 {
+            "Zq10".to_owned()
+        } else {
+            token(way).1
+        };
         let kept = below(&world.home.state(), &part);
         if kept {
             seen[if way == 6 { 12 } else { way }].push("it is in the state directory".to_owned());
         }
     }
     let stderr = fs::read_to_string(world.jobs()[0].join("stderr.log")).unwrap();
-    assert!(stderr.contains("token [REDACTED:") && stderr.contains("word word"), "{stderr}");
+    assert!(
+        stderr.contains("token [REDACTED:") && stderr.contains("word word"),
+        "{stderr}"
+    );
     for (case, wrong) in cases.iter().zip(seen) {
         findings.note(case, wrong);
     }

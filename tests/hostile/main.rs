@@ -11,6 +11,7 @@
 )]
 
 mod case;
+mod codex;
 mod detect;
 #[expect(dead_code, reason = "the corpus uses its own part of it")]
 #[path = "../it/making.rs"]
@@ -27,6 +28,11 @@ mod world;
 mod a_git;
 mod b_arguments;
 mod c_paths;
+mod e_secrets;
+mod f_injection;
+mod g_environment;
+mod h_frames;
+mod i_peer;
 mod j_state;
 
 use std::collections::BTreeSet;
@@ -55,6 +61,11 @@ fn groups() -> Vec<Group> {
         group('A', "git configuration and state", 60, a_git::cases()),
         group('B', "revisions and arguments", 80, b_arguments::cases()),
         group('C', "paths", 70, c_paths::cases()),
+        group('E', "secrets", 170, e_secrets::cases()),
+        group('F', "injection", 50, f_injection::cases()),
+        group('G', "environment", 40, g_environment::cases()),
+        group('H', "MCP frames", 60, h_frames::cases()),
+        group('I', "peer output", 40, i_peer::cases()),
         group('J', "state directory", 40, j_state::cases()),
     ]
 }

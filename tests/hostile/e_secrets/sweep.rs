@@ -42,13 +42,21 @@ fn a_sweep_over_real_sources_masks_next_to_nothing() {
     // In an order that mixes the packages, and is the same every time.
     paths.sort_by_key(|path| {
         let text = path.to_string_lossy();
-        text.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
+        text.bytes().fold(7_u32, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+        })
     });
-    let most = if std::env::var_os("CROSSCHECK_SWEEP").is_some() { usize::MAX } else { PART };
+    let most = if std::env::var_os("CROSSCHECK_SWEEP").is_some() {
+        usize::MAX
+    } else {
+        PART
+    };
     let (mut bytes, mut files, mut masked) = (0, 0, 0);
     let mut rules: BTreeMap<&str, u32> = BTreeMap::new();
     for path in paths {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
         bytes += text.len();
         files += 1;
         if let Some(found) = Redactor::shared().mask_found(&text) {
@@ -63,6 +71,12 @@ fn a_sweep_over_real_sources_masks_next_to_nothing() {
         }
     }
     println!("{files} files, {bytes} bytes, {masked} values masked, files by rule: {rules:?}");
-    assert!(bytes >= PART / 2, "only {bytes} bytes of sources are on this machine");
-    assert!(masked <= 1 + bytes / EACH, "{masked} values were masked in {bytes} bytes: {rules:?}");
+    assert!(
+        bytes >= PART / 2,
+        "only {bytes} bytes of sources are on this machine"
+    );
+    assert!(
+        masked <= 1 + bytes / EACH,
+        "{masked} values were masked in {bytes} bytes: {rules:?}"
+    );
 }

@@ -44,7 +44,10 @@ pub(crate) const MASKED: &[(&str, &str)] = &[
     ("edge-token", "v1.|0-«h24»-«h146»"),
     ("cluster-key", "    client-key-|data: «b200»=="),
     ("slack-token", "xox|b-2194857362-7483920165-«b24»"),
-    ("slack-webhook", "https://hooks.slack|.com/services/T«b9»/B«b9»/«b24»"),
+    (
+        "slack-webhook",
+        "https://hooks.slack|.com/services/T«b9»/B«b9»/«b24»",
+    ),
     ("stripe-key", "sk_|live_«b24»"),
     ("stripe-key", "wh|sec_«b32»"),
     ("twilio-key", "S|K«h32»"),
@@ -52,7 +55,10 @@ pub(crate) const MASKED: &[(&str, &str)] = &[
     ("mailgun-key", "ke|y-«h32»"),
     ("telegram-token", "bot 6482019375:A|A«b33»"),
     ("discord-token", "DISCORD_TOKEN=M«b23».«b6».«b30»"),
-    ("discord-webhook", "https://discord.com/api/|webhooks/927461850392746185/«b68»"),
+    (
+        "discord-webhook",
+        "https://discord.com/api/|webhooks/927461850392746185/«b68»",
+    ),
     ("shopify-token", "shp|at_«h32»"),
     ("square-token", "sq0|atp-«b22»"),
     ("workspace-token", "lin_|api_«b40»"),
@@ -60,7 +66,10 @@ pub(crate) const MASKED: &[(&str, &str)] = &[
     ("mail-service-key", "xkey|sib-«h64»-«b16»"),
     ("payment-key", "shippo|_live_«h40»"),
     ("payment-token", "access|_token$production$«h16»$«h32»"),
-    ("chat-webhook", "https://hooks.zapier|.com/hooks/catch/1234567/ab3cd4e"),
+    (
+        "chat-webhook",
+        "https://hooks.zapier|.com/hooks/catch/1234567/ab3cd4e",
+    ),
     ("push-key", "key=«b11»:APA|91b«b134»"),
     ("social-token", "EA|AC«b120»"),
     ("store-service-token", "s|l.«b140»"),
@@ -84,17 +93,35 @@ pub(crate) const MASKED: &[(&str, &str)] = &[
     ("api-key-header", "-H 'x-api-key: «b32»'"),
     ("registry-login", "//registry.internal/:_auth|Token=«b36»"),
     ("docker-login", "{\"a\": {\"r\": {\"auth\": \"«b40»==\"}}}"),
-    ("netrc-password", "machine git.host login me password kJ8s|02mQpZ\n"),
-    ("connection-password", "Server=db;User Id=app;Password=kJ8s|02mQpZ;"),
+    (
+        "netrc-password",
+        "machine git.host login me password kJ8s|02mQpZ\n",
+    ),
+    (
+        "connection-password",
+        "Server=db;User Id=app;Password=kJ8s|02mQpZ;",
+    ),
     ("one-time-seed", "otpauth://totp/a:b?issuer=a&secret=«u32»"),
-    ("jwk-private-key", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"«b43»\"}"),
+    (
+        "jwk-private-key",
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"«b43»\"}",
+    ),
     ("secret-assignment", "let api_key = \"«b24»\";"),
     ("secret-assignment", "\"client_secret\": \"«b32»\","),
     ("secret-variable", "export DB_PASSWORD=«b28»\n"),
     ("secret-variable", "a: 1\n  auth_token: «b28»\nb: 2"),
-    ("private-key", "-----BEGIN |RSA PRIVATE| KEY-----\n«b64»\n«b64»\n-----END |RSA PRIVATE| KEY-----"),
-    ("private-key", "{\"private_key\": \"-----BEGIN |PRIVATE| KEY-----\\n«b64»\\n«b64»\\n-----END |PRIVATE| KEY-----\\n\"}"),
-    ("private-key", "+-----BEGIN |OPENSSH PRIVATE| KEY-----\n+«b70»\n+«b70»"),
+    (
+        "private-key",
+        "-----BEGIN |RSA PRIVATE| KEY-----\n«b64»\n«b64»\n-----END |RSA PRIVATE| KEY-----",
+    ),
+    (
+        "private-key",
+        "{\"private_key\": \"-----BEGIN |PRIVATE| KEY-----\\n«b64»\\n«b64»\\n-----END |PRIVATE| KEY-----\\n\"}",
+    ),
+    (
+        "private-key",
+        "+-----BEGIN |OPENSSH PRIVATE| KEY-----\n+«b70»\n+«b70»",
+    ),
     // In pieces, as programs and people write them.
     ("github-token", "let t = \"gh|p_«b9»\" + \"«b30»\";"),
     ("github-token", "let t = \"gh|p_\" +\n        \"«b36»\";"),
@@ -103,7 +130,7 @@ pub(crate) const MASKED: &[(&str, &str)] = &[
     ("github-token", "$t = 'gh|p_' . '«b36»';"),
     ("aws-access-key", "id = \"AK|\" + \"IA«u16»\""),
     ("anthropic-key", "`sk-|an` + `t-api03-«b60»`"),
-    ("secret-assignment", "password = \"«b12»\" + \"«b14»\""),
+    ("secret-assignment", "password = \"«b12»\" + \"«u14»\""),
 ];
 
 /// What stands before and behind a wrapped secret in the text that is encoded, and around the result.
@@ -114,7 +141,10 @@ pub(crate) const WRAPPED: &[(&str, &str)] = &[
     ("sk-|ant-api03-«b60»", "KEY={}"),
     ("user:gl|pat-«b20»", "<{}>"),
     ("xox|b-2194857362-7483920165-«b24»", "{}"),
-    ("-----BEGIN |RSA PRIVATE| KEY-----\n«b64»\n«b64»\n-----END |RSA PRIVATE| KEY-----\n", "tls.key: {}"),
+    (
+        "-----BEGIN |RSA PRIVATE| KEY-----\n«b64»\n«b64»\n-----END |RSA PRIVATE| KEY-----\n",
+        "tls.key: {}",
+    ),
     ("sk_|live_«b24»", "\"{}\","),
 ];
 
@@ -155,10 +185,29 @@ pub(crate) const KEPT: &[&str] = &[
 
 /// Files that are withheld whole, by name.
 pub(crate) const WITHHELD: &[&str] = &[
-    ".env", "app/.env.production.local", "deploy/prod.env", ".npmrc", "x/.pypirc", ".netrc", "ops/kubeconfig", ".kube/config",
-    ".docker/config.json", "home/.ssh/deploy", "id_ed25519", "tls/server.PEM", "a.p12", "a.jks", "infra/terraform.tfstate",
-    "infra/prod.auto.tfvars", ".aws/credentials", "gcloud/application_default_credentials.json",
-    "my-project-0a1b2c3d4e5f.json", ".m2/settings.xml", ".cargo/credentials.toml", ".git-credentials", "k8s/Secrets.yml",
+    ".env",
+    "app/.env.production.local",
+    "deploy/prod.env",
+    ".npmrc",
+    "x/.pypirc",
+    ".netrc",
+    "ops/kubeconfig",
+    ".kube/config",
+    ".docker/config.json",
+    "home/.ssh/deploy",
+    "id_ed25519",
+    "tls/server.PEM",
+    "a.p12",
+    "a.jks",
+    "infra/terraform.tfstate",
+    "infra/prod.auto.tfvars",
+    ".aws/credentials",
+    "gcloud/application_default_credentials.json",
+    "my-project-0a1b2c3d4e5f.json",
+    ".m2/settings.xml",
+    ".cargo/credentials.toml",
+    ".git-credentials",
+    "k8s/Secrets.yml",
 ];
 
 /// Files that are withheld whole, by what they hold, under a harmless name.
