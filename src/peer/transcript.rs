@@ -150,7 +150,7 @@ pub fn truncate(text: &mut String, bytes: usize) {
 }
 
 /// Returns the beginning of a text, at most so many bytes of it.
-fn head(text: &str, bytes: usize) -> &str {
+pub fn head(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,6 +1,7 @@
 //! What a host is handed hides nothing: invisible characters of every text are spelled out at the one place where
 //! envelopes are made. What is kept on disk stays as it came.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::domain::envelope::JobView;
@@ -21,6 +22,22 @@ pub(super) fn reply(reply: &mut Reply) {
 pub(super) fn refusal(refusal: &mut Refusal) {
     job(refusal.job.as_mut());
     fault(&mut refusal.fault);
+}
+
+/// Measures a value as it is sent: spelled out, a character may need more room than it takes.
+pub(super) fn json_bytes(value: &impl Serialize) -> usize {
+    let Ok(text) = serde_json::to_string(value) else {
+        return 0;
+    };
+    // JSON writes a control character with two or six bytes; spelled out it has eight.
+    let escapes = text
+        .match_indices('\\')
+        .map(|(at, _)| match text.as_bytes().get(at + 1) {
+            Some(b'u') => 2,
+            Some(b'r' | b'b' | b'f') => 6,
+            _ => 0,
+        });
+    make_visible(&text).len() + escapes.sum::<usize>()
 }
 
 fn fault(fault: &mut Fault) {
@@ -63,6 +80,27 @@ mod tests {
 
     use super::*;
     use crate::domain::fault::FaultCode;
+
+    #[test]
+    fn a_text_is_measured_as_it_is_shown() {
+        for text in [
+            "plain\nwords",
+            "\u{1}\u{1b}[2J",
+            "a\rb\u{8}",
+            "\u{202e}\u{e0041}",
+            "ü漢\"\\",
+        ] {
+            let mut map = Map::new();
+            map.insert("text".to_owned(), json!(text));
+            let measured = json_bytes(&map);
+            fields(&mut map);
+            let shown = serde_json::to_vec(&map).unwrap().len();
+            assert!(
+                (shown..=shown + 8).contains(&measured),
+                "{text:?}: {measured} for {shown}"
+            );
+        }
+    }
 
     #[test]
     fn nothing_of_an_envelope_hides_anything() {

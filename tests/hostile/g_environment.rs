@@ -138,9 +138,8 @@ fn no_variable_reaches_git_a_worker_or_a_peer() {
         "cat /proc/$$/environ > \"$CODEX_HOME/environ\"; cat /proc/$PPID/environ > \"$CODEX_HOME/worker\"\n\
          open; while [ ! -e \"$CODEX_HOME/go\" ]; do sleep 0.02; done; say",
     );
-    let world = planted(with_watched_git(world), &mut canaries).with_change();
-    // What the test's own git was told is no finding.
-    let _ = fs::remove_file(world.home.private().join("git-environment"));
+    // The test's own git comes before the canaries: it reads them.
+    let world = planted(with_watched_git(world.with_change()), &mut canaries);
     let mut server = world.server();
     let mut told: Vec<Value> = vec![
         server.call("status", &json!({})),

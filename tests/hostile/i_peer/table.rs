@@ -17,7 +17,7 @@ type Row = (&'static str, &'static str, Outcome);
 
 pub(super) const SAYINGS: [Row; 44] = [
     ("nothing at all", "exit 0", Fails("peer_failed")),
-    ("an end without a word", "open; done_", Fails("peer_bad_output")),
+    ("an end without a word", "open; done_", Fails("peer_refused")),
     (
         "an answer and no end of the turn",
         "say | head -n 3",
@@ -107,7 +107,7 @@ pub(super) const SAYINGS: [Row; 44] = [
     (
         "an answer that is a list",
         "open; echo '{\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":[\"x\"]}}'; done_",
-        Fails("peer_bad_output"),
+        Fails("peer_refused"),
     ),
     (
         "usage that is a text",
@@ -166,27 +166,27 @@ pub(super) const SAYINGS: [Row; 44] = [
     ),
     (
         "an answer of nothing but quotes and code",
-        "open; printf '{\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":\"Paid for.'; yes '\\n```\\nx\\n```' | head -c 6000000 | tr -d '\\n'; printf '\"}}\\n'; done_",
+        "open; printf '{\"type\":\"item.completed\",\"item\":{\"type\":\"agent_message\",\"text\":\"Paid for.'; yes '\\n```\\nx\\n```' | tr -d '\\n' | head -c 5999994; printf '\"}}\\n'; done_",
         Says("Paid for."),
     ),
     (
-        "100,000 short events",
-        "open; yes '{\"type\":\"item.completed\",\"item\":{\"type\":\"reasoning\",\"text\":\"x\"}}' | head -n 100000; say",
+        "20,000 short events",
+        "open; yes '{\"type\":\"item.completed\",\"item\":{\"type\":\"reasoning\",\"text\":\"x\"}}' | head -n 20000; say",
         Says("Paid for."),
     ),
     (
-        "20,000 commands",
-        "open; yes '{\"type\":\"item.completed\",\"item\":{\"type\":\"command_execution\",\"command\":\"ls\",\"exit_code\":0,\"aggregated_output\":\"x\"}}' | head -n 20000; say",
+        "5,000 commands",
+        "open; yes '{\"type\":\"item.completed\",\"item\":{\"type\":\"command_execution\",\"command\":\"ls\",\"exit_code\":0,\"aggregated_output\":\"x\"}}' | head -n 5000; say",
         Says("Paid for."),
     ),
     (
-        "100 MB of events",
-        "open; line=$(head -c 90000 /dev/zero | tr '\\0' x); yes \"{\\\"type\\\":\\\"item.completed\\\",\\\"item\\\":{\\\"type\\\":\\\"reasoning\\\",\\\"text\\\":\\\"$line\\\"}}\" | head -n 1100; say",
+        "40 MB of events",
+        "open; line=$(head -c 90000 /dev/zero | tr '\\0' x); yes \"{\\\"type\\\":\\\"item.completed\\\",\\\"item\\\":{\\\"type\\\":\\\"reasoning\\\",\\\"text\\\":\\\"$line\\\"}}\" | head -n 440; say",
         Says("Paid for."),
     ),
     (
-        "200 MB of standard error",
-        "open; yes 'an error of many words that comes again and again' | head -c 200000000 >&2; say",
+        "40 MB of standard error",
+        "open; yes 'an error of many words that comes again and again' | head -c 40000000 >&2; say",
         Says("Paid for."),
     ),
     (
