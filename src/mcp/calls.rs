@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
 use crate::domain::visible::make_visible;
-use crate::mcp::bounds::PROGRESS_CHARS;
+use crate::mcp::bounds::{ID_BYTES, PROGRESS_CHARS};
 use crate::mcp::writer::Outgoing;
 use crate::service::call::{CancelReason, CancelSignal, ProgressSink};
 
@@ -56,7 +56,10 @@ impl OpenCall {
 
     /// Makes the sink for the progress of this call.
     pub(super) fn progress(self: &Arc<Self>, token: &ProgressToken) -> Option<ProgressSink> {
-        let token = serde_json::to_string(token).ok()?;
+        // It is repeated with every line. Known hosts use numbers or short texts.
+        let token = serde_json::to_string(token)
+            .ok()
+            .filter(|token| token.len() <= ID_BYTES)?;
         let call = self.clone();
         Some(ProgressSink::new(move |text| call.tell(&token, text)))
     }

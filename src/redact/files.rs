@@ -166,7 +166,7 @@ pub fn is_secret_path(path: &[u8]) -> bool {
             .rev()
             .skip(1)
             .any(|part| FOLDERS.contains(&part))
-            && !name.ends_with(".pub")
+            && name.rsplit('.').next() != Some("pub")
             && !PUBLIC.contains(&name))
 }
 

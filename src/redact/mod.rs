@@ -17,6 +17,7 @@ mod placeholder;
 mod redacted;
 pub mod rules;
 mod scan;
+mod seen;
 mod span;
 mod stream;
 

@@ -15,6 +15,7 @@ use crate::redact::joined::{BORDERS, Joined};
 use crate::redact::keywords::Keywords;
 use crate::redact::placeholder::{is_placeholder, is_wordy};
 use crate::redact::rules::{self, Check, Rule};
+use crate::redact::seen::Seen;
 use crate::redact::span::{self, Span};
 
 /// Passes that mask values. One is enough for ordinary text; each further one looks at what the last one uncovered.
@@ -163,7 +164,10 @@ impl Redactor {
         for (index, windows) in windows.iter().enumerate() {
             self.search(text, index, windows, &mut spans);
         }
-        self.search_pieces(text, borders, &mut spans);
+        if look == Look::Deep {
+            self.search_pieces(text, borders, &mut spans);
+            self.search_behind(text, &mut spans);
+        }
         if spans.is_empty() {
             spans
         } else {
@@ -187,6 +191,14 @@ impl Redactor {
                 let places = joined.places(&range).into_iter();
                 spans.extend(places.map(|range| Span { range, rule }));
             }
+        }
+    }
+
+    /// Looks at a text as a person sees it: a character that shows nothing divides a secret for a rule and for nobody else.
+    fn search_behind(&self, text: &str, spans: &mut Vec<Span>) {
+        let Some(seen) = Seen::of(text) else { return };
+        for Span { range, rule } in self.find(seen.text(), Look::Plain) {
+            spans.extend(seen.place(&range).map(|range| Span { range, rule }));
         }
     }
 

@@ -148,16 +148,18 @@ impl Service {
         call: &Call,
         watch: Stopwatch,
     ) -> Envelope {
-        let complete = |meta: Meta| Meta {
-            request_id: call.request_id.clone(),
-            peer: PEER,
-            elapsed_ms: watch.elapsed_ms(),
-            server_version: VERSION,
-            host: call
-                .host
-                .as_ref()
-                .map(|host| format!("{} {}", host.name, host.version).trim().to_owned()),
-            ..meta
+        let complete = |meta: Meta| {
+            shown::meta(Meta {
+                request_id: call.request_id.clone(),
+                peer: PEER,
+                elapsed_ms: watch.elapsed_ms(),
+                server_version: VERSION,
+                host: call
+                    .host
+                    .as_ref()
+                    .map(|host| format!("{} {}", host.name, host.version).trim().to_owned()),
+                ..meta
+            })
         };
         match outcome {
             Ok(mut reply) => {

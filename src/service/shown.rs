@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::envelope::JobView;
+use crate::domain::envelope::{JobView, Meta};
 use crate::domain::fault::Fault;
 use crate::domain::visible::make_visible;
 use crate::service::reply::{Refusal, Reply};
@@ -22,6 +22,19 @@ pub(super) fn reply(reply: &mut Reply) {
 pub(super) fn refusal(refusal: &mut Refusal) {
     job(refusal.job.as_mut());
     fault(&mut refusal.fault);
+}
+
+/// Spells out what is invisible in the facts about a call: folders and hosts have names of others' choice.
+pub(super) fn meta(mut meta: Meta) -> Meta {
+    let texts = [
+        &mut meta.workspace,
+        &mut meta.repo_root,
+        &mut meta.host,
+        &mut meta.peer_version,
+        &mut meta.thread,
+    ];
+    texts.into_iter().flatten().for_each(text);
+    meta
 }
 
 /// Measures a value as it is sent: spelled out, a character may need more room than it takes.

@@ -16,7 +16,8 @@ use crate::case::{Case, Findings, numbered};
 use crate::codex;
 use crate::support::scripts::Scripted;
 use crate::world::World;
-use made::{base64, made};
+use made::base64;
+pub(crate) use made::made;
 use tables::{HOLDING, KEPT, MASKED, WITHHELD, WRAPPED};
 
 const SHOWN: &str = "any part of the secret is shown";
@@ -202,8 +203,8 @@ fn no_secret_passes_an_edge() {
     let answer = server.ok("consult", &codex::question());
     let id = answer["job"]["id"].clone();
     let full = server.ok("job", &json!({"id": id, "detail": "full"}));
-    let log = server.ok("job", &json!({"id": id, "detail": "log"}));
-    let told = format!("{answer}{full}{log}");
+    let events = server.ok("job", &json!({"id": id, "detail": "log"}));
+    let told = format!("{answer}{full}{events}");
     assert!(told.contains("say [REDACTED:"), "{told}");
     for way in 6..=7 {
         if told.contains(&token(way).1) {

@@ -140,7 +140,7 @@ fn review() -> Value {
 }
 
 /// All texts of a value, so that nothing hides behind an escape of JSON.
-fn texts(value: &Value) -> String {
+pub(crate) fn texts(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text}\n"),
         Value::Array(items) => items.iter().map(texts).collect(),

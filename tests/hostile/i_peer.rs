@@ -16,13 +16,13 @@ use crate::codex;
 use crate::support::model::wait_until;
 use crate::world::World;
 use table::{Outcome, SAYINGS};
-use watcher::Watcher;
+pub(crate) use watcher::Watcher;
 
 const FORBIDDEN: &str =
     "an answer is lost, an end has no type, or the memory of a process of ours goes over 64 MB";
 
 /// Memory that a worker or the server may have used at its worst, in kB.
-const MOST_KB: u64 = 64_000;
+pub(crate) const MOST_KB: u64 = 64_000;
 
 /// The cases of this group.
 pub(crate) fn cases() -> Vec<Case> {

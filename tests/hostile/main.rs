@@ -34,6 +34,7 @@ mod g_environment;
 mod h_frames;
 mod i_peer;
 mod j_state;
+mod late;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -61,13 +62,19 @@ fn groups() -> Vec<Group> {
         group('A', "git configuration and state", 60, a_git::cases()),
         group('B', "revisions and arguments", 80, b_arguments::cases()),
         group('C', "paths", 70, c_paths::cases()),
-        group('E', "secrets", 170, e_secrets::cases()),
-        group('F', "injection", 50, f_injection::cases()),
-        group('G', "environment", 40, g_environment::cases()),
-        group('H', "MCP frames", 60, h_frames::cases()),
-        group('I', "peer output", 40, i_peer::cases()),
+        group('E', "secrets", 170, with_late('E', e_secrets::cases())),
+        group('F', "injection", 50, with_late('F', f_injection::cases())),
+        group('G', "environment", 40, with_late('G', g_environment::cases())),
+        group('H', "MCP frames", 60, with_late('H', h_frames::cases())),
+        group('I', "peer output", 40, with_late('I', i_peer::cases())),
         group('J', "state directory", 40, j_state::cases()),
     ]
+}
+
+/// Adds to a group the ideas that came later.
+fn with_late(letter: char, mut cases: Vec<Case>) -> Vec<Case> {
+    cases.extend(late::cases().into_iter().filter(|case| case.id.starts_with(letter)));
+    cases
 }
 
 /// Fewest cases of all groups together.

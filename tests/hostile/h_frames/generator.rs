@@ -280,7 +280,10 @@ impl Generator {
 
     /// A request that lost or got bytes. What it is now nobody knows, so nothing is owed.
     fn broken(&mut self) -> Frame {
-        let mut bytes = self.request_value().to_string().into_bytes();
+        let mut request = self.request_value();
+        // A changed byte must not make it the id of another frame.
+        request["id"] = json!(format!("broken-{}", self.count));
+        let mut bytes = request.to_string().into_bytes();
         for _ in 0..=self.below(4) {
             let at = self.below(bytes.len());
             match self.below(4) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_millis(4);
 
 /// The highest mark of each worker so far, by the name of its job.
-pub(super) struct Watcher {
+pub(crate) struct Watcher {
     most: Arc<Mutex<BTreeMap<String, u64>>>,
     jobs: PathBuf,
     over: Arc<AtomicBool>,
@@ -19,7 +19,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Looks at the workers of a state directory.
-    pub(super) fn over(state: &Path) -> Self {
+    pub(crate) fn over(state: &Path) -> Self {
         let jobs = state.join("jobs");
         let watcher = Self {
             most: Arc::default(),
@@ -43,12 +43,12 @@ impl Watcher {
     }
 
     /// Returns the highest mark of a job's worker; `None` when no look found it.
-    pub(super) fn most_kb(&self, job: &str) -> Option<u64> {
+    pub(crate) fn most_kb(&self, job: &str) -> Option<u64> {
         self.most.lock().unwrap().get(job).copied()
     }
 
     /// Tells whether a job's worker lives.
-    pub(super) fn lives(&self, job: &str) -> bool {
+    pub(crate) fn lives(&self, job: &str) -> bool {
         workers(&self.jobs).iter().any(|(found, _)| found == job)
     }
 }
@@ -75,7 +75,7 @@ fn workers(jobs: &Path) -> Vec<(String, u32)> {
 }
 
 /// Returns the most memory that a process had so far, in kB.
-pub(super) fn most_kb_of(pid: u32) -> Option<u64> {
+pub(crate) fn most_kb_of(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
     line.split_whitespace().nth(1)?.parse().ok()
