@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::fingerprint::sha256_hex;
-use crate::git::{Git, GitError, Repository, Vault};
+use crate::git::{Git, GitError, Repository, Vault, common_directory};
 use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::files;
@@ -22,6 +22,12 @@ const FOLDER: &str = "repos";
 /// Bytes of a path.
 const ORIGIN_BYTES: u64 = 64 * 1024;
 
+fn key(common_directory: &Path) -> String {
+    let mut digest = sha256_hex(common_directory.as_os_str().as_encoded_bytes());
+    digest.truncate(KEY_CHARS);
+    digest
+}
+
 /// The folder of one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryFolder(PathBuf);
@@ -29,8 +35,7 @@ pub struct RepositoryFolder(PathBuf);
 impl RepositoryFolder {
     /// Names the folder of the repository with this common git directory; makes nothing.
     pub fn of(store: &Store, common_directory: &Path) -> Self {
-        let digest = sha256_hex(common_directory.as_os_str().as_encoded_bytes());
-        Self(store.root().join(FOLDER).join(&digest[..KEY_CHARS]))
+        Self(store.root().join(FOLDER).join(key(common_directory)))
     }
 
     /// Returns all there are.
@@ -55,6 +60,17 @@ impl RepositoryFolder {
     /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Tells whether a folder is a working tree of this repository, as far as files tell: whoever plants a record of ours
+    /// must not make us write elsewhere.
+    pub fn has_working_tree(&self, top_level: &Path) -> bool {
+        let common = common_directory(top_level);
+        common.is_some_and(|common| {
+            self.0
+                .file_name()
+                .is_some_and(|name| name == key(&common).as_str())
+        })
     }
 
     /// Where the vault is.

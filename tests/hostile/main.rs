@@ -27,6 +27,7 @@ mod world;
 mod a_git;
 mod b_arguments;
 mod c_paths;
+mod d_patches;
 mod j_state;
 
 use std::collections::BTreeSet;
@@ -55,6 +56,7 @@ fn groups() -> Vec<Group> {
         group('A', "git configuration and state", 60, a_git::cases()),
         group('B', "revisions and arguments", 80, b_arguments::cases()),
         group('C', "paths", 70, c_paths::cases()),
+        group('D', "patches from the model", 70, d_patches::cases()),
         group('J', "state directory", 40, j_state::cases()),
     ]
 }
