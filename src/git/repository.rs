@@ -50,6 +50,9 @@ pub struct Repository {
     own_environment: Environment,
 }
 
+/// Bytes of a repository's configuration. Ten thousand branches take one megabyte; each git that runs reads all of it.
+const CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Facts asked for in one call, in this order. The last three are paths and may hold a line feed.
 const FACTS: [&str; 6] = [
     "--is-bare-repository",
@@ -116,6 +119,14 @@ impl Git {
             return Err(GitError::NoWorkingTree {
                 directory: repository.directory,
             });
+        }
+        for name in ["config", "config.worktree"] {
+            let path = repository.common_directory.join(name);
+            if path.metadata().is_ok_and(|found| found.len() > CONFIG_BYTES) {
+                return Err(GitError::file("read", path)(
+                    std::io::ErrorKind::FileTooLarge.into(),
+                ));
+            }
         }
         let elsewhere = leads_elsewhere(
             &repository.top_level,

@@ -28,6 +28,10 @@ fn key(common_directory: &Path) -> String {
     digest
 }
 
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.is_symlink())
+}
+
 /// The folder of one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryFolder(PathBuf);
@@ -73,6 +77,14 @@ impl RepositoryFolder {
         })
     }
 
+    /// Refuses a folder of this repository's in whose place a link lies: what it leads to is not ours to write.
+    pub(in crate::state) fn refuse_link(&self, path: &Path) -> Result<(), StateError> {
+        if [self.0.as_path(), path].into_iter().any(is_link) {
+            return Err(StateError::damaged(path, "a link is in its place"));
+        }
+        Ok(())
+    }
+
     /// Where the vault is.
     pub fn git_path(&self) -> PathBuf {
         self.0.join("git")
@@ -103,6 +115,7 @@ impl RepositoryFolder {
     pub fn open_vault(&self, repository: &Repository) -> Result<Vault, GitError> {
         let file =
             |action: &'static str, path: PathBuf| move |source| GitError::File { action, path, source };
+        self.refuse_linked_vault()?;
         files::create_private_dir(&self.0).map_err(file("create", self.0.clone()))?;
         let vault = Vault::open(repository, &self.0)?;
         let top = repository.top_level();
@@ -115,6 +128,20 @@ impl RepositoryFolder {
 
     /// Opens a vault that is there.
     pub fn vault(&self, git: &Git) -> Result<Vault, GitError> {
+        self.refuse_linked_vault()?;
         Vault::existing(git, &self.0)
+    }
+
+    fn refuse_linked_vault(&self) -> Result<(), GitError> {
+        let path = self.git_path();
+        if is_link(&self.0) || is_link(&path) {
+            let source = std::io::Error::from(ErrorKind::NotADirectory);
+            return Err(GitError::File {
+                action: "use",
+                path,
+                source,
+            });
+        }
+        Ok(())
     }
 }

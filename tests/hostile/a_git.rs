@@ -142,7 +142,7 @@ const FILES: [&str; 6] = ["a.d", "b.ab", "c.p", "f", "sub/g", "x y.q"];
 
 impl Scene {
     fn new(git: &Path, path: &str) -> Self {
-        let world = World::with_shell_codex("echo edited >>f 2>/dev/null; say");
+        let world = World::with_shell_codex("case \"$*\" in *workspace-write*) echo edited >>f;; esac; say");
         let World { model, home } = world;
         let home = home.with_variable("PATH", path);
         let world = World { model, home };
