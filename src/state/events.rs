@@ -14,6 +14,9 @@ use crate::sys::{clock, files, seam};
 
 /// Bytes after which nothing is written any more: the log's own bound and an answer or two.
 const VITAL_BYTES: u64 = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
+/// Bytes of the longest log: the last event may exceed the bound by itself. A longer file is none that we wrote, and has no
+/// entries.
+const LOG_BYTES: u64 = VITAL_BYTES + 2 * limits::PEER_LINE_BYTES as u64;
 /// Bytes read at once on the way from a log's end to its beginning.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// Bytes of a line that is read whole on that way: two texts of an entry, each byte spelled out in six.
@@ -122,6 +125,7 @@ pub fn newest(path: &Path) -> Newest {
     };
     let bytes = newest.file.as_ref().and_then(|file| file.metadata().ok());
     let bytes = bytes.map_or(0, |metadata| metadata.len());
+    let bytes = if bytes > LOG_BYTES { 0 } else { bytes };
     newest.end = newest.newline_before(bytes).map_or(0, |at| at + 1);
     newest.next = newest.end;
     newest
@@ -208,16 +212,18 @@ fn parse_head(line: &[u8]) -> Option<Entry> {
 /// read from its beginning.
 pub fn read_from(path: &Path, offset: u64) -> (Vec<Entry>, u64) {
     use std::io::{Read, Seek, SeekFrom};
-    // The last event may exceed the bound by itself.
-    let limit = VITAL_BYTES + 2 * limits::PEER_LINE_BYTES as u64;
     let mut bytes = Vec::new();
     let mut offset = offset;
     let read = files::open_regular(path).and_then(|mut file| {
-        if file.metadata()?.len() < offset {
+        let length = file.metadata()?.len();
+        if length > LOG_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if length < offset {
             offset = 0;
         }
         file.seek(SeekFrom::Start(offset))?;
-        file.take(limit).read_to_end(&mut bytes)
+        file.take(LOG_BYTES).read_to_end(&mut bytes)
     });
     if read.is_err() {
         return (Vec::new(), offset);

@@ -142,7 +142,7 @@ const FILES: [&str; 6] = ["a.d", "b.ab", "c.p", "f", "sub/g", "x y.q"];
 
 impl Scene {
     fn new(git: &Path, path: &str) -> Self {
-        let world = World::with_shell_codex("echo edited >>f 2>/dev/null; say");
+        let world = World::with_shell_codex("case \"$*\" in *workspace-write*) echo edited >>f;; esac; say");
         let World { model, home } = world;
         let home = home.with_variable("PATH", path);
         let world = World { model, home };
@@ -261,30 +261,40 @@ impl Scene {
         answer
     }
 
-    /// The free verbs, and one paid one, whose prompt is searched.
-    fn look(&self, server: &mut Server, top: &Path) -> Vec<String> {
+    /// The free verbs, and a paid one where what is sent says whether something of outside was read.
+    fn look(&self, server: &mut Server, top: &Path, is_sent: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let here = json!(top);
         self.call(server, "status", &json!({"workspace": here}), &mut wrong);
-        for arguments in [
-            json!({"scope": "working_tree", "workspace": here}),
-            json!({"scope": "staged", "workspace": here}),
-            json!({"scope": "branch", "base": "main", "workspace": here}),
-            json!({"scope": "commit", "commit": "HEAD", "workspace": here}),
-        ] {
-            let asked = json!({"tool": "review", "arguments": arguments});
-            self.call(server, "dry_run", &asked, &mut wrong);
+        let scopes: &[Value] = if is_sent {
+            &[
+                json!({"scope": "auto"}),
+                json!({"scope": "commit", "commit": "HEAD"}),
+            ]
+        } else {
+            &[
+                json!({"scope": "working_tree"}),
+                json!({"scope": "staged"}),
+                json!({"scope": "branch", "base": "main"}),
+            ]
+        };
+        for scope in scopes {
+            let mut asked = scope.clone();
+            asked["workspace"] = here.clone();
+            asked["options"] = json!({"isolation": "ignore_config"});
+            if is_sent {
+                self.call(server, "review", &asked, &mut wrong);
+            } else {
+                self.call(
+                    server,
+                    "dry_run",
+                    &json!({"tool": "review", "arguments": asked}),
+                    &mut wrong,
+                );
+            }
         }
         let asked = json!({"tool": "delegate", "arguments": {"task": "t", "workspace": here}});
         self.call(server, "dry_run", &asked, &mut wrong);
-        for scope in ["auto", "commit"] {
-            let mut asked = json!({"scope": scope, "workspace": here});
-            if scope == "commit" {
-                asked["commit"] = json!("HEAD");
-            }
-            asked["options"] = json!({"isolation": "ignore_config"});
-            self.call(server, "review", &asked, &mut wrong);
-        }
         wrong.extend(self.traces());
         wrong
     }
@@ -312,14 +322,16 @@ fn all_cases(git: &Path, path: &str) -> Findings {
     let scene = Scene::new(git, path);
     let mut findings = Findings::default();
     let mut server = scene.world.server();
-    for (case, (_, poison)) in cases().iter().zip(table()) {
+    for (at, (case, (_, poison))) in cases().iter().zip(table()).enumerate() {
         let place = scene.place(&case.id);
         poison(&place);
         // The user's git may have run some while the repository was made.
         scene.markers.take();
         let top = place.top.clone();
         let watch = Watch::over([top.clone(), place.private.clone(), place.secret.clone()]);
-        let mut wrong = scene.look(&mut server, &top);
+        let first = programs::TABLE.len();
+        let is_sent = (first..first + redirects::TABLE.len()).contains(&at);
+        let mut wrong = scene.look(&mut server, &top, is_sent);
         wrong.extend(watch.changes());
         findings.note(case, wrong);
         let _ = fs::remove_dir_all(place.beside);
@@ -361,7 +373,9 @@ fn no_verb_runs_what_a_repository_names() {
         let mut findings = Findings::default();
         let case = &numbered('A', 0, FORBIDDEN, ["all programs at once, through every verb"])[0];
         let here = json!(place.top);
-        findings.note(case, scene.look(&mut server, &place.top));
+        for is_sent in [false, true] {
+            findings.note(case, scene.look(&mut server, &place.top, is_sent));
+        }
         let task = json!({"task": "t", "workspace": here, "options": {"isolation": "ignore_config"}});
         let mut wrong = Vec::new();
         let done = scene.call(&mut server, "delegate", &task, &mut wrong);
@@ -386,7 +400,7 @@ fn no_verb_runs_what_a_repository_names() {
         assert!(cleaned.status.success(), "{cleaned:#?}");
         wrong.extend(scene.markers.take());
         findings.note(case, wrong);
-        findings.assert_none(2);
+        findings.assert_none(3);
     }
 }
 
@@ -421,7 +435,7 @@ fn the_environment_of_the_server_leads_git_nowhere() {
         ("GIT_TRACE", "1"),
     ]);
     let mut server = scene.world.server();
-    findings.note(environment, scene.look(&mut server, &top));
+    findings.note(environment, scene.look(&mut server, &top, false));
     drop(server);
 
     let fake = format!(

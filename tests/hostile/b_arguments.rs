@@ -96,7 +96,7 @@ const REVISIONS: [(&str, May); 64] = [
     ("LONG", Fail),
 ];
 
-/// Other arguments: the tool, its arguments, what they are about, and the codes that may answer them.
+/// Other arguments: what they are, the tool, and its arguments.
 fn arguments() -> Vec<(&'static str, &'static str, Value)> {
     let long = "x".repeat(5_000);
     vec![
@@ -357,7 +357,7 @@ impl Scene {
 fn judge(told: &Value, may: May) -> Option<String> {
     let code = told["error"]["code"].as_str().unwrap_or("none");
     let is_fault = told["ok"] == false && CODES.contains(&code);
-    let is_fine = told["ok"] == true && may == Resolve;
+    let is_fine = (told["ok"] == true || code == "nothing_to_review") && may == Resolve;
     (!is_fault && !is_fine).then(|| format!("{told:#}"))
 }
 
@@ -451,11 +451,22 @@ fn a_hostile_argument_is_a_fault_and_starts_nothing() {
     );
     let watch = Watch::over([scene.world.work(), scene.target.clone(), scene.world.home.home()]);
     let mut findings = Findings::default();
-    for (case, (_, tool, arguments)) in cases().iter().skip(REVISIONS.len()).zip(arguments()) {
+    for (case, (what, tool, arguments)) in cases().iter().skip(REVISIONS.len()).zip(arguments()) {
+        // Many alternatives are a good glob that must cost nothing.
+        let may = if what.ends_with("alternatives") {
+            Resolve
+        } else {
+            Fail
+        };
         let before = work_of(server.pid());
-        // Asked for real: a fault must come before anything is started.
-        let told = server.call(tool, &arguments);
-        let mut wrong: Vec<String> = judge(&told, Fail).into_iter().collect();
+        let mut wrong = Vec::new();
+        if may == Resolve {
+            let told = server.call("dry_run", &json!({"tool": tool, "arguments": arguments}));
+            wrong.extend(judge(&told, Resolve));
+        } else {
+            // Asked for real: a fault must come before anything is started.
+            wrong.extend(judge(&server.call(tool, &arguments), Fail));
+        }
         if work_of(server.pid()).saturating_sub(before) > MOST_WORK {
             wrong.push("it took too long".to_owned());
         }

@@ -42,8 +42,9 @@ impl Findings {
     pub(crate) fn note(&mut self, case: &Case, wrong: impl IntoIterator<Item = String>) {
         self.tried += 1;
         for wrong in wrong {
-            self.breaches
-                .push(format!("{} ({}): {wrong}", case.id, case.what));
+            let breach = format!("{} ({}): {wrong}", case.id, case.what);
+            eprintln!("{breach}");
+            self.breaches.push(breach);
         }
     }
 

@@ -206,9 +206,9 @@ fn no_secret_passes_an_edge() {
     let events = server.ok("job", &json!({"id": id, "detail": "log"}));
     let told = format!("{answer}{full}{events}");
     assert!(told.contains("say [REDACTED:"), "{told}");
-    for way in 6..=7 {
+    for (way, found) in seen.iter_mut().enumerate().skip(6).take(2) {
         if told.contains(&token(way).1) {
-            seen[way].push("it is told".to_owned());
+            found.push("it is told".to_owned());
         }
     }
     for way in 6..=11 {
@@ -246,7 +246,6 @@ fn below(folder: &std::path::Path, text: &str) -> bool {
 
 #[test]
 fn what_leaves_is_written_down_with_its_hashes() {
-    use sha2::Digest as _;
     let world = World::new(Scripted::well());
     world.write("notes.md", "plain words\n");
     world.write("AGENTS.md", "be brief\n");
@@ -254,10 +253,7 @@ fn what_leaves_is_written_down_with_its_hashes() {
     let mut server = world.server();
     let answer = server.ok("consult", &json!({"prompt": "x", "files": ["notes.md", ".env"]}));
     let full = server.ok("job", &json!({"id": answer["job"]["id"], "detail": "full"}));
-    let hash = |text: &str| {
-        let bytes = sha2::Sha256::digest(text.as_bytes());
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let hash = |text: &str| crosscheck::domain::fingerprint::sha256_hex(text.as_bytes());
     let egress = &full["egress"];
     let expected = json!([
         {"path": "notes.md", "bytes": 12, "sha256": hash("plain words\n")},

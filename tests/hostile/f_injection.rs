@@ -141,14 +141,26 @@ fn review() -> Value {
 
 /// All texts of a value, so that nothing hides behind an escape of JSON.
 pub(crate) fn texts(value: &Value) -> String {
+    let mut all = String::new();
+    push_texts(value, &mut all);
+    all
+}
+
+fn push_texts(value: &Value, all: &mut String) {
     match value {
-        Value::String(text) => format!("{text}\n"),
-        Value::Array(items) => items.iter().map(texts).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| format!("{name}\n{}", texts(value)))
-            .collect(),
-        _ => String::new(),
+        Value::String(text) => {
+            all.push_str(text);
+            all.push('\n');
+        }
+        Value::Array(items) => items.iter().for_each(|item| push_texts(item, all)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                all.push_str(name);
+                all.push('\n');
+                push_texts(value, all);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -164,10 +176,11 @@ fn is_raw(text: &str, sequence: &str) -> bool {
 #[test]
 fn nothing_hides_in_what_is_handed_on_or_shown() {
     let cases = numbered('F', 1, RAW, HIDDEN.iter().map(|(what, _)| what));
-    let all: String = HIDDEN
+    let all: Vec<String> = HIDDEN
         .iter()
         .map(|(_, sequence)| format!("a{sequence}b\n"))
         .collect();
+    let all = all.concat();
     let finding = json!({
         "severity": "low", "title": all, "file": format!("{all}.rs"), "line": 1, "end_line": null, "side": "new",
         "evidence": all, "risk": all, "recommendation": all,

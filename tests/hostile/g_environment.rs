@@ -116,7 +116,7 @@ fn workers(world: &World) -> Vec<u8> {
 /// What was seen, with the place.
 type Seen = Vec<(&'static str, BTreeSet<String>)>;
 
-fn tell(seen: Seen) {
+fn tell(seen: &Seen) {
     let cases = cases();
     let mut findings = Findings::default();
     for (case, name) in cases.iter().zip(VARIABLES) {
@@ -168,7 +168,7 @@ fn no_variable_reaches_git_a_worker_or_a_peer() {
     );
     assert!(String::from_utf8_lossy(&read("environ")).contains("CODEX_HOME="));
     let told: String = told.iter().map(Value::to_string).collect();
-    tell(vec![
+    tell(&vec![
         ("the environment of git", canaries.seen_in(&git)),
         ("the environment of the peer", canaries.seen_in(&read("environ"))),
         (
@@ -209,7 +209,7 @@ fn no_variable_reaches_a_command_of_the_real_codex() {
     );
     let own = crate::support::home::FAKE_KEY;
     assert!(!wire.contains(own), "the peer's own key is seen by its commands");
-    tell(vec![
+    tell(&vec![
         ("a request to the model", canaries.seen_in(wire.as_bytes())),
         ("an envelope", canaries.seen_in(answer.to_string().as_bytes())),
         ("the state directory", canaries.seen_below(&world.home.state())),

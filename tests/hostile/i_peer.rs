@@ -7,6 +7,7 @@
 mod table;
 mod watcher;
 
+use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -34,11 +35,8 @@ fn world() -> World {
     let cases = cases();
     let mut script = String::from("case \"$(cat \"$PWD/prompt\" | tr -c 'A-Z0-9' ' ')\" in\n");
     for (case, (_, body, _)) in cases.iter().zip(SAYINGS) {
-        script.push_str(&format!(
-            "*{}*)\n{}\n;;\n",
-            case.id,
-            body.replace("CASE", &case.id)
-        ));
+        let body = body.replace("CASE", &case.id);
+        let _ = writeln!(script, "*{}*)\n{body}\n;;", case.id);
     }
     script.push_str("esac\n");
     let world = codex::world(&script);
@@ -108,6 +106,10 @@ fn short(envelope: &Value) -> String {
 /// The full size, of events that are all read: `CROSSCHECK_FLOOD_MB=1800 cargo test --release --test hostile flood --
 /// --nocapture`. Any other run has a flood of lines that are passed over, a little beyond the bound.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its environment how long it is to be"
+)]
 fn a_flood_beyond_the_bound_is_ended_and_told() {
     let (megabytes, line) = match std::env::var("CROSSCHECK_FLOOD_MB") {
         Ok(megabytes) => (megabytes, 9_000),

@@ -17,21 +17,31 @@ const FORBIDDEN: &str = "what the groups promise does not hold here";
 
 const IDEAS: [(char, &str); 10] = [
     ('E', "a token divided by characters that nobody sees"),
-    ('E', "a token in the name of the branch that a review compares with"),
+    (
+        'E',
+        "a token in the name of the branch that a review compares with",
+    ),
     ('E', "a file of credentials in sixteen-bit letters"),
     ('E', "a token in the complaint of codex about its configuration"),
     ('F', "a workspace whose folder is named to turn the line around"),
     ('F', "a host that calls itself an escape sequence"),
     ('F', "a codex whose version is an escape sequence"),
-    ('G', "a secret in a variable that only begins like one of the locale"),
-    ('H', "a progress token of a megabyte that is repeated with each line"),
+    (
+        'G',
+        "a secret in a variable that only begins like one of the locale",
+    ),
+    (
+        'H',
+        "a progress token of a megabyte that is repeated with each line",
+    ),
     ('I', "a review with 100,000 findings"),
 ];
 
 /// The cases.
 pub(crate) fn cases() -> Vec<Case> {
     let all = IDEAS.iter().enumerate();
-    all.flat_map(|(at, (letter, what))| numbered(*letter, 901 + at, FORBIDDEN, [what])).collect()
+    all.flat_map(|(at, (letter, what))| numbered(*letter, 901 + at, FORBIDDEN, [what]))
+        .collect()
 }
 
 fn token() -> (String, String) {
@@ -64,7 +74,11 @@ fn ten_more_ideas_come_to_nothing() {
     let world = codex::world(
         "mv \"$PWD/prompt\" \"$CODEX_HOME/prompt\"; cat \"$CODEX_HOME/said\"; cat /proc/$$/environ > \"$CODEX_HOME/environ\"",
     );
-    fs::write(world.home.codex_home().join("said"), format!("{}\n{line}\n{}\n", codex::OPENED, codex::DONE)).unwrap();
+    fs::write(
+        world.home.codex_home().join("said"),
+        format!("{}\n{line}\n{}\n", codex::OPENED, codex::DONE),
+    )
+    .unwrap();
     let mut canaries = Canaries::default();
     let crate::world::World { model, home } = world;
     let home = home
@@ -78,7 +92,10 @@ fn ten_more_ideas_come_to_nothing() {
     world.git(&["branch", &token]);
     world.write("lib.rs", "fn a() { 1 }\n");
     world.git(&["commit", "-qam", "two"]);
-    let utf16: Vec<u8> = format!("password = {token}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> = format!("password = {token}\n")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     world.write("credentials.txt", utf16);
 
     let mut server = world.server_for("h\u{1b}[2J\u{202e}", "1\u{7}");
@@ -109,7 +126,10 @@ fn ten_more_ideas_come_to_nothing() {
         wrong[9].push(format!("the worker used {worker} kB"));
     }
 
-    let envelope = server.call("consult", &json!({"prompt": "x", "files": ["credentials.txt"], "options": {"isolation": "ignore_config"}}));
+    let envelope = server.call(
+        "consult",
+        &json!({"prompt": "x", "files": ["credentials.txt"], "options": {"isolation": "ignore_config"}}),
+    );
     let sent = fs::read_to_string(world.home.codex_home().join("prompt")).unwrap();
     if envelope["ok"] == true && sent.replace('\0', "").contains(&part) {
         wrong[2].push("it is in the prompt".to_owned());
@@ -117,7 +137,10 @@ fn ten_more_ideas_come_to_nothing() {
 
     let odd = world.work().join("a\u{202e}b");
     fs::create_dir(&odd).unwrap();
-    let envelope = server.call("consult", &json!({"prompt": "x", "workspace": odd, "options": {"isolation": "ignore_config"}}));
+    let envelope = server.call(
+        "consult",
+        &json!({"prompt": "x", "workspace": odd, "options": {"isolation": "ignore_config"}}),
+    );
     if is_raw(&crate::f_injection::texts(&envelope)) {
         wrong[4].push(envelope.to_string());
     }

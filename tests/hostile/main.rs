@@ -28,6 +28,7 @@ mod world;
 mod a_git;
 mod b_arguments;
 mod c_paths;
+mod d_patches;
 mod e_secrets;
 mod f_injection;
 mod g_environment;
@@ -62,6 +63,7 @@ fn groups() -> Vec<Group> {
         group('A', "git configuration and state", 60, a_git::cases()),
         group('B', "revisions and arguments", 80, b_arguments::cases()),
         group('C', "paths", 70, c_paths::cases()),
+        group('D', "patches from the model", 70, d_patches::cases()),
         group('E', "secrets", 170, with_late('E', e_secrets::cases())),
         group('F', "injection", 50, with_late('F', f_injection::cases())),
         group('G', "environment", 40, with_late('G', g_environment::cases())),
@@ -73,7 +75,11 @@ fn groups() -> Vec<Group> {
 
 /// Adds to a group the ideas that came later.
 fn with_late(letter: char, mut cases: Vec<Case>) -> Vec<Case> {
-    cases.extend(late::cases().into_iter().filter(|case| case.id.starts_with(letter)));
+    cases.extend(
+        late::cases()
+            .into_iter()
+            .filter(|case| case.id.starts_with(letter)),
+    );
     cases
 }
 

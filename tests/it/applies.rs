@@ -3,11 +3,9 @@
 //! The jobs are made as a worker leaves them, without a peer.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Command;
 
 use crosscheck::domain::delegation::CheckOutcome;
 use serde_json::{Value, json};

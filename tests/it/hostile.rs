@@ -2,7 +2,6 @@
 //! ended, and what is told about it is true.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::model::wait_until;
 use crate::support::scripts::Scripted;
-use crate::world::{World, is_alive, peers_of};
-
-use crate::world::DONE;
+use crate::world::{DONE, World, is_alive, peers_of};
 
 /// A world whose codex is a shell script: `body` runs once the prompt was read.
 pub(crate) fn world(body: &str) -> World {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crosscheck::domain::delegation::{Baseline, Delegation, Diffstat, Place, ScopeReport, Work};
 use crosscheck::domain::job::{JobId, WorkspaceHash};
-use crosscheck::git::{Environment, Git, Keep, Oid, Renames, SnapshotOf, Vault};
+use crosscheck::git::{Collected, Environment, Git, Keep, Oid, Renames, SnapshotOf, Vault, remove_tree};
 use crosscheck::state::repositories::RepositoryFolder;
 use crosscheck::state::store::Store;
 use serde_json::{Value, json};
@@ -61,13 +61,18 @@ impl<'a> Making<'a> {
 
     /// Edits a worktree as a peer does, and reads it back.
     pub(crate) fn edited(&self, edit: impl FnOnce(&Path)) -> Oid {
+        self.collected(edit).tree
+    }
+
+    /// As [`Self::edited`], with what is no part of the result.
+    pub(crate) fn collected(&self, edit: impl FnOnce(&Path)) -> Collected {
         let place = self.world.home.private().join(format!("peer-{}", number()));
         self.vault.check_out(&place, &self.base).unwrap();
         edit(&place);
-        let tree = self.vault.collect(&place, &self.base, &[]).unwrap().tree;
-        fs::remove_dir_all(&place).unwrap();
+        let collected = self.vault.collect(&place, &self.base, &[]).unwrap();
+        remove_tree(&place).unwrap();
         self.vault.forget(&place).unwrap();
-        tree
+        collected
     }
 
     /// Runs git in the vault.

@@ -21,6 +21,22 @@ use crate::support::scripts::Scripted;
 /// Our program as cargo built it for these tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crosscheck");
 
+/// What a codex does that is a shell script, up to a run: its version, a sandbox that works, an empty configuration.
+const SHELL_CODEX: &str = r#"#!/bin/sh
+case "$1" in
+--version) echo codex-cli 0.169.0; exit 0;;
+sandbox) exit 0;;
+app-server)
+    while read -r line; do
+        case "$line" in
+        *'"id":'*) id=${line#*'"id":'}; id=${id%%[,\}]*}; echo '{"id":'$id',"result":{"config":{}}}';;
+        esac
+    done
+    exit 0;;
+exec) ;;
+*) exit 1;;
+esac
+"#;
 /// What codex says when it begins.
 const OPENED: &str = r#"{"type":"thread.started","thread_id":"019a0000-0000-7000-8000-000000000000"}
 {"type":"turn.started"}"#;
@@ -60,14 +76,13 @@ impl World {
         world
     }
 
-    /// Makes a world whose codex is a shell script: `body` runs once the prompt was read.
+    /// Makes a world whose codex is a shell script: `body` runs once the prompt was read. Its configuration is empty.
     pub(crate) fn with_shell_codex(body: &str) -> Self {
         let world = Self::new(Scripted::well());
         let program = world.home.private().join("hostile-codex");
         let text = format!(
-            "#!/bin/sh\ncase \"$1\" in\n--version) echo codex-cli 0.169.0; exit 0;;\nsandbox) exit 0;;\nexec) ;;\n\
-         *) exit 1;;\nesac\ncat >/dev/null\nsay() {{ cat <<'END'\n{OPENED}\n{SAID}\n{DONE}\nEND\n}}\n\
-         open() {{ cat <<'END'\n{OPENED}\nEND\n}}\n{body}\n"
+            "{SHELL_CODEX}cat >/dev/null\nsay() {{ cat <<'END'\n{OPENED}\n{SAID}\n{DONE}\nEND\n}}\n\
+             open() {{ cat <<'END'\n{OPENED}\nEND\n}}\n{body}\n"
         );
         fs::write(&program, text).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -202,7 +202,7 @@ impl Generator {
             2 => json!(self.next()),
             3 => json!(-1),
             4 => json!(0.5),
-            5 | 6 | 7 => json!(self.one(&TEXTS)),
+            5..=7 => json!(self.one(&TEXTS)),
             8 => json!(self.one(&TEXTS).repeat(self.below(200))),
             9 => (0..self.below(6)).map(|_| self.value(depth - 1)).collect(),
             _ => self.fields(depth - 1),
