@@ -129,3 +129,72 @@ async fn see_to_end(store: &Store, job: &JobDirectory) -> Result<(), StateError>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::domain::job::WorkspaceHash;
+    use crate::state::record::tests::spec;
+    use crate::state::sessions::Session;
+    use crate::state::store::NewJob;
+    use crate::sys::lock::HeldLock;
+
+    /// A session of this process, and a job of it that goes on as long as its lock is held.
+    fn world() -> (tempfile::TempDir, Store, Asker, JobId, JobDirectory, HeldLock) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let asker = Asker {
+            process: ProcessIdentity::of(std::process::id()).unwrap(),
+            session: "one".parse().unwrap(),
+        };
+        sessions::register(
+            &store,
+            &Session::new(asker.process.clone(), asker.session.clone()),
+        )
+        .unwrap();
+        let id = JobId::new(7, WorkspaceHash::of(b"w"), 7);
+        let mut spec = spec(&id);
+        spec.asked_by = Some(asker.clone());
+        let new = NewJob {
+            spec: &spec,
+            prompt: "p",
+            schema: None,
+            change: None,
+        };
+        let (job, lock) = store.create(&new).unwrap();
+        (dir, store, asker, id, job, lock)
+    }
+
+    async fn assert_told(store: &Store, asker: &Asker, id: &JobId) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !sessions::is_end_noted(store, &asker.process, id) {
+            assert!(Instant::now() < end, "nobody says that the job is over");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let state = store.directory(id).read_result().unwrap().unwrap().state;
+        assert_eq!(state, JobState::Lost);
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_worker_died_is_told_by_the_server_that_started_it() {
+        let (_dir, store, asker, id, job, lock) = world();
+        let vigil = Vigil::default();
+        vigil.begin(&store, &asker, &id, &[job]);
+        assert_eq!(sessions::jobs(&store, &asker.process), std::slice::from_ref(&id));
+        assert!(!sessions::is_end_noted(&store, &asker.process, &id));
+        drop(lock);
+        assert_told(&store, &asker, &id).await;
+    }
+
+    #[tokio::test]
+    async fn the_next_server_of_the_same_host_watches_over_what_the_last_one_started() {
+        let (_dir, store, asker, id, _job, lock) = world();
+        sessions::note(&store, &asker.process, &id, Line::Started);
+        let vigil = Vigil::default();
+        vigil.adopt(&store, &asker.process);
+        drop(lock);
+        assert_told(&store, &asker, &id).await;
+    }
+}

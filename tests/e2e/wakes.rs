@@ -94,6 +94,11 @@ fn check_terminal(claude: &Path) {
     session.type_line(&question("Is it rightly so?"), "rightly");
     wait_until("the job", || session.requests() >= 2);
     let job = session.job();
+    let answer = session.last();
+    assert!(
+        answer.contains("The session that started it is told when it is over"),
+        "{answer}"
+    );
     session.type_line("/clear", "clear");
     thinking.let_go();
     assert_woken(&world, &session, &job);
@@ -170,6 +175,37 @@ fn a_task_is_told_with_the_way_to_its_preview() {
         last.contains("Nothing was applied") && last.contains("mcp__plugin_codex_codex__dry_run"),
         "{last}"
     );
+}
+
+#[test]
+fn several_attempts_are_told_once_when_the_last_one_is_over() {
+    let (thinking, model, world) = world(&peers::claude_newest());
+    let mut session = Live::program(&world, &[]);
+    session.prompt(&call(
+        "delegate",
+        &json!({"task": "Do it.", "attempts": 2, "background": true}),
+    ));
+    let group = session.job();
+    // The model thinks about one at a time.
+    model.wait_for_turns(1);
+    thinking.let_go();
+    wait_until("the session to be told", || session.told(&group) > 0);
+    assert!(
+        session.last().contains("2 of 2 runs with a result"),
+        "{}",
+        session.last()
+    );
+    let jobs = fs::read_dir(world.state().join("jobs")).expect("there are jobs");
+    let jobs: Vec<String> = jobs
+        .flatten()
+        .map(|job| job.file_name().into_string().expect("an id is plain"))
+        .collect();
+    assert_eq!(jobs.len(), 2);
+    session.prompt("Anything else?");
+    assert_eq!(session.told(&group), 1, "{}", session.last());
+    for job in &jobs {
+        assert_eq!(session.told(job), 0, "{}", session.last());
+    }
 }
 
 #[test]
