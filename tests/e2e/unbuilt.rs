@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -28,14 +28,21 @@ fn is_offered(request: &Value, tool: &str) -> bool {
     request.to_string().contains(&full_name(tool))
 }
 
-fn check(claude: &Path) {
+/// A world without the program, and the file that lets its cargo build.
+fn world_with_cargo(claude: &Path) -> (World, PathBuf) {
     let world = World::without_program("http://127.0.0.1:9/v1", claude, Way::PluginDir);
-    let (tool, allowed) = (full_name("status"), world.home_folder().join("may-build"));
+    let allowed = world.home_folder().join("may-build");
     let own_cargo = world.place_of_the_program().with_file_name("cargo");
     fs::create_dir_all(own_cargo.parent().expect("a file lies in a folder"))
         .expect("a private directory can be made");
     fs::write(&own_cargo, cargo(&allowed)).expect("a private directory is writable");
     fs::set_permissions(&own_cargo, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    (world, allowed)
+}
+
+fn check(claude: &Path) {
+    let (world, allowed) = world_with_cargo(claude);
+    let tool = full_name("status");
     let program = world.installed_program();
     let session = Session::run_script(
         &world,
@@ -75,4 +82,15 @@ fn the_oldest_claude_code_tells_what_goes_on_and_the_session_goes_on_with_the_pr
 #[test]
 fn the_newest_claude_code_tells_what_goes_on_and_the_session_goes_on_with_the_program() {
     check(&peers::claude_newest());
+}
+
+#[test]
+fn a_set_up_beforehand_leaves_nothing_to_install() {
+    for claude in [peers::claude_197(), peers::claude_newest()] {
+        let (world, allowed) = world_with_cargo(&claude);
+        fs::write(allowed, "").expect("a private directory is writable");
+        let done = world.set_up();
+        assert!(done.status.success(), "{done:#?}");
+        assert!(world.installed_program().exists(), "{done:#?}");
+    }
 }

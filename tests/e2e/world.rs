@@ -194,6 +194,11 @@ impl World {
         self.claude(messages_url, &arguments)
     }
 
+    /// Runs Claude Code's set-up alone, which asks no model.
+    pub(crate) fn set_up(&self) -> Finished {
+        self.claude("http://127.0.0.1:9", &["--init-only"])
+    }
+
     /// Returns where Claude Code says that the installed plugin lies.
     pub(crate) fn installed_at(&self) -> PathBuf {
         let listed = self.claude("http://127.0.0.1:9", &["plugin", "list", "--json"]);
