@@ -16,10 +16,6 @@ const EACH: usize = 10_000_000;
 /// Files of data are no sources; generated ones beyond this size say nothing either.
 const LARGEST: u64 = 2_000_000;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where cargo keeps sources is told by the environment alone"
-)]
 fn registry() -> PathBuf {
     let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
@@ -40,10 +36,6 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is told by its environment how long it is to be"
-)]
 fn a_sweep_over_real_sources_masks_next_to_nothing() {
     let mut paths = Vec::new();
     files_below(&registry(), &mut paths);
