@@ -345,7 +345,7 @@ impl Scene {
                 |argument: &&str| text.len() > 1 && argument.contains(text) && !text.starts_with("--end");
             if arguments[..end.unwrap_or(arguments.len())]
                 .iter()
-                .any(|argument| is_text(&argument))
+                .any(|argument| is_text(argument))
             {
                 wrong.push(format!("git {arguments:?} saw it as something else"));
             }
