@@ -91,11 +91,6 @@ impl Workspace {
     }
 }
 
-/// File systems of the kernel's own: what looks like a file there is a process, a device or a switch. Shared memory is the
-/// exception that people put folders into.
-const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
-const SHARED_MEMORY: &str = "/dev/shm";
-
 fn danger(root: &Path, service: &Service) -> Option<&'static str> {
     let environment = service.environment();
     let is = |path: Option<PathBuf>| {
@@ -106,10 +101,6 @@ fn danger(root: &Path, service: &Service) -> Option<&'static str> {
         Some("the home folder itself")
     } else if is(environment.path("TMPDIR")) {
         Some("the temporary folder itself")
-    } else if KERNEL.iter().any(|folder| root.starts_with(folder))
-        && (!root.starts_with(SHARED_MEMORY) || root == Path::new(SHARED_MEMORY))
-    {
-        Some("no folder of files")
     } else if SYSTEM.iter().any(|folder| Path::new(folder) == root) {
         Some("a system folder")
     } else {
@@ -152,12 +143,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let config = Config::layered(None, &Environment::default()).unwrap();
         let service = service(Environment::default().with("HOME", dir.path()), Path::new("/"));
-        for path in [
-            Path::new("/"),
-            dir.path(),
-            Path::new("/etc"),
-            Path::new("/proc/self"),
-        ] {
+        for path in [Path::new("/"), dir.path(), Path::new("/etc")] {
             let workspace = Workspace::resolve(&service, Some(path), &config).unwrap();
             assert_eq!(workspace.readable().unwrap_err().code, FaultCode::DangerousRoot);
         }

@@ -62,6 +62,18 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
             ),
         );
     }),
+    ("packed refs are a terabyte of holes", |p| {
+        holes(&p.dot_git().join("packed-refs"));
+    }),
+    ("HEAD is a terabyte of holes", |p| {
+        holes(&p.dot_git().join("HEAD"));
+    }),
+    ("ignored names are a terabyte of holes", |p| {
+        holes(&p.top.join(".gitignore"));
+    }),
+    ("the index is a terabyte of holes", |p| {
+        holes(&p.dot_git().join("index"));
+    }),
     ("the configuration is no configuration", |p| {
         p.write(".git/config", "[core\n\tx = \"\n");
     }),
@@ -145,6 +157,11 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.write(".git/reftable/tables.list", "../../../x\n");
     }),
 ];
+
+/// A file of a terabyte that takes no room.
+fn holes(path: &std::path::Path) {
+    fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+}
 
 /// Writes an index with names that git itself refuses to add.
 fn hostile_index(p: &Place<'_>) {
