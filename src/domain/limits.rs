@@ -54,11 +54,11 @@ pub const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 pub const CHECK_TAIL_BYTES: usize = 4 * 1024;
 /// Bytes of a patch that is kept as a file; a larger change is kept as objects only.
 pub const PATCH_BYTES: usize = 256 * 1024 * 1024;
-/// Bytes of one file that a snapshot or a result takes. Hashing and packing more takes minutes, and a file of holes costs its
+/// Bytes of one file that a snapshot or a result takes. Hashing and packing more takes minutes, no forge takes half as much, and a file of holes costs its
 /// maker nothing; a larger one is told as left out.
-pub const FILE_BYTES: u64 = 1024 * 1024 * 1024;
+pub const FILE_BYTES: u64 = 512 * 1024 * 1024;
 /// Bytes of all files together that a snapshot or a result reads anew; those beyond it are told as left out.
-pub const FILES_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+pub const FILES_BYTES: u64 = 1024 * 1024 * 1024;
 /// Idle worktrees kept for each repository.
 pub const IDLE_TREES: usize = 2;
 /// Longest wait of one call for its job.

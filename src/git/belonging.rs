@@ -16,6 +16,16 @@ use crate::git::command::path_line;
 const PATH_FILE_BYTES: u64 = 8192;
 /// Refs that are looked at one by one; with more of them the look ends. They lie in one packed file, mostly.
 const REFS: usize = 200_000;
+/// Files that each git reads whole, with the most bytes that they have for a good reason. Ten thousand branches take one
+/// megabyte of configuration; a million refs take some seventy megabytes. A file of holes can be a terabyte for nothing.
+const READ_WHOLE: [(&str, u64); 6] = [
+    ("HEAD", PATH_FILE_BYTES),
+    ("commondir", PATH_FILE_BYTES),
+    ("config", 4 * 1024 * 1024),
+    ("config.worktree", 4 * 1024 * 1024),
+    ("packed-refs", 512 * 1024 * 1024),
+    ("objects/info/alternates", 1024 * 1024),
+];
 /// What of a git directory says which objects are meant.
 const NAMING: [&str; 5] = ["HEAD", "index", "packed-refs", "refs", "logs"];
 
@@ -42,6 +52,22 @@ pub(super) fn linked_git_directory(top_level: &Path) -> Option<PathBuf> {
     let bytes = read_file(&entry)?;
     let line = bytes.strip_prefix(b"gitdir: ")?;
     top_level.join(path_line(line)).canonicalize().ok()
+}
+
+/// Finds the repository around a folder without git, and in it a file that no git should be made to read.
+pub(super) fn too_large(directory: &Path) -> Option<PathBuf> {
+    let mut folders = directory.ancestors();
+    let top = folders.find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+    let mut owners = vec![linked_git_directory(top)?];
+    if let Some(common) = read_path(&owners[0].join("commondir")) {
+        owners.push(owners[0].join(common));
+    }
+    let mut files = owners
+        .iter()
+        .flat_map(|owner| READ_WHOLE.map(|(name, limit)| (owner.join(name), limit)));
+    files
+        .find(|(path, limit)| path.metadata().is_ok_and(|found| found.len() > *limit))
+        .map(|(path, _)| path)
 }
 
 /// Says what of a repository leads to another one, if something does. All three are canonical paths; `says_top` tells
@@ -150,6 +176,23 @@ mod tests {
         assert_eq!(common_directory(&top.join("linked")), Some(own));
         assert_eq!(common_directory(&top.join("bare")), Some(top.join("bare/.git")));
         assert_eq!(common_directory(&top.join("absent")), None);
+    }
+
+    #[test]
+    fn what_git_would_read_for_hours_is_found_without_git() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().canonicalize().unwrap().join("top");
+        fs::create_dir_all(top.join(".git/objects/info")).unwrap();
+        fs::create_dir_all(top.join("a/b")).unwrap();
+        for (name, limit) in READ_WHOLE {
+            let path = top.join(".git").join(name);
+            let file = fs::File::create(&path).unwrap();
+            file.set_len(limit).unwrap();
+            assert_eq!(too_large(&top.join("a/b")), None, "{name}");
+            file.set_len(1 << 40).unwrap();
+            assert_eq!(too_large(&top.join("a/b")), Some(path.clone()), "{name}");
+            fs::remove_file(path).unwrap();
+        }
     }
 
     #[test]

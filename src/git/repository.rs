@@ -1,7 +1,7 @@
 //! A repository, as seen from one directory of its working tree.
 
 use crate::domain::scope::Revision;
-use crate::git::belonging::{leads_elsewhere, linked_git_directory, read_file};
+use crate::git::belonging::{leads_elsewhere, linked_git_directory, read_file, too_large};
 use crate::git::command::{Command, Output, QUERY, failure, path_line};
 use crate::git::{Environment, Git, GitError, RevisionRole};
 use std::path::{Path, PathBuf};
@@ -50,9 +50,6 @@ pub struct Repository {
     own_environment: Environment,
 }
 
-/// Bytes of a repository's configuration. Ten thousand branches take one megabyte; each git that runs reads all of it.
-const CONFIG_BYTES: u64 = 4 * 1024 * 1024;
-
 /// Facts asked for in one call, in this order. The last three are paths and may hold a line feed.
 const FACTS: [&str; 6] = [
     "--is-bare-repository",
@@ -70,6 +67,11 @@ impl Git {
         let directory = directory
             .canonicalize()
             .map_err(GitError::file("read", directory))?;
+        if let Some(path) = too_large(&directory) {
+            return Err(GitError::file("read", path)(
+                std::io::ErrorKind::FileTooLarge.into(),
+            ));
+        }
         let environment = own_environment(self.environment());
         let rev_parse = |facts: &[&str]| {
             Command::new(self.program(), "rev-parse", &directory, &environment)
@@ -119,14 +121,6 @@ impl Git {
             return Err(GitError::NoWorkingTree {
                 directory: repository.directory,
             });
-        }
-        for name in ["config", "config.worktree"] {
-            let path = repository.common_directory.join(name);
-            if path.metadata().is_ok_and(|found| found.len() > CONFIG_BYTES) {
-                return Err(GitError::file("read", path)(
-                    std::io::ErrorKind::FileTooLarge.into(),
-                ));
-            }
         }
         let elsewhere = leads_elsewhere(
             &repository.top_level,

@@ -343,10 +343,7 @@ impl Scene {
                 .position(|argument| *argument == "--end-of-options");
             let is_text =
                 |argument: &&str| text.len() > 1 && argument.contains(text) && !text.starts_with("--end");
-            if arguments[..end.unwrap_or(arguments.len())]
-                .iter()
-                .any(|argument| is_text(&argument))
-            {
+            if arguments[..end.unwrap_or(arguments.len())].iter().any(is_text) {
                 wrong.push(format!("git {arguments:?} saw it as something else"));
             }
         }

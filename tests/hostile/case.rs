@@ -43,7 +43,6 @@ impl Findings {
         self.tried += 1;
         for wrong in wrong {
             let breach = format!("{} ({}): {wrong}", case.id, case.what);
-            eprintln!("{breach}");
             self.breaches.push(breach);
         }
     }

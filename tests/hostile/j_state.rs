@@ -47,10 +47,10 @@ const TABLE: &[(&str, Plant)] = &[
     ("a change is a link to a secret", |s| s.link("change.json")),
     ("a record is a link to a secret", |s| s.link("spec.json")),
     ("a patch is a link to a secret", |s| {
-        replace(&s.job(&s.waiting).join("result.patch"), &s.secret())
+        replace(&s.job(&s.waiting).join("result.patch"), &s.secret());
     }),
     ("a note of a worktree is a link to a secret", |s| {
-        replace(&s.job(&s.waiting).join("worktree.json"), &s.secret())
+        replace(&s.job(&s.waiting).join("worktree.json"), &s.secret());
     }),
     ("a job is a link to a folder outside", |s| {
         let (job, moved) = (s.job(&s.answered), s.outside.join("job"));
@@ -82,18 +82,18 @@ const TABLE: &[(&str, Plant)] = &[
         s.write("spec.json", text);
     }),
     ("a record says that its workspace is /etc", |s| {
-        s.edit(&s.waiting, "spec.json", |v| v["workspace"] = json!("/etc"))
+        s.edit(&s.waiting, "spec.json", |v| v["workspace"] = json!("/etc"));
     }),
     ("a record says that its files are the user's home", |s| {
         let home = json!(s.world.home.home());
         s.edit(&s.waiting, "spec.json", |v| {
-            v["expects"]["delegation"]["baseline"]["top_level"] = home
+            v["expects"]["delegation"]["baseline"]["top_level"] = home;
         });
     }),
     ("a record is of another repository", |s| {
         let other = json!(s.outside.join("other/.git"));
         s.edit(&s.waiting, "spec.json", |v| {
-            v["expects"]["delegation"]["baseline"]["common_directory"] = other
+            v["expects"]["delegation"]["baseline"]["common_directory"] = other;
         });
     }),
     ("ids in a result are options and ways out", |s| {
@@ -103,16 +103,16 @@ const TABLE: &[(&str, Plant)] = &[
         });
     }),
     ("a record is of a version that is not there yet", |s| {
-        s.edit(&s.answered, "spec.json", |v| v["version"] = json!(999))
+        s.edit(&s.answered, "spec.json", |v| v["version"] = json!(999));
     }),
     ("a result goes on", |s| {
-        s.edit(&s.answered, "result.json", |v| v["state"] = json!("running"))
+        s.edit(&s.answered, "result.json", |v| v["state"] = json!("running"));
     }),
     ("a result has ten thousand levels", |s| {
-        s.write("result.json", "[".repeat(10_000))
+        s.write("result.json", "[".repeat(10_000));
     }),
     ("a result has a hundred gigabytes", |s| {
-        huge(&s.job(&s.answered).join("result.json"))
+        huge(&s.job(&s.answered).join("result.json"));
     }),
     ("logs have a hundred gigabytes", |s| {
         for name in [
@@ -295,13 +295,13 @@ const TABLE: &[(&str, Plant)] = &[
         }
     }),
     ("what a landing left is huge", |s| {
-        huge(&s.landing_folder().join("left.json"))
+        huge(&s.landing_folder().join("left.json"));
     }),
     ("a journal has ten thousand levels", |s| {
         fs::write(s.landing_folder().join("journal.json"), "[".repeat(10_000)).unwrap();
     }),
     ("a journal is a FIFO", |s| {
-        fifo(&s.landing_folder().join("journal.json"))
+        fifo(&s.landing_folder().join("journal.json"));
     }),
     ("the name of a repository is terminal codes, then a FIFO", |s| {
         fs::write(s.repository().join("origin"), "/x\u{1b}[2J\u{202e}y").unwrap();
@@ -312,11 +312,11 @@ const TABLE: &[(&str, Plant)] = &[
     ("the vault names programs", |s| {
         let config = s.repository().join("git/config");
         let program = s.markers.program("vault");
-        let mut text = fs::read_to_string(&config).unwrap();
-        text.push_str(&format!(
-            "[core]\n\tfsmonitor = {program}\n\thooksPath = {0}\n[diff]\n\texternal = {program}\n[filter \"x\"]\n\tclean = {program}\n",
+        let text = fs::read_to_string(&config).unwrap();
+        let text = format!(
+            "{text}[core]\n\tfsmonitor = {program}\n\thooksPath = {0}\n[diff]\n\texternal = {program}\n[filter \"x\"]\n\tclean = {program}\n",
             s.markers_hooks().display()
-        ));
+        );
         fs::write(config, text).unwrap();
         let hooks = s.repository().join("git/hooks");
         fs::create_dir_all(&hooks).unwrap();
@@ -349,10 +349,10 @@ const TABLE: &[(&str, Plant)] = &[
         replace(&cache.join("00000000000000000000000000000000.json"), &s.secret());
     }),
     ("the key of the tokens is a link to a file of the user's", |s| {
-        replace(&s.state().join("apply-key"), &s.secret())
+        replace(&s.state().join("apply-key"), &s.secret());
     }),
     ("the key of the tokens is a FIFO", |s| {
-        fifo(&s.state().join("apply-key"))
+        fifo(&s.state().join("apply-key"));
     }),
     ("the folder of jobs holds a hundred strange names", |s| {
         let jobs = s.state().join("jobs");

@@ -62,15 +62,27 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
             ),
         );
     }),
+    ("packed refs are a terabyte of holes", |p| {
+        holes(&p.dot_git().join("packed-refs"));
+    }),
+    ("HEAD is a terabyte of holes", |p| {
+        holes(&p.dot_git().join("HEAD"));
+    }),
+    ("ignored names are a terabyte of holes", |p| {
+        holes(&p.top.join(".gitignore"));
+    }),
+    ("the index is a terabyte of holes", |p| {
+        holes(&p.dot_git().join("index"));
+    }),
     ("the configuration is no configuration", |p| {
-        p.write(".git/config", "[core\n\tx = \"\n")
+        p.write(".git/config", "[core\n\tx = \"\n");
     }),
     ("an unknown format of repositories", |p| {
         p.config("core.repositoryFormatVersion", "1");
         p.config("extensions.unheardOf", "true");
     }),
     ("the configuration is a FIFO", |p| {
-        fifo(&p.dot_git().join("config"))
+        fifo(&p.dot_git().join("config"));
     }),
     ("an included configuration is a FIFO", |p| {
         fifo(&p.beside.join("pipe"));
@@ -78,15 +90,15 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
     }),
     ("HEAD is a FIFO", |p| fifo(&p.dot_git().join("HEAD"))),
     ("the branch is a FIFO", |p| {
-        fifo(&p.dot_git().join("refs/heads/topic"))
+        fifo(&p.dot_git().join("refs/heads/topic"));
     }),
     ("packed refs are a FIFO", |p| {
-        fifo(&p.dot_git().join("packed-refs"))
+        fifo(&p.dot_git().join("packed-refs"));
     }),
     ("the index is a FIFO", |p| fifo(&p.dot_git().join("index"))),
     ("commondir is a FIFO", |p| fifo(&p.dot_git().join("commondir"))),
     ("alternates are a FIFO", |p| {
-        fifo(&p.dot_git().join("objects/info/alternates"))
+        fifo(&p.dot_git().join("objects/info/alternates"));
     }),
     ("an object is a FIFO", |p| {
         let blob = p.git(&["rev-parse", "HEAD:a.d"]);
@@ -97,11 +109,11 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         fifo(&p.dot_git());
     }),
     (".gitattributes is a FIFO", |p| {
-        fifo(&p.top.join(".gitattributes"))
+        fifo(&p.top.join(".gitattributes"));
     }),
     (".gitignore is a FIFO", |p| fifo(&p.top.join(".gitignore"))),
     (".gitignore of a folder below is a FIFO", |p| {
-        fifo(&p.top.join("sub/.gitignore"))
+        fifo(&p.top.join("sub/.gitignore"));
     }),
     (".gitmodules is a FIFO", |p| fifo(&p.top.join(".gitmodules"))),
     ("a tracked file is a FIFO", |p| fifo(&p.top.join("f"))),
@@ -117,7 +129,7 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("core.attributesFile", "/dev/urandom");
     }),
     ("the configuration includes a device without an end", |p| {
-        p.config("include.path", "/dev/zero")
+        p.config("include.path", "/dev/zero");
     }),
     (".git is a link to itself", |p| {
         fs::remove_dir_all(p.dot_git()).unwrap();
@@ -145,6 +157,11 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.write(".git/reftable/tables.list", "../../../x\n");
     }),
 ];
+
+/// A file of a terabyte that takes no room.
+fn holes(path: &std::path::Path) {
+    fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+}
 
 /// Writes an index with names that git itself refuses to add.
 fn hostile_index(p: &Place<'_>) {

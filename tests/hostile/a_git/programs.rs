@@ -1,5 +1,6 @@
 //! Everything by which a repository names a program. One that breaks what the others need says `alone` first.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use super::{Place, Poison, write};
@@ -9,7 +10,7 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("core.fsmonitor", &p.markers.program("fsmonitor"));
     }),
     ("hooks of all names in .git/hooks", |p| {
-        hooks(p, &p.dot_git().join("hooks"))
+        hooks(p, &p.dot_git().join("hooks"));
     }),
     ("core.hooksPath leads to hooks of all names", |p| {
         hooks(p, &p.beside.join("hooks"));
@@ -41,7 +42,7 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("remote.origin.url", "ssh://example.invalid/x");
     }),
     ("core.askPass", |p| {
-        p.config("core.askPass", &p.markers.program("askpass"))
+        p.config("core.askPass", &p.markers.program("askpass"));
     }),
     ("credential helpers", |p| {
         p.config(
@@ -63,7 +64,7 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("tag.gpgSign", "true");
     }),
     ("diff.external", |p| {
-        p.config("diff.external", &p.markers.program("external"))
+        p.config("diff.external", &p.markers.program("external"));
     }),
     ("a diff driver with a command", |p| {
         p.write(".gitattributes", "*.d diff=d\n");
@@ -95,10 +96,10 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("filter.p.required", "true");
     }),
     ("a filter whose name holds an equals sign", |p| {
-        filter(p, "a=b", "clean")
+        filter(p, "a=b", "clean");
     }),
     ("a filter whose name is that of large files", |p| {
-        filter(p, "lfs", "process")
+        filter(p, "lfs", "process");
     }),
     ("alone: a filter that is required and has no program", |p| {
         p.write(".git/info/attributes", "* filter=none\n");
@@ -313,9 +314,10 @@ fn filter(p: &Place<'_>, name: &str, kind: &str) {
     let told: String = name.chars().filter(char::is_ascii_alphabetic).collect();
     let path = p.dot_git().join("info/attributes");
     let mut lines = fs::read_to_string(&path).unwrap_or_default();
-    lines.push_str(&format!(
+    let _ = write!(
+        lines,
         "*.d filter={name}\n*.ab filter={name}\n*.p filter={name}\n"
-    ));
+    );
     write(&path, lines.as_bytes());
     p.config(
         &format!("filter.{name}.{kind}"),

@@ -14,7 +14,7 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("core.worktree", p.private.to_str().unwrap());
     }),
     ("core.worktree is a folder above", |p| {
-        p.config("core.worktree", "../..")
+        p.config("core.worktree", "../..");
     }),
     (".git is a link to another repository's", |p| {
         without_git(p);
@@ -160,7 +160,7 @@ pub(crate) const TABLE: &[(&str, Poison)] = &[
         p.config("core.attributesFile", p.secret.to_str().unwrap());
     }),
     ("include.path is a secret", |p| {
-        p.config("include.path", p.secret.to_str().unwrap())
+        p.config("include.path", p.secret.to_str().unwrap());
     }),
     ("tracked and untracked links to a secret", |p| {
         symlink(&p.secret, p.top.join("tracked")).unwrap();
