@@ -34,6 +34,7 @@ use crate::cli::work::{OnSignal, Work, work_of};
 use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::visible::make_visible;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::sys::{clock, files};
@@ -398,9 +399,10 @@ fn whole_answer(envelope: &Envelope) -> Option<Envelope> {
         .then(|| files::read_bounded(Path::new(file), ANSWER_BYTES).ok())
         .flatten()?;
     let mut whole = success.clone();
-    whole
-        .body
-        .insert("answer".to_owned(), String::from_utf8_lossy(&bytes).into());
+    whole.body.insert(
+        "answer".to_owned(),
+        make_visible(&String::from_utf8_lossy(&bytes)).into(),
+    );
     whole.body.shift_remove("truncated");
     Some(Envelope::Success(whole))
 }

@@ -1,6 +1,7 @@
 //! A parsed patch: files, hunks, lines. Bytes are kept as they are; what is shown is decided when it is rendered.
 
 use crate::diff::bytes::Bytes;
+use crate::domain::fingerprint::sha256_hex_of;
 
 /// A whole change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +103,15 @@ impl FilePatch {
                 .sum(),
             _ => 0,
         }
+    }
+
+    /// Returns the SHA-256 of its lines, each with a line feed: of what [`Self::shown_bytes`] counts.
+    pub fn shown_sha256(&self) -> String {
+        let Content::Text(hunks) = &self.content else {
+            return String::new();
+        };
+        let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
+        sha256_hex_of(lines.flat_map(|line| [&line.text[..], b"\n"]))
     }
 }
 

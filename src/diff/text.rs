@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::visible::is_invisible;
+
 /// Returns a path as it is shown everywhere: in a prompt, a finding, a list of omissions.
 pub fn shown_path(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
@@ -32,40 +34,11 @@ fn push_visible(out: &mut String, text: &str) {
         return;
     }
     for character in text.chars() {
-        if is_invisible(character) {
+        if character != '\t' && is_invisible(character) {
             let _ = write!(out, "<U+{:04X}>", u32::from(character));
         } else {
             out.push(character);
         }
-    }
-}
-
-/// Tells whether a character shows nothing, or changes how its neighbours are shown.
-fn is_invisible(character: char) -> bool {
-    match character {
-        '\t' => false,
-        _ if character.is_control() => true,
-        // Soft hyphen, Arabic letter mark, zero-width and directional marks, line and paragraph separators, directional
-        // embeddings and isolates, invisible operators, byte order mark, interlinear annotations, fillers,
-        // and the tags and variation selectors that can carry a whole hidden text.
-        '\u{00ad}'
-        | '\u{034f}'
-        | '\u{061c}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{17b4}'
-        | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0e}'
-        | '\u{feff}'
-        | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}' => true,
-        _ => false,
     }
 }
 

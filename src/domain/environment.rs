@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// Variables that every child may see.
-const COMMON: [&str; 12] = [
+const COMMON: [&str; 31] = [
     "PATH",
     "HOME",
     "USER",
@@ -21,9 +21,27 @@ const COMMON: [&str; 12] = [
     "XDG_CONFIG_HOME",
     "XDG_STATE_HOME",
     "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_DIRS",
+    "XDG_DATA_DIRS",
+    // By name, not by their beginning: whatever begins with `LC_` passes through SSH, so people put other things there.
+    "LC_ALL",
+    "LC_ADDRESS",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "LC_IDENTIFICATION",
+    "LC_MEASUREMENT",
+    "LC_MESSAGES",
+    "LC_MONETARY",
+    "LC_NAME",
+    "LC_NUMERIC",
+    "LC_PAPER",
+    "LC_RESPONSE",
+    "LC_TELEPHONE",
+    "LC_TIME",
+    "LANGUAGE",
 ];
-/// Beginnings of further names that every child may see.
-const COMMON_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
 /// Proxies and certificate stores: without them a peer behind a company proxy reaches nothing.
 const NETWORK: [&str; 14] = [
     "HTTP_PROXY",
@@ -123,7 +141,7 @@ impl Environment {
 }
 
 fn is_common(name: &str) -> bool {
-    COMMON.contains(&name) || COMMON_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    COMMON.contains(&name)
 }
 
 #[cfg(test)]
@@ -136,6 +154,8 @@ mod tests {
             "PATH",
             "HOME",
             "LC_ALL",
+            "LC_SECRET",
+            "XDG_TOKEN",
             "ANTHROPIC_API_KEY",
             "CODEX_API_KEY",
             "AWS_SECRET_ACCESS_KEY",

@@ -54,6 +54,11 @@ pub const CHECK_TIMEOUT: Duration = Duration::from_secs(300);
 pub const CHECK_TAIL_BYTES: usize = 4 * 1024;
 /// Bytes of a patch that is kept as a file; a larger change is kept as objects only.
 pub const PATCH_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of one file that a snapshot or a result takes. Hashing and packing more takes minutes, no forge takes half as much, and a file of holes costs its
+/// maker nothing; a larger one is told as left out.
+pub const FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes of all files together that a snapshot or a result reads anew; those beyond it are told as left out.
+pub const FILES_BYTES: u64 = 1024 * 1024 * 1024;
 /// Idle worktrees kept for each repository.
 pub const IDLE_TREES: usize = 2;
 /// Longest wait of one call for its job.
@@ -70,7 +75,7 @@ pub const CONCURRENCY_MAX: usize = 10;
 pub const QUEUE_MAX: usize = 100;
 
 /// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB. The longest answer that is kept
-/// fits with its escapes, and a worker that has such a line, what it says and the next one stays below 64 MB.
+/// fits with its escapes, and two such lines in the worker's memory with what is made of them.
 pub const PEER_LINE_BYTES: usize = 12 * 1024 * 1024;
 /// Bytes of a peer's whole event stream before the run is ended.
 pub const PEER_OUTPUT_BYTES: u64 = 512 * 1024 * 1024;

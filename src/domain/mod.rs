@@ -24,4 +24,5 @@ pub mod shell;
 pub mod tier;
 pub mod time;
 pub mod verdict;
+pub mod visible;
 pub mod wake;

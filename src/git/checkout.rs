@@ -9,6 +9,7 @@ use crate::domain::fingerprint::sha256_hex;
 use crate::git::clearing::{Survey, Wanted, clear, make_readable, remove_tree, survey};
 use crate::git::command::CHECKOUT;
 use crate::git::private::{copy_index, first_oid};
+use crate::git::room::Room;
 use crate::git::working_tree::{Found, look};
 use crate::git::{GitError, Oid, Vault};
 use std::collections::HashSet;
@@ -30,7 +31,8 @@ pub struct Collected {
     /// Its tree, raw bytes, without ignored files.
     pub tree: Oid,
     /// What is no part of it: repositories inside it, what is in the folder of a submodule, what is neither a file nor a
-    /// link, names that git takes for its own, and paths longer than the system takes. Sorted; paths relative to its top.
+    /// link, names that git takes for its own, files too large to be read, and paths longer than the system takes. Sorted;
+    /// paths relative to its top.
     pub left_out: Vec<Vec<u8>>,
 }
 
@@ -210,14 +212,13 @@ impl Vault {
         }
         let mut edits = Edits::read(self, place, &index, without)?;
         edits.put_aside(&survey);
-        let refused = if edits.put(self, place, &index, base)? == Put::InPart {
+        let mut refused = edits.put_large_aside(place);
+        if edits.put(self, place, &index, base)? == Put::InPart {
             // What still differs is what git did not take.
             let mut again = Edits::read(self, place, &index, without)?;
             again.put_aside(&survey);
-            again.written
-        } else {
-            Vec::new()
-        };
+            refused = again.written;
+        }
         let written = self.command_in(place, &index, "write-tree").run(&CHECKOUT)?;
         self.expect("write-tree", &written)?;
         Ok(Collected {
@@ -379,6 +380,12 @@ impl Edits {
         let specials: HashSet<&[u8]> = survey.specials.iter().map(Vec::as_slice).collect();
         let is_special = |path: &mut Vec<u8>| specials.contains(path.as_slice());
         self.deleted.extend(self.written.extract_if(.., is_special));
+    }
+
+    /// Passes over files that are too large to be read; returns them. A tracked one stays as it was.
+    fn put_large_aside(&mut self, place: &Path) -> Vec<Vec<u8>> {
+        let mut room = Room::below(place);
+        self.written.extract_if(.., |path| !room.take(path)).collect()
     }
 
     /// Brings them into the index.

@@ -51,6 +51,14 @@ const MESSAGE_CHARS: usize = 300;
 /// Time for the pipes to close after the process group was killed. A process that left the group may hold them.
 const REAP: Duration = Duration::from_secs(2);
 
+/// Time between two looks at whether git waits for a FIFO. Most runs are over before the first.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Bytes of memory that one git may take for itself: several times what the largest repositories need. Packs that it maps do
+/// not count. A repository can hold a `.gitignore` of a terabyte of holes, which git reads into memory whole.
+#[cfg(target_os = "linux")]
+const MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
 /// How git ended by itself, with what it wrote.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -167,7 +175,7 @@ impl<'a> Command<'a> {
             // A git that ends early closes the pipe; how it ended is told by its exit code.
             std::thread::spawn(move || drop(pipe.write_all(&bytes)));
         }
-        let outcome = collect(&events, end);
+        let outcome = collect(&events, end, || waits_for_a_fifo(child.id()));
         let outcome = outcome.and_then(|pipes| wait(&mut child, end).map(|status| (pipes, status)));
         match outcome {
             Ok(((stdout, stderr), status)) => Ok(Output {
@@ -186,6 +194,7 @@ impl<'a> Command<'a> {
                         command: name,
                         limit: bounds.stdout_bytes,
                     },
+                    Stop::Fifo => GitError::Fifo { command: name },
                     Stop::Wait(source) => GitError::Spawn {
                         command: name,
                         source,
@@ -213,16 +222,38 @@ impl<'a> Command<'a> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        command.spawn().map_err(|source| GitError::Spawn {
+        let child = command.spawn().map_err(|source| GitError::Spawn {
             command: self.name,
             source,
-        })
+        })?;
+        bound_memory(&child);
+        Ok(child)
     }
+}
+
+/// Bounds the memory of a process that has just begun. Where that cannot be done git runs as it would for its user.
+fn bound_memory(child: &Child) {
+    #[cfg(target_os = "linux")]
+    if let Some(process) = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
+        let bound = rustix::process::Rlimit {
+            current: Some(MEMORY_BYTES),
+            maximum: Some(MEMORY_BYTES),
+        };
+        // It may be over already.
+        let _ = rustix::process::prlimit(Some(process), rustix::process::Resource::Data, bound);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = child;
 }
 
 /// Why a run was stopped by us.
 enum Stop {
     Deadline,
+    /// It opened a FIFO that nobody writes.
+    Fifo,
     TooLong,
     Wait(std::io::Error),
 }
@@ -267,21 +298,40 @@ fn read_pipe(
     });
 }
 
-fn collect(events: &Receiver<Event>, end: Instant) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+fn collect(
+    events: &Receiver<Event>,
+    end: Instant,
+    is_stuck: impl Fn() -> bool,
+) -> Result<(Vec<u8>, Vec<u8>), Stop> {
     let mut stdout = None;
     let mut stderr = None;
     loop {
-        match events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        let left = end.saturating_duration_since(Instant::now());
+        match events.recv_timeout(left.min(LOOK)) {
             Ok(Event::Stdout(Pipe::TooLong) | Event::Stderr(Pipe::TooLong)) => return Err(Stop::TooLong),
             Ok(Event::Stdout(Pipe::Whole(bytes))) => stdout = Some(bytes),
             Ok(Event::Stderr(Pipe::Whole(bytes))) => stderr = Some(bytes),
-            Err(RecvTimeoutError::Timeout) => return Err(Stop::Deadline),
+            Err(RecvTimeoutError::Timeout) if left <= LOOK => return Err(Stop::Deadline),
+            Err(RecvTimeoutError::Timeout) if is_stuck() => return Err(Stop::Fifo),
+            Err(RecvTimeoutError::Timeout) => {}
             // Both threads are done.
             Err(RecvTimeoutError::Disconnected) => {
                 return Ok((stdout.unwrap_or_default(), stderr.unwrap_or_default()));
             }
         }
     }
+}
+
+/// Tells whether a thread of a process waits for the other end of a FIFO that it opens. A repository can hold one in the
+/// place of any file that git reads (`HEAD`, `.gitignore`, an included configuration), and git opens nothing else of the
+/// kind. Where the system does not tell, the deadline is what is left.
+fn waits_for_a_fifo(process: u32) -> bool {
+    // What the kernel calls the place where it waits; seen with Linux 6.18.
+    const WAITING: &str = "wait_for_partner";
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        std::fs::read_to_string(thread.path().join("wchan")).is_ok_and(|place| place == WAITING)
+    })
 }
 
 /// Waits for a process whose pipes are closed; that is a matter of microseconds unless it closed them itself.

@@ -72,6 +72,12 @@ pub enum GitError {
         /// Its time.
         after: Duration,
     },
+    /// It waited for a FIFO that lies where a file of the repository is expected, and was ended.
+    #[error("`git {command}` waits for a FIFO of the repository, which nobody writes")]
+    Fifo {
+        /// The git command.
+        command: &'static str,
+    },
     /// It wrote more than is read, and was ended.
     #[error("`git {command}` wrote more than {limit} bytes")]
     OutputTooLarge {
@@ -122,6 +128,14 @@ pub enum GitError {
     NoWorkingTree {
         /// The directory.
         directory: PathBuf,
+    },
+    /// A part of the repository leads to another one, and nothing in that one says that they belong together.
+    #[error("the repository at `{}` leads to another one: {what} is not its own", directory.display())]
+    LeadsElsewhere {
+        /// The directory.
+        directory: PathBuf,
+        /// What does.
+        what: &'static str,
     },
     /// A revision names no commit here. The revision is not repeated.
     #[error("the {} names no commit of this repository", role.as_str())]

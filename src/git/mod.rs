@@ -19,6 +19,9 @@ pub use error::{GitError, RevisionRole};
 mod locate;
 pub use locate::{Git, MINIMUM_VERSION};
 
+mod belonging;
+pub use belonging::common_directory;
+
 mod repository;
 pub use repository::{Head, ObjectFormat, Oid, Repository};
 
@@ -52,6 +55,8 @@ mod listed;
 mod converted;
 
 mod raw_index;
+
+mod room;
 
 mod working_tree;
 

@@ -1,9 +1,9 @@
 //! A repository, as seen from one directory of its working tree.
 
 use crate::domain::scope::Revision;
+use crate::git::belonging::{leads_elsewhere, linked_git_directory, read_file, too_large};
 use crate::git::command::{Command, Output, QUERY, failure, path_line};
 use crate::git::{Environment, Git, GitError, RevisionRole};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// An object id in lower-case hexadecimal, 40 or 64 digits.
@@ -67,6 +67,11 @@ impl Git {
         let directory = directory
             .canonicalize()
             .map_err(GitError::file("read", directory))?;
+        if let Some(path) = too_large(&directory) {
+            return Err(GitError::file("read", path)(
+                std::io::ErrorKind::FileTooLarge.into(),
+            ));
+        }
         let environment = own_environment(self.environment());
         let rev_parse = |facts: &[&str]| {
             Command::new(self.program(), "rev-parse", &directory, &environment)
@@ -117,6 +122,15 @@ impl Git {
                 directory: repository.directory,
             });
         }
+        let elsewhere = leads_elsewhere(
+            &repository.top_level,
+            &repository.git_directory,
+            &repository.common_directory,
+            || repository.says_where_its_files_are(),
+        );
+        if let Some(what) = elsewhere {
+            return Err(GitError::LeadsElsewhere { directory, what });
+        }
         repository.head = repository.read_head()?;
         Ok(repository)
     }
@@ -150,21 +164,6 @@ fn refusal(directory: PathBuf, output: &Output) -> GitError {
     } else {
         failure("rev-parse", output)
     }
-}
-
-/// Bytes of a `.git` file, which holds one path.
-const GIT_FILE_BYTES: u64 = 8192;
-
-/// Follows a working tree's `.git`, a folder or a file that names one.
-fn linked_git_directory(top_level: &Path) -> Option<PathBuf> {
-    let entry = top_level.join(".git");
-    if entry.metadata().ok()?.is_dir() {
-        return entry.canonicalize().ok();
-    }
-    let found = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-    let bytes = fs::read(&entry).ok().filter(|_| found.len() <= GIT_FILE_BYTES)?;
-    let line = bytes.strip_prefix(b"gitdir: ")?;
-    top_level.join(path_line(line)).canonicalize().ok()
 }
 
 impl Repository {
@@ -223,6 +222,12 @@ impl Repository {
         Command::new(self.git.program(), name, &self.top_level, &self.own_environment)
     }
 
+    /// Tells whether the git directory's configuration names a working tree; git has found that one then.
+    fn says_where_its_files_are(&self) -> bool {
+        let asked = self.own("config").args(["--local", "--get", "core.worktree"]);
+        asked.run(&QUERY).is_ok_and(|output| output.is_success())
+    }
+
     fn read_head(&self) -> Result<Head, GitError> {
         let output = self
             .own("rev-parse")
@@ -247,7 +252,7 @@ impl Repository {
         if named.is_success() {
             return Err(GitError::MissingObjects { partial_clone: false });
         }
-        let file = fs::read(self.git_directory.join("HEAD")).unwrap_or_default();
+        let file = read_file(&self.git_directory.join("HEAD")).unwrap_or_default();
         let branch = file
             .strip_prefix(b"ref: refs/heads/")
             .map(|name| String::from_utf8_lossy(name).trim_end().to_owned())

@@ -8,6 +8,7 @@ use crate::git::listed::Listed;
 use crate::git::private::Private;
 use crate::git::raw_diff::GITLINK;
 use crate::git::raw_index::RawIndex;
+use crate::git::room::Room;
 use crate::git::untracked::names;
 use crate::git::working_tree::{Found, Others, WorkingTree, look};
 use crate::git::{GitError, Head, Oid, Repository, Vault};
@@ -51,7 +52,8 @@ pub struct Snapshot {
     /// Files in the tree, symlinks included.
     pub files: u64,
     /// What lies in the working tree and is no part of the snapshot, sorted: submodules and repositories inside this one,
-    /// tracked paths that are neither file nor link now, folders that cannot be read, names that git refuses.
+    /// tracked paths that are neither file nor link now, folders that cannot be read, names that git refuses, and what is
+    /// too large, which stays as it was staged.
     pub left_out: Vec<Vec<u8>>,
 }
 
@@ -263,8 +265,13 @@ fn plan<'a>(private: &Private, found: &'a WorkingTree) -> Result<Work<'a>, GitEr
         .collect();
     let mut tracked = changed;
     tracked.extend(unvouched.iter().map(|entry| entry.path.as_slice()));
+    let mut room = Room::below(top);
     for &path in &tracked {
         match look(top, path)? {
+            // It stays as it was staged.
+            Found::File if !room.take(path) => {
+                work.left_out.insert(path.to_vec());
+            }
             Found::File | Found::Link => work.taken.push(path),
             Found::Folder | Found::Nothing => work.removed.push(path),
             Found::Special => {
@@ -282,6 +289,9 @@ fn plan<'a>(private: &Private, found: &'a WorkingTree) -> Result<Work<'a>, GitEr
     work.left_out.extend(nested.map(|record| record.path.clone()));
     for path in &found.untracked {
         match look(top, path)? {
+            Found::File if !room.take(path) => {
+                work.left_out.insert(path.clone());
+            }
             Found::File | Found::Link => work.taken.push(path),
             Found::Folder | Found::Nothing => {}
             Found::Special => {

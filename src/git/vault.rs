@@ -122,6 +122,12 @@ impl Vault {
             ("GIT_DIR", directory.clone().into()),
             ("GIT_CONFIG_NOSYSTEM", "1".into()),
             ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
+            // Our own configuration says so too. Here it holds whatever somebody wrote into that.
+            ("GIT_CONFIG_COUNT", "2".into()),
+            ("GIT_CONFIG_KEY_0", "core.hooksPath".into()),
+            ("GIT_CONFIG_VALUE_0", "/dev/null".into()),
+            ("GIT_CONFIG_KEY_1", "core.fsmonitor".into()),
+            ("GIT_CONFIG_VALUE_1", "false".into()),
         ]);
         Self {
             git: git.clone(),

@@ -10,7 +10,8 @@ use rmcp::model::{ProgressToken, RequestId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
-use crate::mcp::bounds::PROGRESS_CHARS;
+use crate::domain::visible::make_visible;
+use crate::mcp::bounds::{ID_BYTES, PROGRESS_CHARS};
 use crate::mcp::writer::Outgoing;
 use crate::service::call::{CancelReason, CancelSignal, ProgressSink};
 
@@ -55,14 +56,17 @@ impl OpenCall {
 
     /// Makes the sink for the progress of this call.
     pub(super) fn progress(self: &Arc<Self>, token: &ProgressToken) -> Option<ProgressSink> {
-        let token = serde_json::to_string(token).ok()?;
+        // It is repeated with every line. Known hosts use numbers or short texts.
+        let token = serde_json::to_string(token)
+            .ok()
+            .filter(|token| token.len() <= ID_BYTES)?;
         let call = self.clone();
         Some(ProgressSink::new(move |text| call.tell(&token, text)))
     }
 
     /// Writes one progress line, past rmcp: in order with the answer, and lost rather than late.
     fn tell(&self, token: &str, text: &str) {
-        let line: String = text
+        let line: String = make_visible(text)
             .chars()
             .take(PROGRESS_CHARS)
             .map(|c| if c.is_control() { ' ' } else { c })

@@ -172,6 +172,18 @@ impl Event {
 }
 
 impl Event {
+    /// Tells whether a lost job is salvaged from it.
+    pub fn is_vital(&self) -> bool {
+        matches!(
+            self,
+            Self::Message { .. }
+                | Self::TurnFailed { .. }
+                | Self::TurnCompleted { .. }
+                | Self::Tokens { .. }
+                | Self::ThreadStarted { .. }
+        )
+    }
+
     /// Keeps the end of a command's output, which says how it went. To be called on masked texts only: a cut may
     /// leave half a secret, which no rule recognises.
     pub fn keep_end_of_output(&mut self) {

@@ -76,9 +76,9 @@ impl Transcript {
                 } else {
                     0
                 };
-                // The earlier one goes before the new one comes, and no more is copied than is kept.
+                // The earlier one is let go first: each may have megabytes.
                 self.last_message = None;
-                self.last_message = Some(cut(text, limits::ANSWER_BYTES).to_owned());
+                self.last_message = Some(head(text, limits::ANSWER_BYTES).to_owned());
             }
             Event::CommandStarted { .. }
             | Event::Thinking { .. }
@@ -146,11 +146,11 @@ fn remember(list: &mut Vec<String>, room: usize, text: &str) {
 
 /// Cuts a text at a character border so that it has at most `bytes`.
 pub fn truncate(text: &mut String, bytes: usize) {
-    text.truncate(cut(text, bytes).len());
+    text.truncate(head(text, bytes).len());
 }
 
-/// Returns the beginning of a text that is no longer than this, between two characters.
-fn cut(text: &str, bytes: usize) -> &str {
+/// Returns the beginning of a text, at most so many bytes of it.
+pub fn head(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

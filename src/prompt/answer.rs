@@ -15,6 +15,9 @@ use crate::prompt::code::extract_code;
 
 /// Entries kept of one list of an answer.
 const ITEMS: usize = 200;
+/// Values of an answer in JSON that are read. Each of them needs up to a hundred bytes, however short it is in the text:
+/// four million empty lists, which fit an answer, would need a hundred times the memory of all else.
+const VALUES: usize = 100_000;
 
 /// Why an answer cannot be used. It names places and types, never the peer's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +31,9 @@ pub enum AnswerError {
         /// Its length.
         bytes: usize,
     },
+    /// More values than are read, however short they are.
+    #[error("it has more than {VALUES} values")]
+    TooMany,
     /// Not JSON.
     #[error("it is not one JSON object (line {line}, column {column})")]
     NotJson {
@@ -274,6 +280,9 @@ fn parse_integer(value: &Value) -> Option<i64> {
 
 pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, AnswerError> {
     check_size(text)?;
+    if values(text) > VALUES {
+        return Err(AnswerError::TooMany);
+    }
     let value: Value = serde_json::from_str(unfenced(text)).map_err(|error| AnswerError::NotJson {
         line: error.line(),
         column: error.column(),
@@ -282,6 +291,21 @@ pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, AnswerError
         Value::Object(object) => Ok(object),
         _ => Err(AnswerError::NotJson { line: 1, column: 1 }),
     }
+}
+
+/// Counts the values of a text of JSON, nearly: what opens a list or an object and what divides their items.
+fn values(text: &str) -> usize {
+    let (mut count, mut quoted, mut escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' if !quoted => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn check_size(text: &str) -> Result<(), AnswerError> {

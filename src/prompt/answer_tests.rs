@@ -134,6 +134,10 @@ fn an_error_names_the_place() {
     );
     let large = " ".repeat(limits::ANSWER_BYTES + 1);
     assert!(matches!(parse_review(&large), Err(AnswerError::TooLarge { .. })));
+    let many = format!("{{\"findings\":[{}[]]}}", "[],".repeat(1_000_000));
+    assert_eq!(parse_review(&many), Err(AnswerError::TooMany));
+    let words = format!("{{\"summary\":\"{}\"}}", ",[{\\\"".repeat(300_000));
+    assert!(!matches!(parse_review(&words), Err(AnswerError::TooMany)));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::prompt::fence::{Fence, make_visible};
+use crate::domain::visible::make_visible;
+use crate::prompt::fence::Fence;
 use crate::redact::Redacted;
 
 /// What is sent to the peer. It holds our own words and redacted parts only.

@@ -6,7 +6,7 @@ use crate::redact::scan::Redactor;
 pub(in crate::redact) const PRIVATE_KEY_RULE: &str = "private-key";
 
 /// Whole names, in lower case.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 63] = [
     ".env",
     ".envrc",
     ".netrc",
@@ -45,10 +45,35 @@ const NAMES: [&str; 38] = [
     "id_ed25519_sk",
     "master.key",
     "credentials.csv",
+    ".pnpmrc",
+    ".yarnrc",
+    ".condarc",
+    ".curlrc",
+    ".wgetrc",
+    ".vault_pass",
+    ".vault_pass.txt",
+    ".vault-password",
+    ".tfrc",
+    "terraform.tfvars",
+    "terraform.tfvars.json",
+    ".databrickscfg",
+    ".snowsql.cnf",
+    ".passwd-s3fs",
+    "service-account.json",
+    "service_account.json",
+    "serviceaccount.json",
+    "client_secret.json",
+    "google-credentials.json",
+    "gcp-credentials.json",
+    "firebase-adminsdk.json",
+    "wp-config.php",
+    "shadow",
+    "secring.gpg",
+    "wallet.dat",
 ];
 
 /// Ends of names, in lower case. `.pub` and certificates (`.crt`, `.cer`) are public by purpose.
-const ENDS: [&str; 12] = [
+const ENDS: [&str; 20] = [
     ".pem",
     ".key",
     ".p12",
@@ -61,10 +86,18 @@ const ENDS: [&str; 12] = [
     ".ovpn",
     ".tfstate",
     ".agekey",
+    ".bks",
+    ".pkcs12",
+    ".kdb",
+    ".psafe3",
+    ".gpg-key",
+    ".keytab",
+    ".auto.tfvars",
+    ".tfstate.backup",
 ];
 
 /// Folder and name, in lower case: the name alone says too little.
-const PLACED: [(&str, &str); 13] = [
+const PLACED: [(&str, &str); 25] = [
     (".aws", "credentials"),
     (".aws", "config"),
     (".docker", "config.json"),
@@ -78,7 +111,39 @@ const PLACED: [(&str, &str); 13] = [
     ("gh", "hosts.yml"),
     ("gcloud", "credentials.db"),
     (".azure", "accesstokens.json"),
+    (".azure", "msal_token_cache.json"),
+    (".azure", "serviceprincipalentries.json"),
+    ("gcloud", "access_tokens.db"),
+    ("gcloud", "legacy_credentials"),
+    (".m2", "settings.xml"),
+    (".m2", "settings-security.xml"),
+    (".gradle", "gradle.properties"),
+    (".nuget", "nuget.config"),
+    (".composer", "auth.json"),
+    ("composer", "auth.json"),
+    (".terraform.d", "credentials.tfrc.json"),
+    ("containers", "auth.json"),
 ];
+
+/// Parts of a path, in lower case, below which everything is a secret.
+const FOLDERS: [&str; 4] = [".gnupg", ".password-store", "legacy_credentials", ".ssh"];
+/// What a folder of secrets holds that everybody may see.
+const PUBLIC: [&str; 4] = ["config", "known_hosts", "authorized_keys", "readme.md"];
+
+/// What the beginning of a file says that is a secret as a whole: all texts of a row are in it. A file of another kind
+/// that shows such an example loses its place in a prompt, and is named there, which is the lesser harm.
+const CONTENTS: [&[&str]; 8] = [
+    &["PuTTY-User-Key-File-", "Private-Lines:"],
+    &["\"auths\"", "\"auth\":"],
+    &["kind: Config", "clusters:", "client-key-data:"],
+    &["kind: Config", "clusters:", "    token:"],
+    &["\"terraform_version\"", "\"lineage\"", "\"serial\""],
+    &["\"type\": \"service_account\"", "\"private_key\""],
+    &["\"type\": \"authorized_user\"", "\"refresh_token\""],
+    &["[pypi]", "password", "username"],
+];
+/// Bytes of a file that are its beginning.
+const BEGINNING: usize = 16 * 1024;
 
 /// Last parts of `.env.*` names that say the file is a pattern for one, not one.
 const ENV_PATTERNS: [&str; 6] = ["example", "sample", "template", "dist", "defaults", "schema"];
@@ -95,13 +160,45 @@ pub fn is_secret_path(path: &[u8]) -> bool {
             .iter()
             .any(|end| name.len() > end.len() && name.ends_with(end))
         || is_environment_file(name)
+        || is_key_named_json(name)
+        || (path
+            .split(['/', '\\'])
+            .rev()
+            .skip(1)
+            .any(|part| FOLDERS.contains(&part))
+            && name.rsplit('.').next() != Some("pub")
+            && !PUBLIC.contains(&name))
 }
 
-/// Tells whether a text holds a private key block.
+/// What the console of a cloud calls the key that it makes: `project-1a2b3c4d5e6f.json`, `client_secret_123.json`.
+fn is_key_named_json(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".json") else {
+        return false;
+    };
+    let console = stem.rsplit_once('-').is_some_and(|(project, key)| {
+        !project.is_empty() && key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    console || stem.starts_with("client_secret_") || stem.contains("firebase-adminsdk")
+}
+
+/// Tells whether a text is a file of credentials, whatever its name, or holds a private key block.
 pub fn is_secret_content(text: &str) -> bool {
-    Redactor::shared()
-        .mask_found(text)
-        .is_some_and(|masked| masked.rules.contains(PRIVATE_KEY_RULE))
+    begins_as_secret(text)
+        || Redactor::shared()
+            .mask_found(text)
+            .is_some_and(|masked| masked.rules.contains(PRIVATE_KEY_RULE))
+}
+
+/// Tells whether a file begins like one that is a secret as a whole.
+pub(in crate::redact) fn begins_as_secret(text: &str) -> bool {
+    let mut end = text.len().min(BEGINNING);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let beginning = &text[..end];
+    CONTENTS
+        .iter()
+        .any(|row| row.iter().all(|words| beginning.contains(words)))
 }
 
 /// `.env.local` and `production.env` are, `.env.example` is not.
@@ -154,6 +251,17 @@ mod tests {
             ".codex/auth.json",
             ".claude/.credentials.json",
             ".cargo/credentials.toml",
+            "home/.ssh/deploy",
+            ".ssh/id_work",
+            ".gnupg/private-keys-v1.d/0A1B.dat",
+            "infra/prod.auto.tfvars",
+            ".m2/settings.xml",
+            "my-project-0a1b2c3d4e5f.json",
+            "client_secret_123.apps.json",
+            "etc/shadow",
+            "krb5/http.keytab",
+            "app/service-account.json",
+            ".gradle/gradle.properties",
         ] {
             check(path, true);
         }
@@ -175,9 +283,36 @@ mod tests {
             "src/secrets.rs",
             "keystore.rs",
             "src/.env/readme.md",
+            ".ssh/config",
+            ".ssh/id_ed25519.pub",
+            "src/.ssh.rs",
+            "gradle.properties",
+            "settings.xml",
+            "component-abcdefghijkl.json",
+            "shadow.css",
+            "package-lock.json",
         ] {
             check(path, false);
         }
+    }
+
+    #[test]
+    fn secret_files_are_known_by_what_they_begin_with() {
+        let check = |text: &str, secret: bool| assert_eq!(is_secret_content(text), secret, "{text}");
+        check(
+            "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nAAAA\n",
+            true,
+        );
+        check("{\"auths\": {\"registry\": {\"auth\": \"dTpw\"}}}", true);
+        check("kind: Config\nclusters:\nusers:\n- user:\n    token: abc\n", true);
+        check(
+            "{\"version\": 4, \"terraform_version\": \"1.9\", \"serial\": 3, \"lineage\": \"x\"}",
+            true,
+        );
+        check("[distutils]\n[pypi]\nusername = __token__\npassword = x\n", true);
+        check("{\"auths\": {}}", false);
+        check("kind: Deployment\n", false);
+        check("", false);
     }
 
     #[test]

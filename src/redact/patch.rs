@@ -37,7 +37,7 @@ pub struct Withheld {
 
 /// Masks the lines of a patch and withholds its secret files.
 ///
-/// A file is withheld when its old or its new name says that it is a secret, or when a private key stands in it. In the
+/// A file is withheld when its old or its new name says that it is a secret, or when its text does: a private key, a file of credentials. In the
 /// others, values are masked over the joined lines of a file, so a value on several lines is found, and every line stays a
 /// line: numbers and kinds are untouched, and lines without a secret keep their bytes even where they are not UTF-8.
 pub fn redact_patch(patch: Patch) -> RedactedPatch {
@@ -62,7 +62,7 @@ pub fn redact_patch_with(mut patch: Patch, further: &Further) -> RedactedPatch {
         if !secret && let Content::Text(hunks) = &mut file.content {
             match mask_hunks(hunks) {
                 HunkMask::Masked(values) => count += values,
-                HunkMask::PrivateKey => secret = true,
+                HunkMask::Secret => secret = true,
             }
         }
         if !secret
@@ -163,18 +163,22 @@ fn mask_bytes(bytes: &mut Vec<u8>) -> u32 {
 
 enum HunkMask {
     Masked(u32),
-    PrivateKey,
+    /// The whole file is one: it holds a private key, or is a file of credentials.
+    Secret,
 }
 
 fn mask_hunks(hunks: &mut [Hunk]) -> HunkMask {
     let joined = join_lines(hunks);
     let text = String::from_utf8_lossy(&joined);
     let redactor = Redactor::shared();
+    if files::begins_as_secret(&text) {
+        return HunkMask::Secret;
+    }
     let Some(masked) = redactor.mask_found(&text) else {
         return HunkMask::Masked(0);
     };
     if masked.rules.contains(files::PRIVATE_KEY_RULE) {
-        return HunkMask::PrivateKey;
+        return HunkMask::Secret;
     }
     // Every text of the joined form stands on its own line, and masking keeps the number of lines.
     let mut before = text.split('\n');

@@ -129,7 +129,7 @@ pub fn redact_counted(text: &str) -> RedactedText {
 
 /// Masks the secrets of a file, or withholds it whole. `path` is relative to the workspace.
 pub fn redact_file(path: &[u8], text: &str) -> RedactedFile {
-    if files::is_secret_path(path) {
+    if files::is_secret_path(path) || files::begins_as_secret(text) {
         return RedactedFile::Withheld;
     }
     let masked = Redactor::shared().mask(text);

@@ -9,10 +9,13 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 
+use crate::redact::base64;
 use crate::redact::entropy::bits_per_byte;
+use crate::redact::joined::{BORDERS, Joined};
 use crate::redact::keywords::Keywords;
 use crate::redact::placeholder::{is_placeholder, is_wordy};
 use crate::redact::rules::{self, Check, Rule};
+use crate::redact::seen::Seen;
 use crate::redact::span::{self, Span};
 
 /// Passes that mask values. One is enough for ordinary text; each further one looks at what the last one uncovered.
@@ -23,6 +26,9 @@ const LINE_PASSES: usize = 8;
 const BLOCK: usize = 1024 * 1024;
 /// How much a window grows when a match ends at its end.
 const GROWTH: usize = 4;
+
+/// Most bytes of a wrapped text before the letters that tell of it.
+const WRAPPED_BYTES: usize = 16 * 1024;
 
 /// Least length of a value that counts as hexadecimal; a word such as `deadbeef` is shorter.
 const HEX_LENGTH: usize = 32;
@@ -38,6 +44,15 @@ pub struct Masked {
     pub count: u32,
     /// The rules that found them.
     pub rules: BTreeSet<&'static str>,
+}
+
+/// What is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Also what pieces amount to and what is wrapped.
+    Deep,
+    /// The text as it stands: what was put together or unwrapped is not looked into again.
+    Plain,
 }
 
 /// The compiled rules. There is one for the whole program.
@@ -59,8 +74,10 @@ impl Redactor {
             .iter()
             .enumerate()
             .flat_map(|(index, rule)| rule.keywords.iter().map(move |keyword| (index, *keyword)));
+        // Behind the last rule: borders of pieces belong to none.
+        let borders = BORDERS.iter().map(|border| (rules::ALL.len(), *border));
         Self {
-            keywords: Keywords::build(keywords),
+            keywords: Keywords::build(keywords.chain(borders)),
             patterns: rules::ALL.iter().map(|_| OnceLock::new()).collect(),
         }
     }
@@ -75,14 +92,14 @@ impl Redactor {
 
     /// As [`Self::mask`], but returns nothing, and copies nothing, when there is nothing to mask.
     pub fn mask_found(&self, text: &str) -> Option<Masked> {
-        let spans = self.find(text);
+        let spans = self.find(text, Look::Deep);
         if spans.is_empty() {
             return None;
         }
         let mut masked = Masked::default();
         masked.apply(text, &spans);
         for pass in 1..VALUE_PASSES + LINE_PASSES {
-            let spans = self.find(&masked.text);
+            let spans = self.find(&masked.text, Look::Deep);
             if spans.is_empty() {
                 return Some(masked);
             }
@@ -103,20 +120,39 @@ impl Redactor {
         Some(masked)
     }
 
-    fn find(&self, text: &str) -> Vec<Span> {
+    /// Returns where the secrets of a text lie, in order and apart.
+    pub(super) fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let spans = self.find(text, Look::Deep);
+        spans.into_iter().map(|span| span.range).collect()
+    }
+
+    fn find(&self, text: &str, look: Look) -> Vec<Span> {
         let mut windows: Vec<Vec<Range<usize>>> = Vec::new();
+        let mut borders = Vec::new();
         let blocks = (0..text.len())
             .step_by(BLOCK)
             .map(|start| start..text.len().min(start + BLOCK));
         for hit in blocks.flat_map(|block| self.keywords.find(text.as_bytes(), block)) {
-            let rule = &rules::ALL[hit.owner];
+            let Some(rule) = rules::ALL.get(hit.owner) else {
+                if look == Look::Deep {
+                    borders.push(hit.start);
+                }
+                continue;
+            };
             if !rule.gate.admits(text.as_bytes(), hit.start, hit.end) {
                 continue;
+            }
+            let mut before = rule.before;
+            if rule.check == Check::Wrapped {
+                if look == Look::Plain {
+                    continue;
+                }
+                before = run_before(text.as_bytes(), hit.start);
             }
             if windows.is_empty() {
                 windows.resize(rules::ALL.len(), Vec::new());
             }
-            let window = hit.start.saturating_sub(rule.before)..(hit.end + rule.after).min(text.len());
+            let window = hit.start.saturating_sub(before)..(hit.end + rule.after).min(text.len());
             match windows[hit.owner].last_mut() {
                 Some(last) if window.start <= last.end => {
                     *last = last.start.min(window.start)..last.end.max(window.end);
@@ -128,10 +164,41 @@ impl Redactor {
         for (index, windows) in windows.iter().enumerate() {
             self.search(text, index, windows, &mut spans);
         }
+        if look == Look::Deep {
+            self.search_pieces(text, borders, &mut spans);
+            self.search_behind(text, &mut spans);
+        }
         if spans.is_empty() {
             spans
         } else {
             span::settle(text, spans)
+        }
+    }
+
+    /// Looks into what the pieces around the borders amount to.
+    fn search_pieces(&self, text: &str, mut borders: Vec<usize>, spans: &mut Vec<Span>) {
+        borders.sort_unstable();
+        let mut done = 0;
+        for border in borders {
+            if border < done {
+                continue;
+            }
+            let Some(joined) = Joined::at(text, border) else {
+                continue;
+            };
+            done = joined.end;
+            for Span { range, rule } in self.find(&joined.text, Look::Plain) {
+                let places = joined.places(&range).into_iter();
+                spans.extend(places.map(|range| Span { range, rule }));
+            }
+        }
+    }
+
+    /// Looks at a text as a person sees it: a character that shows nothing divides a secret for a rule and for nobody else.
+    fn search_behind(&self, text: &str, spans: &mut Vec<Span>) {
+        let Some(seen) = Seen::of(text) else { return };
+        for Span { range, rule } in self.find(seen.text(), Look::Plain) {
+            spans.extend(seen.place(&range).map(|range| Span { range, rule }));
         }
     }
 
@@ -156,7 +223,7 @@ impl Redactor {
                     at = found.start();
                     continue;
                 }
-                if is_secret(rule, value.as_str()) {
+                if self.is_secret(rule, value.as_str()) {
                     spans.push(Span {
                         range: value.range(),
                         rule: index,
@@ -164,6 +231,27 @@ impl Redactor {
                 }
                 at = found.end().max(at + 1);
                 at = ceil_char(text, at);
+            }
+        }
+    }
+
+    fn is_secret(&self, rule: &Rule, value: &str) -> bool {
+        let least = match rule.check {
+            Check::NotWords if is_long_hex(value) => HEX_BITS,
+            Check::Shape | Check::NotExample | Check::NotWords | Check::Wrapped => rule.min_entropy,
+        };
+        if bits_per_byte(value) < least {
+            return false;
+        }
+        match rule.check {
+            Check::Shape => true,
+            Check::NotExample => !is_placeholder(value),
+            Check::NotWords => !is_placeholder(value) && !is_wordy(value),
+            Check::Wrapped => {
+                let unwrapped = base64::decode(value);
+                !self
+                    .find(&String::from_utf8_lossy(&unwrapped), Look::Plain)
+                    .is_empty()
             }
         }
     }
@@ -187,21 +275,14 @@ impl Masked {
     }
 }
 
-fn is_secret(rule: &Rule, value: &str) -> bool {
-    let least = match rule.check {
-        Check::NotWords if is_long_hex(value) => HEX_BITS,
-        Check::Shape | Check::NotExample | Check::NotWords => rule.min_entropy,
-    };
-    let random = bits_per_byte(value) >= least;
-    let real = match rule.check {
-        Check::Shape => true,
-        Check::NotExample => !is_placeholder(value),
-        Check::NotWords => !is_placeholder(value) && !is_wordy(value),
-    };
-    random && real
+/// Counts the letters of base64 before a place: where they begin, their groups begin.
+fn run_before(text: &[u8], end: usize) -> usize {
+    let run = text[..end].iter().rev().take(WRAPPED_BYTES);
+    run.take_while(|byte| base64::is_letter(**byte)).count()
 }
 
 fn is_long_hex(value: &str) -> bool {
+    let value = value.strip_prefix("0x").unwrap_or(value);
     value.len() >= HEX_LENGTH && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 

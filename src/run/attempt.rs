@@ -131,7 +131,10 @@ impl Attempt<'_> {
         }
         let text = judged?;
         seam::point("run.judged");
-        let unreadable = match conclude::read_answer(self.spec, change.as_ref(), &text) {
+        let read = conclude::read_answer(self.spec, change.as_ref(), &text);
+        // It was taken, not copied: it may have megabytes.
+        remains.transcript.last_message = Some(text);
+        let unreadable = match read {
             Ok((answer, warnings)) => {
                 remains.warnings.extend(warnings);
                 return Ok(answer);
@@ -161,7 +164,11 @@ impl Attempt<'_> {
             Ok(run) => self.judge(run, &exec, remains).await,
             Err(fault) => Err(failed(fault)),
         };
-        let repaired = judged.map(|text| conclude::read_answer(self.spec, change.as_ref(), &text));
+        let repaired = judged.map(|text| {
+            let read = conclude::read_answer(self.spec, change.as_ref(), &text);
+            remains.transcript.last_message = Some(text);
+            read
+        });
         let answered = matches!(repaired, Ok(Ok(_)));
         remains.transcript.continue_from(first, answered);
         match repaired {
@@ -198,7 +205,8 @@ impl Attempt<'_> {
             Ok(run) => self.judge(run, exec, remains).await,
             Err(fault) => Err((JobState::Failed, fault)),
         };
-        let said_more = remains.transcript.last_message.is_some();
+        // An answer was taken out of the transcript.
+        let said_more = judged.is_ok() || remains.transcript.last_message.is_some();
         remains.transcript.continue_from(first, said_more);
         remains
             .warnings
@@ -233,7 +241,7 @@ impl Attempt<'_> {
                 .push("codex did not continue the thread that was asked for; it started a new one".into());
         }
         match classify::classify(end, transcript, &run.stderr) {
-            Ok(()) => Ok(transcript.last_message.clone().unwrap_or_default()),
+            Ok(()) => Ok(remains.transcript.last_message.take().unwrap_or_default()),
             Err(failure) => {
                 if let Some(said) = &failure.said {
                     let said: String = conclude::mask(said).chars().take(500).collect();

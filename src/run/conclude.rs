@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::diff::anchor::anchor;
 use crate::diff::patch::Patch;
 use crate::domain::delegation::Work;
-use crate::domain::envelope::{ReviewAnswer, Usage};
+use crate::domain::envelope::{CodeBlock, ConsultAnswer, ReviewAnswer, Usage};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
@@ -31,7 +31,7 @@ pub fn read_answer(
     match &spec.expects {
         Expects::Consult { kind } => {
             let answer = parse_consult(*kind, text)?;
-            Ok((Answer::Consult(masked(answer)), Vec::new()))
+            Ok((Answer::Consult(masked_consult(answer)), Vec::new()))
         }
         Expects::Review { target, coverage } => {
             let raw = parse_review(text)?;
@@ -92,6 +92,21 @@ pub fn masked<T: Serialize + DeserializeOwned>(value: T) -> T {
     serde_json::from_value(tree).unwrap_or(value)
 }
 
+/// As [`masked`], without a copy of what may have megabytes.
+fn masked_consult(mut answer: ConsultAnswer) -> ConsultAnswer {
+    let text = std::mem::take(&mut answer.answer);
+    let code = std::mem::take(&mut answer.code);
+    let mut answer = masked(answer);
+    answer.answer = masked_text(text);
+    let code = code.into_iter().map(|block| CodeBlock {
+        language: masked_text(block.language),
+        path: block.path.map(masked_text),
+        text: masked_text(block.text),
+    });
+    answer.code = code.collect();
+    answer
+}
+
 fn mask_tree(tree: &mut Value) -> bool {
     match tree {
         Value::String(text) => match Redactor::shared().mask_found(text) {
@@ -134,8 +149,10 @@ impl Remains {
     }
 
     /// Writes the result of a job that has an answer.
-    pub fn succeeded(self, spec: &Spec, answer: Answer) -> ResultRecord {
-        let raw = self.transcript.last_message.as_deref().map(mask);
+    pub fn succeeded(mut self, spec: &Spec, answer: Answer) -> ResultRecord {
+        // Taken, not copied: it may have megabytes, and stands in the answer too.
+        let raw = self.transcript.last_message.take().map(masked_text);
+        let raw = raw.filter(|raw| !is_long_copy(raw, &answer));
         let result = ResultRecord {
             answer: Some(answer),
             raw,
@@ -145,8 +162,8 @@ impl Remains {
     }
 
     /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
-    pub fn failed(self, spec: &Spec, state: JobState, mut fault: Fault) -> ResultRecord {
-        let partial = self.transcript.last_message.as_deref().map(mask);
+    pub fn failed(mut self, spec: &Spec, state: JobState, mut fault: Fault) -> ResultRecord {
+        let partial = self.transcript.last_message.take().map(masked_text);
         if fault.code == FaultCode::BudgetExceeded
             && let (Some(used), Some(budget)) = (tokens(spec, &self.transcript).0, spec.budget_tokens)
         {
@@ -382,6 +399,24 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
     }
 }
 
+/// Bytes of a text that is kept as it came also where the answer is the same text.
+const COPY_BYTES: usize = 256 * 1024;
+
+/// Tells whether a long text stands in the answer as it came: then a second copy is room and memory for nothing.
+fn is_long_copy(raw: &str, answer: &Answer) -> bool {
+    let Answer::Consult(answer) = answer else {
+        return false;
+    };
+    raw.len() > COPY_BYTES && answer.answer == raw
+}
+
+fn masked_text(text: String) -> String {
+    match Redactor::shared().mask_found(&text) {
+        Some(masked) => masked.text,
+        None => text,
+    }
+}
+
 /// Masks the secrets of one text.
 pub fn mask(text: &str) -> String {
     Redactor::shared().mask(text).text
@@ -390,7 +425,6 @@ pub fn mask(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::envelope::{CodeBlock, ConsultAnswer};
     use crate::domain::job::{JobId, WorkspaceHash};
     use crate::state::directory::JobDirectory;
 

@@ -51,7 +51,6 @@ pub async fn keep_result(
     result: &ResultRecord,
     reserve: Reserve,
 ) -> Result<(), StateError> {
-    let smaller = without_copies(result);
     insist(PAUSE, |attempt| {
         if attempt == 0 {
             return directory.write_result(result);
@@ -60,7 +59,8 @@ pub async fn keep_result(
         directory
             .write_result(result)
             .or_else(|error| match attempts(&error) {
-                FULL_ATTEMPTS => directory.write_result(&smaller),
+                // Made only now: a result may have megabytes.
+                FULL_ATTEMPTS => directory.write_result(&without_copies(result)),
                 // Leaving something out helps only where room is short.
                 _ => Err(error),
             })

@@ -13,6 +13,7 @@ pub mod patience;
 pub mod probe;
 pub mod program;
 pub mod reap;
+mod said;
 pub mod sandbox_fix;
 pub mod span;
 pub mod start;

@@ -1,7 +1,6 @@
 //! One peer process from its start to its end.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,17 +15,16 @@ use crate::domain::limits;
 use crate::peer::codex::classify::End;
 use crate::peer::codex::events::parse_line;
 use crate::peer::event::Event;
-use crate::peer::transcript::Transcript;
+use crate::peer::transcript::{Transcript, truncate};
 use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
 use crate::run::patience::Patience;
+use crate::run::said::Said;
 use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
 use crate::state::events::EventLog;
 use crate::sys::clock::{Clocks, millis};
-use crate::sys::files;
 use crate::sys::process::{Ended, Invocation, Running, end_all};
-use crate::sys::tail::HeadTail;
 use crate::sys::{seam, signal};
 
 /// Lines in flight between the pipe and the log. Each may have [`limits::PEER_LINE_BYTES`], so more would be memory.
@@ -47,7 +45,7 @@ pub struct Run {
     pub stop: Option<Stop>,
     /// What it reported.
     pub transcript: Transcript,
-    /// The beginning and the end of its standard error.
+    /// The beginning and the end of its standard error, with secrets masked.
     pub stderr: String,
     /// Processes that outlived it.
     pub leaked: Vec<u32>,
@@ -85,13 +83,8 @@ impl Supervision<'_> {
         let feeding = tokio::spawn(feed(running.stdin.take(), prompt.as_bytes().to_vec()));
         let (send, mut lines) = mpsc::channel(LINES_IN_FLIGHT);
         let reading = tokio::spawn(read_lines(running.stdout.take(), send));
-        let said = Arc::new(Mutex::new(HeadTail::new(limits::PEER_STDERR_BYTES)));
-        let errors = read_stderr(
-            running.stderr.take(),
-            self.directory.stderr_path(),
-            Arc::clone(&said),
-        );
-        let errors = tokio::spawn(errors);
+        let said = Arc::new(Mutex::new(Said::to(&self.directory.stderr_path())));
+        let errors = tokio::spawn(read_stderr(running.stderr.take(), Arc::clone(&said)));
 
         seam::point("peer.fed");
         let mut transcript = Transcript::default();
@@ -169,7 +162,7 @@ impl Supervision<'_> {
         reading.abort();
         feeding.abort();
         finish_reading(errors).await;
-        let stderr = said.lock().map(|said| said.text()).unwrap_or_default();
+        let stderr = said.lock().map(|mut said| said.finish()).unwrap_or_default();
         Ok(Run {
             end: ended.map(End::from),
             stop,
@@ -193,12 +186,13 @@ impl Supervision<'_> {
     }
 
     /// Takes one line: into the transcript as it is, into the log with secrets masked. Says whether it ends the run.
+    ///
+    /// A line and what it holds may have megabytes: each is let go as soon as the next form of it is there.
     fn take(&mut self, line: Vec<u8>, transcript: &mut Transcript) -> Option<Stop> {
         let Some(mut event) = parse_line(&line) else {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
             return None;
         };
-        // It may be as long as everything else together, and what it says is in the event.
         drop(line);
         seam::point("peer.said");
         transcript.push(&event);
@@ -210,6 +204,15 @@ impl Supervision<'_> {
         });
         // Only now: half a secret is not recognised any more.
         event.keep_end_of_output();
+        let most = if event.is_vital() {
+            limits::ANSWER_BYTES
+        } else {
+            limits::EVENT_BYTES
+        };
+        event.map_texts(&mut |text| {
+            truncate(text, most);
+            text.shrink_to_fit();
+        });
         self.log(&event);
         seam::point("peer.logged");
         if let Event::ThreadStarted { thread } = &event {
@@ -317,7 +320,7 @@ async fn read_lines(stdout: Option<ChildStdout>, send: mpsc::Sender<Line>) {
     let mut reader = BufReader::with_capacity(64 * 1024, stdout);
     let mut total = 0u64;
     loop {
-        // Only one line is read ahead of the one that is being worked on: each may be long.
+        // Nothing is read before the line ahead was taken: two long lines are in memory at once and never three.
         let Ok(place) = send.reserve().await else { return };
         let mut line = Vec::new();
         let read = (&mut reader)
@@ -362,48 +365,20 @@ async fn skip_line(reader: &mut BufReader<ChildStdout>, total: &mut u64) -> std:
     }
 }
 
-/// Keeps the head and the tail of standard error, and writes it masked and capped beside the job as it comes.
+/// Reads standard error as it comes.
 ///
-/// What was kept so far stays readable when the task is aborted: a process that codex left may hold the pipe for ever.
-async fn read_stderr(stderr: Option<ChildStderr>, path: PathBuf, kept: Arc<Mutex<HeadTail>>) {
-    use std::io::Write;
-    let Some(stderr) = stderr else { return };
-    let mut inside_key = false;
-    let mut file = files::open_append(&path).ok();
-    let mut written = 0;
-    let mut reader = BufReader::new(stderr);
+/// What was said so far stays readable when the task is aborted: a process that codex left may hold the pipe for ever.
+async fn read_stderr(stderr: Option<ChildStderr>, said: Arc<Mutex<Said>>) {
+    let Some(mut stderr) = stderr else { return };
+    let mut piece = vec![0; 16 * 1024];
     loop {
-        let mut line = Vec::new();
-        // A line without an end is taken in pieces of this size.
-        let read = (&mut reader).take(16 * 1024).read_until(b'\n', &mut line).await;
-        let Ok(1..) = read else { return };
-        if is_key_line(&line, &mut inside_key) {
-            line = b"[private key withheld]\n".to_vec();
-        }
-        if let Ok(mut kept) = kept.lock() {
-            kept.push(&line);
-        }
-        if let Some(file) = &mut file
-            && written < limits::PEER_STDERR_BYTES
-        {
-            let masked = Redactor::shared().mask(&String::from_utf8_lossy(&line)).text;
-            written += masked.len();
-            let _ = file.write_all(masked.as_bytes());
+        let Ok(bytes @ 1..) = stderr.read(&mut piece).await else {
+            return;
+        };
+        if let Ok(mut said) = said.lock() {
+            said.push(&piece[..bytes]);
         }
     }
-}
-
-/// Tells whether a line belongs to a private key in PEM form, whose lines are no secrets to a scan of single lines.
-fn is_key_line(line: &[u8], inside: &mut bool) -> bool {
-    let text = String::from_utf8_lossy(line);
-    if text.contains("-----BEGIN") && text.contains("PRIVATE KEY") {
-        *inside = true;
-    }
-    let belongs = *inside;
-    if text.contains("-----END") {
-        *inside = false;
-    }
-    belongs
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use crate::domain::job::JobKind;
 use crate::domain::request::{ConsultRequest, Wait};
 use crate::domain::tier::{Tier, Tools};
 use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
-use crate::redact::{Further, redact_text};
+use crate::redact::Further;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::context_files::read_files;
-use crate::service::guidance;
+use crate::service::guidance::{self, Guidance};
 use crate::service::opening::Opening;
 use crate::service::plan::{Plan, checked_size, egress, label};
 use crate::service::preflight::preflight;
@@ -106,8 +106,16 @@ fn plan(
     let parts: Vec<FilePart> = context_files.iter().map(|file| file.part.clone()).collect();
     let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
     let (question, context) = (further.redact_counted(&request.prompt), counted(&request.context));
+    let options = &request.common.options;
+    let (language, instructions) = (counted(&options.language), counted(&options.instructions));
     let masks = question.count
         + context.as_ref().map_or(0, |context| context.count)
+        + [&language, &instructions]
+            .into_iter()
+            .flatten()
+            .map(|text| text.count)
+            .sum::<u32>()
+        + guide.as_ref().map_or(0, |guide| guide.masked)
         + context_files.iter().map(|file| file.masked).sum::<u32>();
     if masks > 0 {
         warnings.push(format!(
@@ -122,28 +130,23 @@ fn plan(
     if !withheld.is_empty() {
         warnings.push(format!("withheld as secret: {}", withheld.join(", ")));
     }
-    let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
-    let options = &request.common.options;
-    let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
     let prompt = write_prompt(
         &ConsultParts {
             kind: request.kind,
             question: &question.text,
             context: context.as_ref().map(|context| &context.text),
             files: &parts,
-            guidance: guide.as_ref(),
-            language: language.as_ref(),
-            instructions: instructions.as_ref(),
+            guidance: guide.as_ref().map(|guide| &guide.text),
+            language: language.as_ref().map(|language| &language.text),
+            instructions: instructions.as_ref().map(|instructions| &instructions.text),
             tools,
         },
         &new_fence()?,
     );
     let sent = context_files.iter().filter(|file| !file.withheld);
     let sent = sent
-        .map(|file| EgressFile {
-            path: file.path.clone(),
-            bytes: file.part.text.as_str().len(),
-        })
+        .map(|file| EgressFile::of(file.path.clone(), file.part.text.as_str()))
+        .chain(guide.as_ref().map(Guidance::accounted))
         .collect();
     Ok(Plan {
         kind: JobKind::Consult,

@@ -11,7 +11,7 @@ use crate::domain::request::DryRunRequest;
 use crate::service::call::{Call, Request};
 use crate::service::reply::{Outcome, Refusal};
 use crate::service::vigil::Vigil;
-use crate::service::{apply, cancel, consult, delegate, dry_run, jobs, review, status};
+use crate::service::{apply, cancel, consult, delegate, dry_run, jobs, review, shown, status};
 use crate::state::store::Store;
 use crate::sys::clock::Stopwatch;
 use crate::sys::files;
@@ -163,30 +163,36 @@ impl Service {
         call: &Call,
         watch: Stopwatch,
     ) -> Envelope {
-        let complete = |meta: Meta| Meta {
-            request_id: call.request_id.clone(),
-            peer: PEER,
-            elapsed_ms: watch.elapsed_ms(),
-            server_version: VERSION,
-            host: call
-                .host
-                .as_ref()
-                .map(|host| format!("{} {}", host.name, host.version).trim().to_owned()),
-            ..meta
+        let complete = |meta: Meta| {
+            shown::meta(Meta {
+                request_id: call.request_id.clone(),
+                peer: PEER,
+                elapsed_ms: watch.elapsed_ms(),
+                server_version: VERSION,
+                host: call
+                    .host
+                    .as_ref()
+                    .map(|host| format!("{} {}", host.name, host.version).trim().to_owned()),
+                ..meta
+            })
         };
         match outcome {
-            Ok(reply) => Envelope::Success(Box::new(Success {
-                ok: true,
-                tool,
-                summary: reply.summary,
-                job: reply.job,
-                body: reply.body,
-                next_steps: reply.next_steps,
-                warnings: reply.warnings,
-                meta: complete(reply.meta),
-                fingerprint: self.fingerprint().to_owned(),
-            })),
-            Err(refusal) => {
+            Ok(mut reply) => {
+                shown::reply(&mut reply);
+                Envelope::Success(Box::new(Success {
+                    ok: true,
+                    tool,
+                    summary: reply.summary,
+                    job: reply.job,
+                    body: reply.body,
+                    next_steps: reply.next_steps,
+                    warnings: reply.warnings,
+                    meta: complete(reply.meta),
+                    fingerprint: self.fingerprint().to_owned(),
+                }))
+            }
+            Err(mut refusal) => {
+                shown::refusal(&mut refusal);
                 tracing::info!(tool, code = refusal.fault.code.as_str(), request = %call.request_id, "refused");
                 Envelope::Failure(Box::new(Failure {
                     ok: false,

@@ -7,6 +7,7 @@ use crate::domain::limits;
 use crate::prompt::FilePart;
 use crate::redact::files::is_secret_path;
 use crate::redact::{Further, Redacted, RedactedFile, redact_text};
+use crate::sys::confined::Top;
 use crate::sys::files;
 
 /// One file, as much of it as may be shown.
@@ -80,7 +81,7 @@ fn read_file(
             text: Redacted::literal(text),
         },
         inside: inside.to_owned(),
-        path: shown.clone(),
+        path: redact_text(&shown).into_inner(),
         withheld,
         masked: 0,
     };
@@ -92,21 +93,26 @@ fn read_file(
     if further.is_denied(from_top) {
         return Ok(listed("[withheld: a configuration keeps this file back]", true));
     }
-    if is_secret_path(inside.as_os_str().as_encoded_bytes()) || further.is_secret(from_top) {
+    // By its whole path: in a workspace that is `.aws` itself, `credentials` is one too.
+    if is_secret_path(real.as_os_str().as_encoded_bytes()) || further.is_secret(from_top) {
         return Ok(listed("[withheld: this file is a secret by its name]", true));
     }
-    let bytes =
-        files::read_bounded(&real, limits::CONTEXT_FILE_BYTES).map_err(|error| match error.kind() {
-            std::io::ErrorKind::FileTooLarge => Fault {
-                field: Some(field.clone()),
-                ..Fault::new(
-                    FaultCode::InputTooLarge,
-                    format!("`{field}` is larger than {} bytes", limits::CONTEXT_FILE_BYTES),
-                )
-                .hint("name a smaller file, or paste the part that matters as context")
-            },
-            kind => wrong(FaultCode::InvalidArguments, &format!("cannot be read: {kind}")),
-        })?;
+    // Part by part from the workspace: a folder that somebody exchanges for a link meanwhile leads nowhere.
+    let opened = Top::open(root)
+        .and_then(|top| top.place(inside.as_os_str().as_encoded_bytes()))
+        .and_then(|place| place.open())
+        .and_then(|file| files::read_whole(file, limits::CONTEXT_FILE_BYTES));
+    let bytes = opened.map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => Fault {
+            field: Some(field.clone()),
+            ..Fault::new(
+                FaultCode::InputTooLarge,
+                format!("`{field}` is larger than {} bytes", limits::CONTEXT_FILE_BYTES),
+            )
+            .hint("name a smaller file, or paste the part that matters as context")
+        },
+        kind => wrong(FaultCode::InvalidArguments, &format!("cannot be read: {kind}")),
+    })?;
     if crate::diff::added::looks_binary(&bytes) {
         return Err(wrong(FaultCode::InvalidArguments, "is not a text file"));
     }
@@ -119,7 +125,7 @@ fn read_file(
             };
             Ok(ContextFile {
                 inside: inside.to_owned(),
-                path: shown,
+                path: part.path.as_str().to_owned(),
                 part,
                 withheld: false,
                 masked: shown_text.count,

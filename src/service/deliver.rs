@@ -59,7 +59,11 @@ pub async fn job(service: &Service, store: &Store, directory: &JobDirectory, lis
             }
             Ok(reply)
         }
-        Some(result) => {
+        Some(mut result) => {
+            // The text as it came stands in the answer too, and is told by `detail=full` alone.
+            if result.answer.is_some() {
+                result.raw = None;
+            }
             seam::point("deliver.read");
             if listener == Listener::Present {
                 job.directory.mark_fetched();

@@ -26,10 +26,16 @@ pub fn git_fault(error: &GitError) -> Fault {
         | GitError::File { .. } => fault(FaultCode::GitFailed),
         GitError::Deadline { .. } => fault(FaultCode::GitFailed)
             .hint("name fewer paths, or look whether the repository's disk is slow"),
+        GitError::Fifo { .. } => fault(FaultCode::GitFailed)
+            .hint("find it with `find . -type p` and remove it: git itself waits there for ever"),
         GitError::OutputTooLarge { .. } => fault(FaultCode::InputTooLarge).hint("name fewer paths"),
         GitError::NotARepository { .. } | GitError::Bare { .. } | GitError::NoWorkingTree { .. } => {
             fault(FaultCode::NotAGitRepository)
         }
+        GitError::LeadsElsewhere { .. } => fault(FaultCode::NotAGitRepository).hint(
+            "if both are yours: `git worktree repair` mends a moved worktree, and for a git directory of your own elsewhere \
+             `git config core.worktree` with this folder's path says that they belong together",
+        ),
         GitError::NotOwned { .. } => fault(FaultCode::GitFailed)
             .hint("if you trust it, run `git config --global --add safe.directory` with the folder"),
         GitError::InvalidRevision { role } => fault(FaultCode::InvalidRevision).field(field(*role)),

@@ -3,12 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use crate::redact::{Further, Redacted};
+use crate::state::record::EgressFile;
 use crate::sys::files;
 
 /// The file in which projects guide agents.
 const FILE: &str = "AGENTS.md";
 /// Bytes of guidance that are passed on; codex's own default bound.
 const BYTES: u64 = 32 * 1024;
+
+/// The guidance of a project as it may be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guidance {
+    /// Its text.
+    pub text: Redacted<String>,
+    /// Values that were masked in it.
+    pub masked: u32,
+}
+
+impl Guidance {
+    /// Accounts for it as something that leaves this machine.
+    pub fn accounted(&self) -> EgressFile {
+        EgressFile::of(FILE.to_owned(), self.text.as_str())
+    }
+}
 
 /// Returns the nearest folder upwards that holds a `.git`, as codex finds its project root.
 pub fn project_root(directory: &Path) -> Option<PathBuf> {
@@ -21,11 +38,7 @@ pub fn project_root(directory: &Path) -> Option<PathBuf> {
 /// Reads the guidance from the project's root and from the workspace. It is data of the repository: the prompt fences it.
 ///
 /// A file beyond the bound is left out and named, never cut in the middle of a sentence.
-pub fn read(
-    root: Option<&Path>,
-    directory: &Path,
-    further: &Further,
-) -> (Option<Redacted<String>>, Vec<String>) {
+pub fn read(root: Option<&Path>, directory: &Path, further: &Further) -> (Option<Guidance>, Vec<String>) {
     let mut folders: Vec<&Path> = root.into_iter().collect();
     if root != Some(directory) {
         folders.push(directory);
@@ -52,8 +65,14 @@ pub fn read(
             Err(_) => {}
         }
     }
-    let text = (!texts.is_empty()).then(|| further.redact_text(&texts.join("\n\n")));
-    (text, warnings)
+    let guidance = (!texts.is_empty()).then(|| {
+        let redacted = further.redact_counted(&texts.join("\n\n"));
+        Guidance {
+            text: redacted.text,
+            masked: redacted.count,
+        }
+    });
+    (guidance, warnings)
 }
 
 #[cfg(test)]
@@ -72,7 +91,7 @@ mod tests {
         let root = project_root(&inner).unwrap();
         assert_eq!(root, dir.path());
         let (text, warnings) = read(Some(&root), &inner, &Further::none());
-        assert_eq!(text.unwrap().as_str(), "be brief");
+        assert_eq!(text.unwrap().text.as_str(), "be brief");
         assert!(warnings.is_empty());
     }
 }

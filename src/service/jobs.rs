@@ -14,6 +14,7 @@ use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::limits;
 use crate::domain::request::{Detail, JobRequest, StateFilter};
 use crate::domain::time::rfc3339;
+use crate::domain::visible::make_visible;
 use crate::peer::transcript::truncate;
 use crate::run::reap::reap;
 use crate::service::call::Call;
@@ -22,6 +23,7 @@ use crate::service::deliver::{self, Listener, object};
 use crate::service::group::tell::{meta, tell, view};
 use crate::service::group::{self, Found, Run};
 use crate::service::reply::{Outcome, Reply, fields};
+use crate::service::shown;
 use crate::service::waiting::wait_for_jobs;
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
@@ -244,7 +246,7 @@ fn shorten(text: &mut String) {
 
 /// Leaves out parts in this order until the rest fits an envelope, and returns what was left out.
 pub fn fit(body: &mut Map<String, Value>, order: &[(&str, Option<&str>)]) -> Vec<String> {
-    let bytes = |body: &Map<String, Value>| serde_json::to_vec(body).map_or(0, |bytes| bytes.len());
+    let bytes = |body: &Map<String, Value>| shown::json_bytes(body);
     let mut left_out = Vec::new();
     for (field, inner) in order {
         if bytes(body) <= limits::INLINE_BYTES - AROUND_BYTES {
@@ -354,7 +356,7 @@ fn log(job: &Job, tail: usize) -> Reply {
     let mut body = Map::new();
     insert_events(&mut body, job, tail, limits::INLINE_BYTES / 2);
     let mut stderr = files::read_bounded(&job.directory.stderr_path(), 2 * limits::PEER_STDERR_BYTES as u64)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .map(|bytes| make_visible(&String::from_utf8_lossy(&bytes)).into_owned())
         .unwrap_or_default();
     shorten(&mut stderr);
     body.insert("stderr".to_owned(), stderr.into());
@@ -383,7 +385,7 @@ fn insert_events(body: &mut Map<String, Value>, job: &Job, tail: usize, room: us
 fn fitting(mut rows: impl Iterator<Item = Value>, room: usize) -> (Vec<Value>, usize) {
     let (mut kept, mut used) = (Vec::new(), 0);
     while let Some(row) = rows.next() {
-        used += serde_json::to_vec(&row).map_or(0, |bytes| bytes.len() + 1);
+        used += shown::json_bytes(&row) + 1;
         if used > room {
             return (kept, 1 + rows.count());
         }

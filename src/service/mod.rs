@@ -36,6 +36,7 @@ pub mod reply;
 pub mod resume;
 pub mod review;
 pub mod review_input;
+mod shown;
 pub mod status;
 pub mod submit;
 pub(crate) mod target;

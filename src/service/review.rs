@@ -22,7 +22,7 @@ use crate::service::consult::new_fence;
 use crate::service::context::Service;
 use crate::service::deliver;
 use crate::service::git_fault::too_large;
-use crate::service::guidance;
+use crate::service::guidance::{self, Guidance};
 use crate::service::opening::Opening;
 use crate::service::plan::{Plan, egress, label, over_size};
 use crate::service::preflight::preflight;
@@ -165,6 +165,7 @@ fn snippet(code: &str, name: &str, workspace: &Workspace, held: &Held) -> Review
         files: vec![EgressFile {
             path: name.to_owned(),
             bytes: code.len(),
+            sha256: String::new(),
         }],
         largest,
         over: None,
@@ -190,10 +191,10 @@ fn plan(
         return Err(narrower(message, &input, config));
     }
     let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory, further);
-    let redacted = |text: &Option<String>| text.as_deref().map(|text| further.redact_text(text));
+    let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
     let options = &request.common.options;
-    let (focus, context) = (redacted(&request.focus), redacted(&request.context));
-    let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
+    let (focus, context) = (counted(&request.focus), counted(&request.context));
+    let (language, instructions) = (counted(&options.language), counted(&options.instructions));
     let (target, omitted) = (redact_text(&describe(&input)), omitted(&input));
     let is_snippet = matches!(request.subject, Subject::Snippet(_));
     let subject = if is_snippet {
@@ -210,11 +211,11 @@ fn plan(
     let prompt = write_prompt(
         &ReviewParts {
             subject,
-            focus: focus.as_ref(),
-            context: context.as_ref(),
-            guidance: guide.as_ref(),
-            language: language.as_ref(),
-            instructions: instructions.as_ref(),
+            focus: focus.as_ref().map(|focus| &focus.text),
+            context: context.as_ref().map(|context| &context.text),
+            guidance: guide.as_ref().map(|guide| &guide.text),
+            language: language.as_ref().map(|language| &language.text),
+            instructions: instructions.as_ref().map(|instructions| &instructions.text),
             tools,
         },
         &new_fence()?,
@@ -226,10 +227,16 @@ fn plan(
     if !redaction.withheld.is_empty() {
         warnings.push(format!("withheld as secret: {}", redaction.withheld.join(", ")));
     }
-    if redaction.count > 0 {
+    let masks = redaction.count
+        + [&focus, &context, &language, &instructions]
+            .into_iter()
+            .flatten()
+            .map(|text| text.count)
+            .sum::<u32>()
+        + guide.as_ref().map_or(0, |guide| guide.masked);
+    if masks > 0 {
         warnings.push(format!(
-            "{} values that look like secrets were masked before anything was sent",
-            redaction.count
+            "{masks} values that look like secrets were masked before anything was sent"
         ));
     }
     if input.coverage.status == CoverageStatus::Partial && input.coverage.hunks.omitted == 0 {
@@ -238,6 +245,8 @@ fn plan(
                 .to_owned(),
         );
     }
+    let mut files = hash_files(input.files, input.patch.get());
+    files.extend(guide.as_ref().map(Guidance::accounted));
     let label = match &request.focus {
         Some(focus) => label(&format!(
             "{}: {}",
@@ -254,7 +263,7 @@ fn plan(
         directory,
         repo_root: Some(input.repo_root),
         schema: Some(review_schema()),
-        egress: egress(&prompt, input.files, redaction.withheld.clone(), redaction.count),
+        egress: egress(&prompt, files, redaction.withheld.clone(), masks),
         change: Some(SentPatch::from(input.patch.get())),
         expects: Expects::Review {
             target: Box::new(input.target),
@@ -263,6 +272,15 @@ fn plan(
         prompt,
         warnings,
     })
+}
+
+/// Adds the hashes of what is sent. The files are those of the patch that have something to show, in its order.
+fn hash_files(mut files: Vec<EgressFile>, patch: &Patch) -> Vec<EgressFile> {
+    let shown = patch.files.iter().filter(|file| count::omission(file).is_none());
+    for (file, shown) in files.iter_mut().zip(shown) {
+        file.sha256 = shown.shown_sha256();
+    }
+    files
 }
 
 /// The fault of a change that fits no single prompt: its largest files, and a call that is narrow enough.

@@ -194,6 +194,8 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
         .map(|file| EgressFile {
             path: crate::diff::text::shown_path(&file.new_path),
             bytes: file.shown_bytes(),
+            // Only a change that is sent is worth the time; see `hash_files`.
+            sha256: String::new(),
         })
         .collect();
     ReviewInput {
@@ -233,6 +235,8 @@ fn too_large(
         .map(|file| EgressFile {
             path: mask(&crate::diff::text::shown_path(&file.new_path)),
             bytes: file.shown_bytes(),
+            // It is not sent.
+            sha256: String::new(),
         })
         .collect();
     let coverage = coverage(

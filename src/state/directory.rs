@@ -166,9 +166,7 @@ impl JobDirectory {
     pub fn read_result(&self) -> Result<Option<ResultRecord>, StateError> {
         let path = self.result_path();
         match read_record::<ResultRecord>(&path)? {
-            Some(result) if result.state.is_active() => {
-                Err(StateError::damaged(path, "it says that the job goes on"))
-            }
+            Some(result) if result.state.is_active() => Err(StateError::damaged(path, GOES_ON)),
             result => Ok(result),
         }
     }
@@ -282,13 +280,22 @@ impl JobDirectory {
             .collect()
     }
 
+    /// Reads how the job ended, and nothing else of its result, which may have megabytes.
+    fn read_end(&self) -> Result<Option<End>, StateError> {
+        let path = self.result_path();
+        match read_record::<End>(&path)? {
+            Some(end) if end.state.is_active() => Err(StateError::damaged(path, GOES_ON)),
+            end => Ok(end),
+        }
+    }
+
     /// Derives the state from what exists and who holds the lock.
     ///
     /// The result is looked for before and after the lock: a worker writes it first and lets go of the lock last. A job
     /// that is deleted meanwhile has neither, and is not lost but no job any more.
     pub fn state(&self) -> Result<JobState, StateError> {
-        if let Some(result) = self.read_result()? {
-            return Ok(result.state);
+        if let Some(end) = self.read_end()? {
+            return Ok(end.state);
         }
         let path = self.lock_path();
         if lock::is_held(&path).map_err(StateError::io("lock", path))? {
@@ -298,12 +305,21 @@ impl JobDirectory {
                 JobState::Queued
             });
         }
-        match self.read_result()? {
-            Some(result) => Ok(result.state),
+        match self.read_end()? {
+            Some(end) => Ok(end.state),
             None if has_name(&self.0) => Ok(JobState::Lost),
             None => Err(StateError::NoSuchJob),
         }
     }
+}
+
+/// What is wrong with a result of a job that is not over.
+const GOES_ON: &str = "it says that the job goes on";
+
+/// What a result says of its state.
+#[derive(Deserialize)]
+struct End {
+    state: JobState,
 }
 
 /// Tells whether anything has this name, a dangling link too: a name cannot be made a second time.

@@ -14,6 +14,9 @@ use crate::sys::{clock, files, seam};
 
 /// Bytes after which nothing is written any more: the log's own bound and an answer or two.
 const VITAL_BYTES: u64 = limits::EVENT_LOG_BYTES + 4 * limits::ANSWER_BYTES as u64;
+/// Bytes of the longest log: the last event may exceed the bound by itself. A longer file is none that we wrote, and has no
+/// entries.
+const LOG_BYTES: u64 = VITAL_BYTES + 2 * limits::PEER_LINE_BYTES as u64;
 /// Bytes read at once on the way from a log's end to its beginning.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// Bytes of a line that is read whole on that way: two texts of an entry, each byte spelled out in six.
@@ -31,7 +34,7 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// The same as it is written.
+/// An entry that is not copied to be written.
 #[derive(Serialize)]
 struct Written<'a> {
     at_ms: u64,
@@ -65,14 +68,7 @@ impl EventLog {
     /// `TurnCompleted`, `Tokens` and `ThreadStarted` are still written, since a lost job is salvaged from them; beyond
     /// `VITAL_BYTES` not even those: a peer that talks without end must not fill the disk.
     pub fn append(&mut self, event: &Event) -> io::Result<()> {
-        let vital = matches!(
-            event,
-            Event::Message { .. }
-                | Event::TurnFailed { .. }
-                | Event::TurnCompleted { .. }
-                | Event::Tokens { .. }
-                | Event::ThreadStarted { .. }
-        );
+        let vital = event.is_vital();
         if self.written
             > if vital {
                 VITAL_BYTES
@@ -83,16 +79,22 @@ impl EventLog {
             self.left_out += 1;
             return Ok(());
         }
-        let at_ms = clock::now_ms();
-        let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
-        if vital {
-            // Not copied: a message may be as long as memory allows for.
-            serde_json::to_writer(&mut line, &Written { at_ms, event })?;
+        let mut cut;
+        let event = if vital {
+            event
         } else {
-            let mut event = event.clone();
-            event.map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
-            serde_json::to_writer(&mut line, &Entry { at_ms, event })?;
-        }
+            cut = event.clone();
+            cut.map_texts(&mut |text| truncate(text, limits::EVENT_BYTES));
+            &cut
+        };
+        let mut line = if self.torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(
+            &mut line,
+            &Written {
+                at_ms: clock::now_ms(),
+                event,
+            },
+        )?;
         line.push(b'\n');
         self.written += line.len() as u64;
         // A full disk takes half a line; the next one must not be joined to it.
@@ -136,6 +138,7 @@ pub fn newest(path: &Path) -> Newest {
     };
     let bytes = newest.file.as_ref().and_then(|file| file.metadata().ok());
     let bytes = bytes.map_or(0, |metadata| metadata.len());
+    let bytes = if bytes > LOG_BYTES { 0 } else { bytes };
     newest.end = newest.newline_before(bytes).map_or(0, |at| at + 1);
     newest.next = newest.end;
     newest
@@ -222,16 +225,18 @@ fn parse_head(line: &[u8]) -> Option<Entry> {
 /// read from its beginning.
 pub fn read_from(path: &Path, offset: u64) -> (Vec<Entry>, u64) {
     use std::io::{Read, Seek, SeekFrom};
-    // The last event may exceed the bound by itself.
-    let limit = VITAL_BYTES + 2 * limits::PEER_LINE_BYTES as u64;
     let mut bytes = Vec::new();
     let mut offset = offset;
     let read = files::open_regular(path).and_then(|mut file| {
-        if file.metadata()?.len() < offset {
+        let length = file.metadata()?.len();
+        if length > LOG_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if length < offset {
             offset = 0;
         }
         file.seek(SeekFrom::Start(offset))?;
-        file.take(limit).read_to_end(&mut bytes)
+        file.take(LOG_BYTES).read_to_end(&mut bytes)
     });
     if read.is_err() {
         return (Vec::new(), offset);

@@ -8,6 +8,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::delegation::{Delegation, Work};
 use crate::domain::envelope::{ConsultAnswer, DelegateAnswer, ReviewAnswer, Target, Usage};
 use crate::domain::fault::Fault;
+use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tier, Tools};
@@ -166,6 +167,20 @@ pub struct EgressFile {
     pub path: String,
     /// Bytes of it in the prompt.
     pub bytes: usize,
+    /// SHA-256 of these bytes; absent in records of versions that did not write it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+impl EgressFile {
+    /// Accounts for a text as it stands in a prompt.
+    pub fn of(path: String, text: &str) -> Self {
+        Self {
+            path,
+            bytes: text.len(),
+            sha256: sha256_hex(text.as_bytes()),
+        }
+    }
 }
 
 /// What came of a job: `result.json`.

@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::domain::fingerprint::sha256_hex;
-use crate::git::{Git, GitError, Repository, Vault};
+use crate::git::{Git, GitError, Repository, Vault, common_directory};
 use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::files;
@@ -22,6 +22,16 @@ const FOLDER: &str = "repos";
 /// Bytes of a path.
 const ORIGIN_BYTES: u64 = 64 * 1024;
 
+fn key(common_directory: &Path) -> String {
+    let mut digest = sha256_hex(common_directory.as_os_str().as_encoded_bytes());
+    digest.truncate(KEY_CHARS);
+    digest
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.is_symlink())
+}
+
 /// The folder of one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryFolder(PathBuf);
@@ -29,8 +39,7 @@ pub struct RepositoryFolder(PathBuf);
 impl RepositoryFolder {
     /// Names the folder of the repository with this common git directory; makes nothing.
     pub fn of(store: &Store, common_directory: &Path) -> Self {
-        let digest = sha256_hex(common_directory.as_os_str().as_encoded_bytes());
-        Self(store.root().join(FOLDER).join(&digest[..KEY_CHARS]))
+        Self(store.root().join(FOLDER).join(key(common_directory)))
     }
 
     /// Returns all there are.
@@ -55,6 +64,25 @@ impl RepositoryFolder {
     /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Tells whether a folder is a working tree of this repository, as far as files tell: whoever plants a record of ours
+    /// must not make us write elsewhere.
+    pub fn has_working_tree(&self, top_level: &Path) -> bool {
+        let common = common_directory(top_level);
+        common.is_some_and(|common| {
+            self.0
+                .file_name()
+                .is_some_and(|name| name == key(&common).as_str())
+        })
+    }
+
+    /// Refuses a folder of this repository's in whose place a link lies: what it leads to is not ours to write.
+    pub(in crate::state) fn refuse_link(&self, path: &Path) -> Result<(), StateError> {
+        if [self.0.as_path(), path].into_iter().any(is_link) {
+            return Err(StateError::damaged(path, "a link is in its place"));
+        }
+        Ok(())
     }
 
     /// Where the vault is.
@@ -87,6 +115,7 @@ impl RepositoryFolder {
     pub fn open_vault(&self, repository: &Repository) -> Result<Vault, GitError> {
         let file =
             |action: &'static str, path: PathBuf| move |source| GitError::File { action, path, source };
+        self.refuse_linked_vault()?;
         files::create_private_dir(&self.0).map_err(file("create", self.0.clone()))?;
         let vault = Vault::open(repository, &self.0)?;
         let top = repository.top_level();
@@ -99,6 +128,20 @@ impl RepositoryFolder {
 
     /// Opens a vault that is there.
     pub fn vault(&self, git: &Git) -> Result<Vault, GitError> {
+        self.refuse_linked_vault()?;
         Vault::existing(git, &self.0)
+    }
+
+    fn refuse_linked_vault(&self) -> Result<(), GitError> {
+        let path = self.git_path();
+        if is_link(&self.0) || is_link(&path) {
+            let source = std::io::Error::from(ErrorKind::NotADirectory);
+            return Err(GitError::File {
+                action: "use",
+                path,
+                source,
+            });
+        }
+        Ok(())
     }
 }

@@ -151,7 +151,8 @@ pub fn read_bounded_linked(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_whole(regular(file)?, limit)
 }
 
-fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads an open file of at most `limit` bytes; a larger one is `FileTooLarge`.
+pub fn read_whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     if length > limit {
         return Err(io::ErrorKind::FileTooLarge.into());

@@ -2,7 +2,6 @@
 //! ended, and what is told about it is true.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,29 +9,11 @@ use serde_json::{Value, json};
 
 use crate::support::model::wait_until;
 use crate::support::scripts::Scripted;
-use crate::world::{World, is_alive, peers_of};
-
-const OPENED: &str = r#"{"type":"thread.started","thread_id":"019a0000-0000-7000-8000-000000000000"}
-{"type":"turn.started"}"#;
-const SAID: &str =
-    r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Paid for."}}"#;
-const DONE: &str =
-    r#"{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":5}}"#;
+use crate::world::{DONE, World, is_alive, peers_of};
 
 /// A world whose codex is a shell script: `body` runs once the prompt was read.
 pub(crate) fn world(body: &str) -> World {
-    let world = World::new(Scripted::well());
-    let program = world.home.private().join("hostile-codex");
-    let text = format!(
-        "#!/bin/sh\ncase \"$1\" in\n--version) echo codex-cli 0.169.0; exit 0;;\nsandbox) exit 0;;\nexec) ;;\n\
-         *) exit 1;;\nesac\ncat >/dev/null\nsay() {{ cat <<'END'\n{OPENED}\n{SAID}\n{DONE}\nEND\n}}\n\
-         open() {{ cat <<'END'\n{OPENED}\nEND\n}}\n{body}\n"
-    );
-    fs::write(&program, text).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let World { model, home } = world;
-    let home = home.with_variable("CROSSCHECK_CODEX_BIN", program);
-    World { model, home }
+    World::with_shell_codex(body)
 }
 
 /// A consult that asks the peer nothing but the answer.
@@ -169,11 +150,11 @@ fn garbage_between_the_lines_hides_no_answer() {
 
 #[test]
 fn a_flood_stays_small_in_the_worker_and_on_disk() {
-    // Some 60 MB of events in lines of 12 MB, and as much standard error.
+    // Some 100 MB of events in lines of 10 MB, and half as much standard error.
     let world = world(
-        "open; sh -c 'yes errors >&2' 2>&1 >/dev/null | head -c 50000000 >&2; i=0; while [ $i -lt 5 ]; do \
+        "open; sh -c 'yes errors >&2' 2>&1 >/dev/null | head -c 50000000 >&2; i=0; while [ $i -lt 10 ]; do \
          printf '{\"type\":\"item.completed\",\"item\":{\"type\":\"reasoning\",\"text\":\"'; \
-         head -c 12000000 /dev/zero | tr '\\0' x; printf '\"}}\\n'; i=$((i+1)); done; \
+         head -c 10000000 /dev/zero | tr '\\0' x; printf '\"}}\\n'; i=$((i+1)); done; \
          while [ ! -e \"$PWD/go\" ]; do sleep 0.05; done; say",
     );
     let mut server = world.server();
@@ -181,7 +162,7 @@ fn a_flood_stays_small_in_the_worker_and_on_disk() {
     let job = world.job(handle["job"]["id"].as_str().unwrap());
     wait_until("the last of the flood", || {
         fs::read_to_string(job.join("events.jsonl"))
-            .is_ok_and(|log| log.lines().filter(|line| line.contains("thinking")).count() == 5)
+            .is_ok_and(|log| log.lines().filter(|line| line.contains("thinking")).count() == 10)
     });
     let status = fs::read_to_string(format!("/proc/{}/status", worker_of(&job))).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
@@ -190,7 +171,7 @@ fn a_flood_stays_small_in_the_worker_and_on_disk() {
     let done = server.ok("job", &json!({"id": handle["job"]["id"], "wait_s": 20}));
     assert_eq!(done["answer"], "Paid for.");
     assert!(fs::metadata(job.join("stderr.log")).unwrap().len() < 200_000);
-    assert!(peak < 64 * 1024, "the worker used {peak} kB");
+    assert!(peak < 64_000, "the worker used {peak} kB");
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn one_file_that_is_most_of_a_diff_is_planned_in_bounded_memory() {
 }
 
 #[test]
-fn a_million_hunks_are_refused_and_half_as_many_are_planned() {
+fn a_million_hunks_are_refused_in_bounded_memory() {
     for hunks in [size(50_000, 300_000), size(0, 1_000_000)] {
         if hunks == 0 {
             continue;

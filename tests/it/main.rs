@@ -21,6 +21,7 @@ mod hostile;
 mod isolation;
 mod jobs;
 mod limits;
+mod making;
 mod outages;
 mod policies;
 mod reviews;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -15,9 +16,36 @@ use crate::support::home::Home;
 use crate::support::model::{FakeModel, PATIENCE};
 use crate::support::peers;
 use crate::support::run::finish;
+use crate::support::scripts::Scripted;
 
 /// Our program as cargo built it for these tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crosscheck");
+
+/// What a codex does that is a shell script, up to a run: its version, a sandbox that works, an empty configuration.
+const SHELL_CODEX: &str = r#"#!/bin/sh
+case "$1" in
+--version) echo codex-cli 0.169.0; exit 0;;
+sandbox) exit 0;;
+app-server)
+    while read -r line; do
+        case "$line" in
+        *'"id":'*) id=${line#*'"id":'}; id=${id%%[,\}]*}; echo '{"id":'$id',"result":{"config":{}}}';;
+        esac
+    done
+    exit 0;;
+exec) ;;
+*) exit 1;;
+esac
+"#;
+/// What codex says when it begins.
+const OPENED: &str = r#"{"type":"thread.started","thread_id":"019a0000-0000-7000-8000-000000000000"}
+{"type":"turn.started"}"#;
+/// An answer.
+const SAID: &str =
+    r#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Paid for."}}"#;
+/// The end of a turn.
+pub(crate) const DONE: &str =
+    r#"{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":5}}"#;
 
 /// Everything that one test runs in.
 pub(crate) struct World {
@@ -46,6 +74,21 @@ impl World {
         let world = Self { model, home };
         world.configure("[env]\npass = [\"FAKE_KEY\"]\n");
         world
+    }
+
+    /// Makes a world whose codex is a shell script: `body` runs once the prompt was read. Its configuration is empty.
+    pub(crate) fn with_shell_codex(body: &str) -> Self {
+        let world = Self::new(Scripted::well());
+        let program = world.home.private().join("hostile-codex");
+        let text = format!(
+            "{SHELL_CODEX}cat >/dev/null\nsay() {{ cat <<'END'\n{OPENED}\n{SAID}\n{DONE}\nEND\n}}\n\
+             open() {{ cat <<'END'\n{OPENED}\nEND\n}}\n{body}\n"
+        );
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let Self { model, home } = world;
+        let home = home.with_variable("CROSSCHECK_CODEX_BIN", program);
+        Self { model, home }
     }
 
     /// Replaces our own configuration.

@@ -2,71 +2,89 @@
 //!
 //! Lenient on purpose: an unknown event is kept and counted, a broken line is counted, nothing here is fatal.
 
-use serde_json::Value;
-
 use crate::domain::envelope::Usage;
+use crate::peer::codex::node::Node;
 use crate::peer::event::Event;
 
 /// Reads one line. `None` for a line that is not a JSON object with a type.
 ///
-/// A `web_search` item carries the key `id` twice (seen with codex-cli 0.169.0), which a derived struct refuses and a
-/// `Value` accepts; `a_duplicate_key_is_no_error` pins it.
+/// A `web_search` item carries the key `id` twice (seen with codex-cli 0.169.0), which a derived struct may refuse and
+/// [`Node`] accepts; `a_duplicate_key_is_no_error` pins it.
 pub fn parse_line(line: &[u8]) -> Option<Event> {
-    let mut value: Value = serde_json::from_slice(line).ok()?;
-    let kind = value.get("type")?.as_str()?.to_owned();
-    Some(match kind.as_str() {
-        "thread.started" => Event::ThreadStarted {
-            thread: text(&value, "thread_id"),
+    let mut value = Node::parse(line)?;
+    let kind = value.take_text("type")?;
+    Some(match kind.as_ref() {
+        "thread.started" => match value.take_text("thread_id").filter(|id| is_thread(id)) {
+            Some(thread) => Event::ThreadStarted {
+                thread: thread.into_owned(),
+            },
+            // It is named in a log and given back to codex: what could be anything else is not taken for one.
+            None => unknown("thread.started without an id"),
         },
         "turn.started" => Event::TurnStarted,
         "turn.completed" => Event::TurnCompleted {
-            thread_usage: value.get("usage").and_then(usage),
+            thread_usage: value.take("usage").and_then(|value| usage(&value)),
         },
         "turn.failed" => Event::TurnFailed {
             message: value
-                .get("error")
-                .map(|error| text(error, "message"))
+                .take("error")
+                .map(|mut error| text(&mut error, "message"))
                 .unwrap_or_default(),
         },
         // Mostly not fatal: the fatal one is repeated in `turn.failed` (seen with codex-cli 0.169.0).
         "error" => Event::Retrying {
-            reason: text(&value, "message"),
+            reason: text(&mut value, "message"),
         },
-        "item.started" => item(value.get_mut("item")?, false),
-        "item.completed" => item(value.get_mut("item")?, true),
-        "item.updated" => {
-            return Some(Event::Unknown {
-                kind: "item.updated".to_owned(),
-            });
-        }
-        other => Event::Unknown {
-            kind: other.to_owned(),
-        },
+        "item.started" => item(&mut value.take("item")?, false),
+        "item.completed" => item(&mut value.take("item")?, true),
+        "item.updated" => unknown("item.updated"),
+        other => unknown(other),
     })
 }
 
-fn item(item: &mut Value, completed: bool) -> Event {
-    let kind = text(item, "type");
-    match (kind.as_str(), completed) {
+/// Bytes kept of the name of an event that is unknown.
+const KIND_BYTES: usize = 100;
+
+fn unknown(kind: &str) -> Event {
+    let mut end = kind.len().min(KIND_BYTES);
+    while !kind.is_char_boundary(end) {
+        end -= 1;
+    }
+    Event::Unknown {
+        kind: kind[..end].to_owned(),
+    }
+}
+
+/// Tells whether a text is an id and nothing else, whatever form later versions give it.
+fn is_thread(id: &str) -> bool {
+    (1..=100).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+fn item(item: &mut Node<'_>, completed: bool) -> Event {
+    let kind = item.take_text("type").unwrap_or_default();
+    match (kind.as_ref(), completed) {
         ("agent_message", true) => Event::Message {
-            text: take_text(item, "text"),
+            text: text(item, "text"),
         },
         ("reasoning", true) => Event::Thinking {
-            text: take_text(item, "text"),
+            text: text(item, "text"),
         },
         ("command_execution", false) => Event::CommandStarted {
             command: command(item),
         },
         ("command_execution", true) => Event::CommandEnded {
             command: command(item),
-            exit_code: item.get("exit_code").and_then(Value::as_i64),
-            output: take_text(item, "aggregated_output"),
+            exit_code: item.take("exit_code").and_then(|code| code.as_i64()),
+            output: text(item, "aggregated_output"),
         },
         ("file_change", true) => {
-            let change = item.get("changes").and_then(|changes| changes.get(0));
+            let mut change = item.take("changes").unwrap_or_default();
             Event::FileChanged {
-                path: change.map(|change| text(change, "path")).unwrap_or_default(),
-                kind: change.map(|change| text(change, "kind")).unwrap_or_default(),
+                path: text(&mut change, "path"),
+                kind: text(&mut change, "kind"),
             }
         }
         ("mcp_tool_call", false) => Event::ToolCalled {
@@ -78,14 +96,15 @@ fn item(item: &mut Value, completed: bool) -> Event {
         ("error", true) => Event::Warning {
             text: text(item, "message"),
         },
-        _ => Event::Unknown {
-            kind: format!("{}{kind}", if completed { "completed " } else { "started " }),
-        },
+        (kind, _) => unknown(&format!(
+            "{}{kind}",
+            if completed { "completed " } else { "started " }
+        )),
     }
 }
 
 /// Unwraps the shell that codex puts around a command: `/bin/bash -lc 'ls -l'` is shown as `ls -l`.
-fn command(item: &Value) -> String {
+fn command(item: &mut Node<'_>) -> String {
     let whole = text(item, "command");
     let inner = [
         "/bin/bash -lc ",
@@ -105,8 +124,8 @@ fn command(item: &Value) -> String {
     }
 }
 
-fn usage(value: &Value) -> Option<Usage> {
-    let count = |name: &str| value.get(name).and_then(Value::as_u64);
+fn usage(value: &Node<'_>) -> Option<Usage> {
+    let count = |name: &str| value.get(name).and_then(Node::as_u64);
     Some(Usage {
         input: count("input_tokens")?,
         cached: count("cached_input_tokens").unwrap_or(0),
@@ -114,20 +133,8 @@ fn usage(value: &Value) -> Option<Usage> {
     })
 }
 
-fn text(value: &Value, name: &str) -> String {
-    value
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
-}
-
-/// Takes a text out of an object without copying it: it may have megabytes.
-fn take_text(value: &mut Value, name: &str) -> String {
-    match value.get_mut(name).map(Value::take) {
-        Some(Value::String(text)) => text,
-        _ => String::new(),
-    }
+fn text(value: &mut Node<'_>, name: &str) -> String {
+    value.take_text(name).unwrap_or_default().into_owned()
 }
 
 #[cfg(test)]
@@ -179,6 +186,13 @@ mod tests {
                 kind: "from.the.future".into(),
             }),
         );
+        check(
+            r#"{"type":"item.completed","item":{"type":"file_change","changes":[{"path":"a","kind":"add"},{"path":"b","kind":"add"}]}}"#,
+            Some(Event::FileChanged {
+                path: "a".into(),
+                kind: "add".into(),
+            }),
+        );
         check("Reading prompt from stdin...", None);
         check("[1]", None);
     }
@@ -188,6 +202,34 @@ mod tests {
         check(
             r#"{"type":"item.completed","item":{"id":"item_0","type":"web_search","id":"ws_1","query":"q"}}"#,
             Some(Event::Searched { query: "q".into() }),
+        );
+    }
+
+    #[test]
+    fn what_is_no_thread_id_is_not_taken_for_one() {
+        let unknown = Event::Unknown {
+            kind: "thread.started without an id".into(),
+        };
+        for id in ["\"\"", "\"--yolo x\"", "\"a\\u001b[2J\"", "7", "[\"a\"]"] {
+            let line = format!(r#"{{"type":"thread.started","thread_id":{id}}}"#);
+            check(&line, Some(unknown.clone()));
+        }
+    }
+
+    #[test]
+    fn wrong_types_are_absent_values() {
+        check(
+            r#"{"type":"item.completed","item":{"type":"agent_message","text":["a"]}}"#,
+            Some(Event::Message { text: String::new() }),
+        );
+        check(
+            r#"{"type":"turn.completed","usage":"all of it"}"#,
+            Some(Event::TurnCompleted { thread_usage: None }),
+        );
+        check(r#"{"type":7}"#, None);
+        check(
+            r#"{"type":"item.completed","item":[]}"#,
+            Some(unknown("completed ")),
         );
     }
 

@@ -5,6 +5,7 @@ pub mod classify;
 pub mod events;
 pub mod invocation;
 pub mod locate;
+mod node;
 pub mod pins;
 pub mod rollout;
 pub mod sandbox;

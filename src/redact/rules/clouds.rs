@@ -2,7 +2,7 @@
 
 use crate::redact::rules::rule::{Gate, Rule};
 
-pub(super) static RULES: [Rule; 12] = [
+pub(super) static RULES: [Rule; 17] = [
     Rule::token(
         "aws-access-key",
         &["AKIA", "ASIA", "ABIA", "ACCA"],
@@ -76,6 +76,42 @@ pub(super) static RULES: [Rule; 12] = [
     )
     .gate(Gate::Token(20))
     .entropy(3.2),
+    Rule::named(
+        "aws-session-token",
+        &["ession_token", "essionToken", "SESSION_TOKEN"],
+        r#"(?i)session_?token["'`\]]{0,3}\s{0,8}(?:=>|:=|=|:|,)\s{0,8}["'`]?([A-Za-z0-9/+]{100,}={0,2})"#,
+    )
+    .gate(Gate::Assigned)
+    .window(16, 2048)
+    .entropy(4.0),
+    Rule::named(
+        "devops-token",
+        &["AZDO"],
+        r"(?:^|[^A-Za-z0-9])([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?:[^A-Za-z0-9]|$)",
+    )
+    .window(80, 8)
+    .entropy(3.8),
+    Rule::token(
+        "cloud-key-id",
+        &["AKID", "AQVN"],
+        r"(?-u:\b)(?:AKID[A-Za-z0-9]{32}|AQVN[A-Za-z0-9_-]{35,38})(?-u:\b)",
+    )
+    .gate(Gate::Token(32))
+    .entropy(3.8),
+    Rule::token(
+        "edge-token",
+        &["v1.0-", "nfp_", "vercel_blob_rw_", "sb_secret_", "mdb_sa_sk_"],
+        r"(?-u:\b)(?:v1\.0-[a-f0-9]{24}-[a-f0-9]{146}|nfp_[A-Za-z0-9]{36,}|vercel_blob_rw_[A-Za-z0-9_]{30,}|sb_secret_[A-Za-z0-9_-]{26,}|mdb_sa_sk_[A-Za-z0-9_-]{40,})",
+    )
+    .gate(Gate::Token(26))
+    .entropy(3.2),
+    Rule::named(
+        "cluster-key",
+        &["client-key-data"],
+        r#"client-key-data["']?:\s{0,4}["']?([A-Za-z0-9+/=]{40,})"#,
+    )
+    .window(2, 4096)
+    .entropy(3.5),
 ];
 
 #[cfg(test)]
@@ -118,6 +154,12 @@ mod tests {
         masks("terraform-cloud-token", &[&body(14), ".atlas", "v1.", &body(67)]);
         masks("platform-token", &["sb", "p_", &hex(40)]);
         masks("platform-token", &["LT", "AI", &body(20)]);
+        masks("aws-session-token", &["AWS_SESSION_TOKEN=", &body(180), "=="]);
+        masks("devops-token", &["pat: ", &body(76), "AZ", "DO", &body(4)]);
+        masks("cloud-key-id", &["AK", "ID", &body(32)]);
+        masks("edge-token", &["v1.", "0-", &hex(24), "-", &hex(146)]);
+        masks("edge-token", &["nf", "p_", &body(36)]);
+        masks("cluster-key", &["    client-key-", "data: ", &body(200), "=="]);
     }
 
     #[test]
@@ -134,6 +176,11 @@ mod tests {
         keeps(&["AccountKey=<key>"]);
         keeps(&["heroku_app_id = ", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)]);
         keeps(&["da", "pi", "_client_for_something_with_a_name"]);
+        keeps(&["let session_token = self.session_token_of_the_user();"]);
+        keeps(&["the AZDO pipeline"]);
+        keeps(&["AK", "ID", &body(12)]);
+        keeps(&["v1.0-beta and v1.0-rc"]);
+        keeps(&["client-key-data: DATA+OMITTED"]);
         keeps(&["hv", "s.", "client.read_secret_version_of_a_path()"]);
     }
 }

@@ -29,7 +29,7 @@ pub(super) static PRIVATE_KEYS: [Rule; 1] = [Rule::named(
 .check(Check::Shape)
 .window(PEM_REACH, PEM_REACH)];
 
-pub(super) static RULES: [Rule; 6] = [
+pub(super) static RULES: [Rule; 14] = [
     Rule::token(
         "jwt",
         &["eyJ"],
@@ -60,6 +60,70 @@ pub(super) static RULES: [Rule; 6] = [
     .check(Check::NotWords)
     .entropy(3.7),
     Rule::named(
+        "api-key-header",
+        &["x-api-key", "X-Api-Key", "X-API-Key", "X-API-KEY"],
+        r#"(?i)x-api-key["'`\])]{0,3}\s{0,4}[:=,]\s{0,4}["'`]?([A-Za-z0-9._~+/=-]{20,})"#,
+    )
+    .check(Check::NotWords)
+    .entropy(3.5),
+    Rule::named(
+        "registry-login",
+        &["_authToken=", "_auth=", "_password="],
+        r#"_(?:authToken|auth|password)=["']?([A-Za-z0-9_+/=.~-]{16,})"#,
+    )
+    .check(Check::NotWords)
+    .entropy(3.5),
+    Rule::named(
+        "docker-login",
+        &["\"auth\""],
+        r#""auth"\s{0,4}:\s{0,4}"([A-Za-z0-9+/]{16,}={0,2})""#,
+    )
+    .check(Check::NotWords)
+    .entropy(3.5),
+    Rule::named(
+        "netrc-password",
+        &["machine "],
+        r"machine\s+[A-Za-z0-9._-]+\s+login\s+\S{1,80}\s+password\s+(\S{6,200})",
+    )
+    .window(0, 512)
+    .check(Check::NotWords)
+    .entropy(2.5),
+    Rule::named(
+        "connection-password",
+        &["assword=", "ASSWORD=", "wd=", "WD="],
+        r#"(?i)(?:user id|uid|user|server|data source|host|username)\s?=[^;"'\n]{1,100};\s?(?:[A-Za-z ]{2,30}=[^;"'\n]{0,100};\s?){0,8}(?:password|pwd)\s?=\s?([^;"'\s<>{}$]{8,128})"#,
+    )
+    .window(400, 160)
+    .check(Check::NotWords)
+    .entropy(2.8),
+    Rule::named(
+        "one-time-seed",
+        &["otpauth://"],
+        r#"otpauth://[^\s"'<>]{1,200}[?&]secret=([A-Za-z2-7]{16,})"#,
+    )
+    .entropy(3.0),
+    Rule::named(
+        "jwk-private-key",
+        &["\"kty\""],
+        r#""kty"[^{}]{1,3000}"d"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{40,})"|"d"\s{0,4}:\s{0,4}"([A-Za-z0-9_-]{40,})"[^{}]{1,3000}"kty""#,
+    )
+    .group(0)
+    .window(4096, 4096)
+    .entropy(3.0),
+    Rule::named(
+        "wrapped-secret",
+        WRAPPED,
+        concat!(
+            r"[A-Za-z0-9+/_-]{16,}",
+            r#"(?:[ \t\r\n"'`,+\\|>#*]{1,16}[A-Za-z0-9+/_-]{16,})*"#,
+            r#"(?:[ \t\r\n"'`,+\\|>#*]{1,16}[A-Za-z0-9+/_-]{1,64}={1,2}|={0,2})"#,
+        ),
+    )
+    .group(0)
+    .window(0, 512)
+    .entropy(3.0)
+    .check(Check::Wrapped),
+    Rule::named(
         "secret-assignment",
         SECRET_NAMES,
         concat!(
@@ -84,6 +148,46 @@ pub(super) static RULES: [Rule; 6] = [
     .window(128, 512)
     .check(Check::NotWords)
     .entropy(4.0),
+];
+
+/// How the beginnings of well-known secrets look in base64, for each of the three places in a group of three bytes in which
+/// they may stand. What is shorter than five letters would be met by chance too often and is left out.
+const WRAPPED: &[&str] = &[
+    // The border of a private key.
+    "UFJJVkFURSBLRV",
+    "BSSVZBVEUgS0VZ",
+    "QUklWQVRFIEtFW",
+    // Tokens of code hosts and registries.
+    "Z2hwX",
+    "naHBf",
+    "Z2l0aHViX3BhdF",
+    "dpdGh1Yl9wYXRf",
+    "naXRodWJfcGF0X",
+    "Z2xwYXQt",
+    "dscGF0L",
+    "nbHBhdC",
+    "bnBtX",
+    "X2F1dGhUb2tlbj",
+    "9hdXRoVG9rZW49",
+    "fYXV0aFRva2VuP",
+    // Keys of model providers.
+    "c2stYW50L",
+    "NrLWFudC",
+    "zay1hbnQt",
+    "c2stcHJvai",
+    "NrLXByb2ot",
+    "zay1wcm9qL",
+    // Clouds and services.
+    "QUtJQ",
+    "BS0lB",
+    "QVNJQ",
+    "BU0lB",
+    "eG94Yi",
+    "hveGIt",
+    "4b3hiL",
+    "c2tfbGl2ZV",
+    "NrX2xpdmVf",
+    "za19saXZlX",
 ];
 
 /// The spellings that occur; matching them in every case would let them hit far more often.
@@ -137,7 +241,7 @@ const SECRET_NAMES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use crate::redact::rules::examples::{body, hex, keeps, masks};
+    use crate::redact::rules::examples::{base32, body, hex, keeps, masks};
     use crate::redact::scan::Redactor;
 
     fn border(word: &str, kind: &str) -> String {
@@ -259,6 +363,68 @@ mod tests {
         check("https://user:<password>@host/");
         check("http://host:8080/a@b");
         check("mongodb://{user}:{password}@{host}");
+    }
+
+    #[test]
+    fn logins_of_programs_are_masked() {
+        masks("api-key-header", &["-H 'x-api-key: ", &body(32), "'"]);
+        masks(
+            "registry-login",
+            &["//registry.internal/:_auth", "Token=", &body(36)],
+        );
+        masks(
+            "docker-login",
+            &["{\"auths\": {\"r\": {\"auth\": \"", &body(40), "==\"}}}"],
+        );
+        masks(
+            "netrc-password",
+            &["machine git.host login me password ", "kJ8s02mQpZ", "\n"],
+        );
+        masks(
+            "connection-password",
+            &["Server=db;Database=app;User Id=app;Password=", "kJ8s02mQpZ", ";"],
+        );
+        masks(
+            "one-time-seed",
+            &["otpauth://totp/a:b?issuer=a&secret=", &base32(32)],
+        );
+        masks(
+            "jwk-private-key",
+            &["{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"", &body(43), "\"}"],
+        );
+        keeps(&["x-api-key: <key>"]);
+        keeps(&["//registry.internal/:_authToken=${NPM_TOKEN}"]);
+        keeps(&["\"auth\": \"none\""]);
+        keeps(&["the state machine login of the user has a password field"]);
+        keeps(&["Server=db;User Id=app;Password={password};"]);
+        keeps(&["otpauth://totp/a:b?issuer=a"]);
+        keeps(&["{\"kty\":\"EC\",\"x\":\"", &body(43), "\"}"]);
+    }
+
+    #[test]
+    fn what_is_wrapped_in_base64_is_unwrapped_and_masked() {
+        let wrap = |text: &str| crate::redact::base64::encode(text.as_bytes());
+        let token = ["gh", "p_", &body(36)].concat();
+        for before in ["", "u:", "me:", "user:"] {
+            let wrapped = wrap(&format!("{before}{token}"));
+            masks("wrapped-secret", &["value: ", &wrapped, "\n"]);
+        }
+        let key = wrap(&key_lines("RSA ", ""));
+        masks("wrapped-secret", &["tls.key: ", &key]);
+        let lines: Vec<&str> = key
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        let text = format!("key: |\n    {}\nnext: 1", lines.join("\n    "));
+        let masked = Redactor::shared().mask(&text).text;
+        assert!(lines.iter().all(|line| !masked.contains(line)), "{masked}");
+        assert!(masked.ends_with("\nnext: 1"), "{masked}");
+        keeps(&[
+            "value: ",
+            &wrap("an ordinary text that was wrapped for no reason"),
+        ]);
+        keeps(&["value: ", &wrap("how to make a gh\u{70}_ token: see the manual")]);
     }
 
     #[test]

@@ -10,18 +10,20 @@ mod generic;
 mod models;
 mod rule;
 mod services;
+mod tools;
 
 pub use rule::{Check, Gate, Rule};
 
 /// All rules. Where two find the same place, the earlier one names it, so the specific ones come first.
 pub static ALL: [Rule; COUNT] = collect();
 
-const GROUPS: [&[Rule]; 6] = [
+const GROUPS: [&[Rule]; 7] = [
     &generic::PRIVATE_KEYS,
     &models::RULES,
     &forges::RULES,
     &clouds::RULES,
     &services::RULES,
+    &tools::RULES,
     &generic::RULES,
 ];
 

@@ -1,8 +1,8 @@
 //! Keys of model providers.
 
-use crate::redact::rules::rule::Rule;
+use crate::redact::rules::rule::{Gate, Rule};
 
-pub(super) static RULES: [Rule; 6] = [
+pub(super) static RULES: [Rule; 8] = [
     Rule::token(
         "anthropic-key",
         &["sk-ant-"],
@@ -35,6 +35,18 @@ pub(super) static RULES: [Rule; 6] = [
         r"(?-u:\b)(?:gsk_|xai-|pplx-|r8_|nvapi-)[A-Za-z0-9_-]{36,}",
     )
     .entropy(3.5),
+    Rule::token(
+        "model-tool-key",
+        &["lsv2_", "pcsk_", "tvly-", "csk-", "esecret_", "fw_", "ABSK"],
+        r"(?-u:\b)(?:lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}|pcsk_[A-Za-z0-9_]{60,}|tvly-[A-Za-z0-9-]{32,}|csk-[a-z0-9]{48}|esecret_[a-z0-9]{26,}|fw_[A-Za-z0-9]{22,24}(?-u:\b)|ABSK[A-Za-z0-9+/=]{100,})",
+    )
+    .gate(Gate::Token(22))
+    .entropy(3.5),
+    Rule::token(
+        "model-tracing-key",
+        &["sk-lf-"],
+        r"(?-u:\b)sk-lf-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    ),
 ];
 
 #[cfg(test)]
@@ -54,6 +66,13 @@ mod tests {
         masks("google-oauth", &["GOC", "SPX-", &body(28)]);
         masks("model-provider-key", &["gs", "k_", &body(52)]);
         masks("model-provider-key", &["r", "8_", &body(37)]);
+        masks("model-tool-key", &["ls", "v2_pt_", &hex(32), "_", &hex(10)]);
+        masks("model-tool-key", &["pc", "sk_", &body(70)]);
+        masks("model-tool-key", &["AB", "SK", &body(120)]);
+        masks(
+            "model-tracing-key",
+            &["sk-", "lf-", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)],
+        );
     }
 
     #[test]
@@ -65,5 +84,8 @@ mod tests {
         keeps(&["hf_hub_download(repo_id, filename)"]);
         keeps(&["AI", "za short"]);
         keeps(&["shelf_", &body(40)]);
+        keeps(&["pcsk_of_the_vector_store"]);
+        keeps(&["fw_version = 3"]);
+        keeps(&["sk-", "lf-something"]);
     }
 }

@@ -32,6 +32,8 @@ pub enum Check {
     NotExample,
     /// Not an example, a variable, or made of words: for values that have no shape of their own.
     NotWords,
+    /// Base64 of a text in which another rule finds a secret.
+    Wrapped,
 }
 
 /// A cheap look at the bytes around a keyword.

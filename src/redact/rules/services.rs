@@ -1,8 +1,8 @@
 //! Tokens of services for messages, money and work.
 
-use crate::redact::rules::rule::{Gate, Rule};
+use crate::redact::rules::rule::{Check, Gate, Rule};
 
-pub(super) static RULES: [Rule; 13] = [
+pub(super) static RULES: [Rule; 20] = [
     Rule::token(
         "slack-token",
         &["xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-"],
@@ -86,6 +86,55 @@ pub(super) static RULES: [Rule; 13] = [
     )
     .gate(Gate::Token(24))
     .entropy(3.2),
+    Rule::token(
+        "mail-service-key",
+        &["xkeysib-", "xsmtpsib-", "re_"],
+        r"(?-u:\b)(?:x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}|re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24})(?-u:\b)",
+    )
+    .gate(Gate::Token(30))
+    .entropy(3.5),
+    Rule::token(
+        "payment-key",
+        &["rzp_live_", "FLWSECK-", "shippo_live_", "EZAK", "sk_prod_"],
+        r"(?-u:\b)(?:rzp_live_[A-Za-z0-9]{14,}|FLWSECK-[a-h0-9]{12,}|shippo_live_[a-f0-9]{40}|EZAK[A-Za-z0-9]{54}|sk_prod_[A-Za-z0-9_-]{24,})",
+    )
+    .gate(Gate::Token(12))
+    .entropy(3.2),
+    Rule::named(
+        "payment-token",
+        &["access_token$production$"],
+        r"(access_token\$production\$[a-z0-9]{16}\$[a-f0-9]{32})",
+    )
+    .window(0, 64)
+    .check(Check::Shape),
+    Rule::named(
+        "chat-webhook",
+        &["webhook.office.com/", "hooks.zapier.com/"],
+        r"(?:webhook\.office\.com/webhookb2/([0-9a-f@-]{70,}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36})|hooks\.zapier\.com/hooks/catch/[0-9]{4,10}/[a-z0-9]{6,10})",
+    )
+    .group(0)
+    .window(0, 256),
+    Rule::named(
+        "push-key",
+        &[":APA91b"],
+        r"(?:^|[^A-Za-z0-9_-])([A-Za-z0-9_-]{8,24}:APA91b[A-Za-z0-9_-]{100,})",
+    )
+    .window(26, 256)
+    .entropy(3.8),
+    Rule::token(
+        "social-token",
+        &["EAAC", "EAAB", "EAAG", "EAAJ"],
+        r"(?-u:\b)EAA[BCGJ][A-Za-z0-9]{100,}",
+    )
+    .gate(Gate::Token(100))
+    .entropy(4.0),
+    Rule::token(
+        "store-service-token",
+        &["sl.", "sk.eyJ", "pat-na1-", "pat-eu1-", "os_v2_"],
+        r"(?-u:\b)(?:sl\.[A-Za-z0-9._-]{130,}|sk\.eyJ[A-Za-z0-9_-]{60,}\.[A-Za-z0-9_-]{20,}|pat-(?:na|eu)1-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|os_v2_(?:app|org)_[a-z0-9]{80,})",
+    )
+    .gate(Gate::Token(36))
+    .entropy(3.2),
 ];
 
 #[cfg(test)]
@@ -139,6 +188,31 @@ mod tests {
         masks("workspace-token", &["nt", "n_", &body(46)]);
         masks("workspace-token", &["sec", "ret_", &body(43)]);
         masks("monitoring-token", &["gl", "sa_", &body(32), "_", &hex(8)]);
+        masks("mail-service-key", &["xkey", "sib-", &hex(64), "-", &body(16)]);
+        masks("mail-service-key", &["r", "e_", &body(8), "_", &body(24)]);
+        masks("payment-key", &["rzp", "_live_", &body(14)]);
+        masks("payment-key", &["shippo", "_live_", &hex(40)]);
+        masks(
+            "payment-token",
+            &["access", "_token$production$", &hex(16), "$", &hex(32)],
+        );
+        masks(
+            "chat-webhook",
+            &[
+                "https://hooks.zapier",
+                ".com/hooks/catch/",
+                "1234567",
+                "/",
+                "ab3cd4e",
+            ],
+        );
+        masks("push-key", &["key=", &body(11), ":APA", "91b", &body(134)]);
+        masks("social-token", &["EA", "AC", &body(120)]);
+        masks("store-service-token", &["s", "l.", &body(140)]);
+        masks(
+            "store-service-token",
+            &["pat-", "na1-", &hex(8), "-1a2b-3c4d-5e6f-", &hex(12)],
+        );
     }
 
     #[test]
@@ -155,5 +229,11 @@ mod tests {
         keeps(&["monkey-", &hex(32)]);
         keeps(&["secret_key_of_the_application_that_has_a_long_name_here"]);
         keeps(&["12:AA", &body(33)]);
+        keeps(&["re_export_of_the_types_that_this_module_has_got"]);
+        keeps(&["rzp_live_", "key"]);
+        keeps(&["access_token$production$", "..."]);
+        keeps(&["https://hooks.zapier.com/", "hooks/catch"]);
+        keeps(&["sl.", &body(40)]);
+        keeps(&["EAAC", &body(20)]);
     }
 }

@@ -14,7 +14,7 @@ use crate::redact::{Further, Redacted, redact_text};
 use crate::service::consult::new_fence;
 use crate::service::context_files::{ContextFile, read_files};
 use crate::service::delegate::start::Start;
-use crate::service::guidance;
+use crate::service::guidance::{self, Guidance};
 use crate::service::plan::{Plan, checked_size, egress, label};
 use crate::service::resume::Earlier;
 use crate::service::workspace::Workspace;
@@ -83,12 +83,12 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
     let top = asked.start.repository.top_level();
     let (guide, guide_warnings) = guidance::read(Some(top), asked.directory, further);
     let parts = Parts::of(asked, &delegation, files);
-    let redacted = |text: &Option<String>| text.as_deref().map(redact_text);
-    let (language, instructions) = (redacted(&options.language), redacted(&options.instructions));
+    let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
+    let (language, instructions) = (counted(&options.language), counted(&options.instructions));
     let prompt = write_prompt(
         &DelegateParts {
             task: &text.text,
-            guidance: guide.as_ref(),
+            guidance: guide.as_ref().map(|guide| &guide.text),
             context: context.as_ref().map(|context| &context.text),
             files: &parts.named,
             pasted: &parts.pasted,
@@ -99,13 +99,20 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
             network: delegation.network,
             live: delegation.place == Place::Live,
             continues: delegation.continues.is_some(),
-            language: language.as_ref(),
-            instructions: instructions.as_ref(),
+            language: language.as_ref().map(|language| &language.text),
+            instructions: instructions.as_ref().map(|instructions| &instructions.text),
         },
         fence,
     );
     checked_size(&prompt, asked.config)?;
-    let masks = text.count + context.as_ref().map_or(0, |context| context.count) + parts.masked;
+    let masks = text.count
+        + [&context, &language, &instructions]
+            .into_iter()
+            .flatten()
+            .map(|text| text.count)
+            .sum::<u32>()
+        + guide.as_ref().map_or(0, |guide| guide.masked)
+        + parts.masked;
     let mut warnings = asked.start.warnings();
     warnings.extend(guide_warnings);
     warnings.extend(unmatched(asked, &delegation));
@@ -118,6 +125,8 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
         warnings.push(format!("withheld as secret: {}", parts.withheld.join(", ")));
     }
     let what = label(text.text.as_str());
+    let mut sent = parts.sent;
+    sent.extend(guide.as_ref().map(Guidance::accounted));
     Ok(Plan {
         kind: JobKind::Delegate,
         tier: Tier::Propose,
@@ -134,7 +143,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
         expects: Expects::Delegate {
             delegation: Box::new(delegation),
         },
-        egress: egress(&prompt, parts.sent, parts.withheld, masks),
+        egress: egress(&prompt, sent, parts.withheld, masks),
         prompt,
         warnings,
     })
@@ -289,10 +298,8 @@ impl Parts {
                 parts.withheld.push(file.path.clone());
             } else {
                 parts.masked += file.masked;
-                parts.sent.push(EgressFile {
-                    path: file.path.clone(),
-                    bytes: file.part.text.as_str().len(),
-                });
+                let sent = EgressFile::of(file.path.clone(), file.part.text.as_str());
+                parts.sent.push(sent);
             }
         }
         parts

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::envelope::ConsultAnswer;
 use crate::domain::time::spoken;
-use crate::peer::transcript::truncate;
+use crate::domain::visible::make_visible;
+use crate::peer::transcript::{head, truncate};
 use crate::service::deliver::room::{ROOM, json_bytes, shorten_lists, truncated};
 use crate::service::reply::fields;
 use crate::state::directory::{Job, JobDirectory};
@@ -24,12 +25,25 @@ pub(super) fn summary(job: &Job, result: &ResultRecord) -> String {
 
 /// The fields of a consult that fit an envelope.
 pub(super) fn body(answer: &ConsultAnswer, directory: &JobDirectory) -> Map<String, Value> {
-    let mut body = fields(answer);
+    // What is not shown is not copied first: it may have megabytes.
+    let long = answer.answer.len() > ROOM;
+    let mut body = if long {
+        fields(&ConsultAnswer {
+            answer: head(&answer.answer, ROOM).to_owned(),
+            code: Vec::new(),
+            report: answer.report.clone(),
+            questions: answer.questions.clone(),
+            assumptions: answer.assumptions.clone(),
+        })
+    } else {
+        fields(answer)
+    };
     body.insert("findings".to_owned(), json!([]));
-    if json_bytes(&body) > ROOM {
+    if long || json_bytes(&body) > ROOM {
         // The code stands in the answer too: leaving out the second copy first loses nothing.
         body.insert("code".to_owned(), json!([]));
-        let mut text = answer.answer.clone();
+        // Spelled out before it is cut, so that what is cut is what is sent.
+        let mut text = make_visible(head(&answer.answer, ROOM)).into_owned();
         let mut bytes = ROOM;
         // How long a text is in JSON depends on what is in it, so it is tried.
         while json_bytes(&body) > ROOM && bytes > SHORTEST_BYTES {

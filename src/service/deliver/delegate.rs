@@ -61,7 +61,14 @@ pub fn patch_head(path: &Path, bytes: u64) -> Option<String> {
         .take(bytes)
         .read_to_end(&mut head)
         .ok()?;
-    Some(shown(&String::from_utf8_lossy(&head)))
+    // Half a line may hold half a secret, which no rule recognises.
+    let whole = head
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let cut = u64::try_from(head.len()).is_ok_and(|read| read >= bytes);
+    let head = if cut { &head[..whole] } else { &head[..] };
+    Some(shown(&String::from_utf8_lossy(head)))
 }
 
 fn shown(patch: &str) -> String {
@@ -71,9 +78,12 @@ fn shown(patch: &str) -> String {
     for line in patch.split_inclusive('\n') {
         if let Some(names) = line.strip_prefix(FILE) {
             let names = names.trim_end();
-            let new = names.rsplit_once(" b/").or_else(|| names.rsplit_once(" \"b/"));
-            let new = new.map_or(names, |(_, new)| new.trim_end_matches('"'));
-            is_withheld = is_secret_path(new.as_bytes());
+            let both = names.rsplit_once(" b/").or_else(|| names.rsplit_once(" \"b/"));
+            let (old, new) = both.unwrap_or((names, names));
+            // Also what was a secret under its old name.
+            is_withheld = [old, new]
+                .iter()
+                .any(|name| is_secret_path(name.trim_matches('"').as_bytes()));
             kept.push_str(line);
             if is_withheld {
                 kept.push_str("[withheld: this file is a secret by its name]\n");

@@ -10,6 +10,7 @@ use crate::domain::limits;
 use crate::domain::verdict::ReviewStatus;
 use crate::service::deliver::room::{ROOM, cut, json_bytes, shorten_lists, truncated};
 use crate::service::reply::fields;
+use crate::service::shown;
 use crate::state::directory::{Job, JobDirectory};
 
 /// Bytes of one finding beyond which its texts are cut in an envelope that is too long.
@@ -111,5 +112,5 @@ pub(super) fn steps(job: &Job, answer: &ReviewAnswer) -> Vec<String> {
 }
 
 fn finding_bytes(finding: &Finding) -> usize {
-    serde_json::to_vec(finding).map_or(0, |bytes| bytes.len())
+    shown::json_bytes(finding)
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::limits;
 use crate::peer::transcript::truncate;
+use crate::service::shown;
 
 /// Bytes of an envelope that are not the answer: job, meta, steps and warnings.
 const AROUND_BYTES: usize = 6 * 1024;
@@ -58,5 +59,5 @@ pub(super) fn truncated(whole: usize, file: &Path) -> Value {
 
 /// Measures a body as it is sent.
 pub(super) fn json_bytes(body: &Map<String, Value>) -> usize {
-    serde_json::to_vec(body).map_or(0, |bytes| bytes.len())
+    shown::json_bytes(body)
 }

@@ -311,6 +311,7 @@ pub(super) fn new_folder(
     now_ms: u64,
 ) -> Result<(PathBuf, u64), StateError> {
     let landings = repository.landings_path();
+    repository.refuse_link(&landings)?;
     files::create_private_dir(&landings).map_err(StateError::io("make", &landings))?;
     let newest = folders(repository)?.first().and_then(|folder| {
         folder
@@ -330,6 +331,7 @@ pub(super) fn new_folder(
 /// Lists the folders of landings, newest first; none where nothing ever landed.
 pub(super) fn folders(repository: &RepositoryFolder) -> Result<Vec<PathBuf>, StateError> {
     let path = repository.landings_path();
+    repository.refuse_link(&path)?;
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -337,7 +339,12 @@ pub(super) fn folders(repository: &RepositoryFolder) -> Result<Vec<PathBuf>, Sta
     };
     let mut found = Vec::new();
     for entry in entries {
-        let name = entry.map_err(StateError::io("list", &path))?.file_name();
+        let entry = entry.map_err(StateError::io("list", &path))?;
+        // We make folders alone; what a link leads to is not ours to take back or to delete.
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let name = entry.file_name();
         let time = name.to_str().and_then(|name| name.get(..TIME_DIGITS));
         if time.is_some_and(|time| time.bytes().all(|byte| byte.is_ascii_digit())) {
             found.push(path.join(name));

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::state::landing::Node;
 use crate::state::landing::journal::{self, BEFORE, Entry, STAGED};
-use crate::state::landing::swap::{Swap, Trouble, aside_name, exchange, modified};
+use crate::state::landing::swap::{LINK_BYTES, Swap, Trouble, aside_name, exchange, modified};
 use crate::sys::confined::{Place, Way};
 use crate::sys::files;
 
@@ -232,7 +232,7 @@ impl Swap<'_> {
         let kept = entry.kept.as_ref().ok_or_else(nothing)?;
         let from = self.folder.join(BEFORE).join(number.to_string());
         if matches!(entry.side.before, Node::Link { .. }) {
-            waiting.make_link(&std::fs::read(from)?)?;
+            waiting.make_link(&files::read_bounded(&from, LINK_BYTES)?)?;
         } else {
             let mut file = waiting.create(0o600)?;
             io::copy(&mut files::open_regular(&from)?, &mut file)?;

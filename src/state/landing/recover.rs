@@ -35,18 +35,22 @@ pub(super) fn recover_held(
         let is_over = journal::has(&folder, UNDONE) || journal::has(&folder, SWEPT);
         let undo = folder.join(UNDO);
         if journal::has(&folder, UNDO) && !(journal::has(&folder, UNDONE) && journal::has(&undo, SWEPT)) {
-            recover_undo(&folder, &undo, pace)?;
+            recover_undo(repository, &folder, &undo, pace)?;
         }
         if !is_over {
-            taken_back.extend(recover_one(&folder, pace)?);
+            taken_back.extend(recover_one(repository, &folder, pace)?);
         }
     }
     Ok(taken_back)
 }
 
 /// Brings one landing to an end: what is in place is swept, the rest is taken back.
-fn recover_one(folder: &Path, pace: Pace<'_>) -> Result<Option<Landing>, StateError> {
-    let Some((journal, swap)) = open(folder, pace)? else {
+fn recover_one(
+    repository: &RepositoryFolder,
+    folder: &Path,
+    pace: Pace<'_>,
+) -> Result<Option<Landing>, StateError> {
+    let Some((journal, swap)) = open(repository, folder, pace)? else {
         return Ok(None);
     };
     if journal::has(folder, LANDED) {
@@ -65,8 +69,13 @@ fn recover_one(folder: &Path, pace: Pace<'_>) -> Result<Option<Landing>, StateEr
 }
 
 /// Brings an undo to an end: one that got through makes its landing undone, any other is taken back.
-fn recover_undo(folder: &Path, undo: &Path, pace: Pace<'_>) -> Result<(), StateError> {
-    let Some((_, swap)) = open(undo, pace)? else {
+fn recover_undo(
+    repository: &RepositoryFolder,
+    folder: &Path,
+    undo: &Path,
+    pace: Pace<'_>,
+) -> Result<(), StateError> {
+    let Some((_, swap)) = open(repository, undo, pace)? else {
         return Ok(());
     };
     if journal::has(undo, LANDED) {
@@ -88,8 +97,12 @@ fn recover_undo(folder: &Path, undo: &Path, pace: Pace<'_>) -> Result<(), StateE
 }
 
 /// Opens a journal where its process left it. Without a whole journal nothing was changed, and the folder goes. A damaged or
-/// newer one is left alone, as is one whose working tree is not there.
-fn open<'a>(folder: &'a Path, pace: Pace<'a>) -> Result<Option<(Journal, Swap<'a>)>, StateError> {
+/// newer one is left alone, as is one whose working tree is not there or is none of this repository's.
+fn open<'a>(
+    repository: &RepositoryFolder,
+    folder: &'a Path,
+    pace: Pace<'a>,
+) -> Result<Option<(Journal, Swap<'a>)>, StateError> {
     let journal = match Journal::read(folder) {
         Ok(journal) => journal,
         Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -100,6 +113,9 @@ fn open<'a>(folder: &'a Path, pace: Pace<'a>) -> Result<Option<(Journal, Swap<'a
         Err(error @ StateError::Io { .. }) => return Err(error),
         Err(_) => return Ok(None),
     };
+    if !repository.has_working_tree(&journal.top_level()) {
+        return Ok(None);
+    }
     match Swap::resume(folder, journal.clone(), pace) {
         Ok(swap) => Ok(Some((journal, swap))),
         Err(_) => Ok(None),

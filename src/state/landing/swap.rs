@@ -4,7 +4,7 @@
 //! lost. Where everything stands follows from the journal and from what is on disk, never from memory, so the same code
 //! takes back a landing that failed and one whose process was killed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -16,6 +16,9 @@ use crate::state::landing::plan::{Content, Folders, Target, changed, plan};
 use crate::sys::confined::{Exchanged, Modified, Place, Top, Way};
 use crate::sys::files;
 use crate::sys::seam::{self, Operation};
+
+/// Bytes of a kept link's text; systems hold less.
+pub(super) const LINK_BYTES: u64 = 64 * 1024;
 
 /// Bytes of randomness in the names of temporary files.
 const TOKEN_BYTES: usize = 8;
@@ -213,7 +216,9 @@ impl<'a> Swap<'a> {
     fn link_text(&self, content: &Content<'_>) -> Result<Vec<u8>, Trouble> {
         match content {
             Content::Bytes(bytes) => Ok(bytes.to_vec()),
-            Content::Kept(path) => Ok(fs::read(path).map_err(StateError::io("read", self.folder))?),
+            Content::Kept(path) => {
+                Ok(files::read_bounded(path, LINK_BYTES).map_err(StateError::io("read", self.folder))?)
+            }
         }
     }
 

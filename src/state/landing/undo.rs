@@ -72,7 +72,8 @@ pub(super) fn undo_at_pace(
             Err(error) if error.is_damage() || matches!(error, StateError::Newer { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        if landing.state != LandingState::Landed {
+        // Nor does one that names a folder of somebody else's.
+        if landing.state != LandingState::Landed || !repository.has_working_tree(&landing.top_level) {
             continue;
         }
         if landing.job == *job && only.is_none_or(|only| landing.top_level == only) {

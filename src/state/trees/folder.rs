@@ -31,9 +31,13 @@ impl TreeFolder {
 
     /// Lists those that exist.
     pub(super) fn all(repository: &RepositoryFolder) -> Vec<Self> {
+        if repository.refuse_link(&repository.trees_path()).is_err() {
+            return Vec::new();
+        }
         (1..=TREES_MAX)
             .map(|number| Self::numbered(repository, number))
-            .filter(|folder| folder.0.is_dir())
+            // A link in the place of one is no worktree of ours.
+            .filter(|folder| folder.0.symlink_metadata().is_ok_and(|about| about.is_dir()))
             .collect()
     }
 
@@ -49,6 +53,9 @@ impl TreeFolder {
 
     /// Takes its lock, making the folder if it is absent; nothing when somebody else has it.
     pub(super) fn try_lock(&self) -> Result<Option<HeldLock>, StateError> {
+        if self.0.symlink_metadata().is_ok_and(|about| about.is_symlink()) {
+            return Err(StateError::damaged(&self.0, "a link is in its place"));
+        }
         files::create_private_dir(&self.0).map_err(StateError::io("make", &self.0))?;
         let path = self.0.join("lock");
         HeldLock::try_take(&path).map_err(StateError::io("lock", path))

@@ -62,6 +62,7 @@ impl HeldTree {
         continues: Option<&JobId>,
     ) -> Result<Self, TreeError> {
         let trees = repository.trees_path();
+        repository.refuse_link(&trees)?;
         files::create_private_dir(&trees).map_err(StateError::io("make", &trees))?;
         let purpose = Purpose {
             repository,

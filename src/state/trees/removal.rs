@@ -54,6 +54,9 @@ pub fn sweep(repository: &RepositoryFolder) -> usize {
             put_aside(repository, &folder);
         }
     }
+    if repository.refuse_link(&repository.trees_path()).is_err() {
+        return 0;
+    }
     let entries = fs::read_dir(repository.trees_path())
         .into_iter()
         .flatten()
