@@ -16,7 +16,7 @@ pub struct Score {
     pub failed_checks: usize,
     /// Whether it went beyond what was allowed.
     pub is_out_of_scope: bool,
-    /// Lines added and removed; a file that is not text counts as [`BINARY_LINES`].
+    /// Lines added and removed; a file that is not text counts as `BINARY_LINES`.
     pub lines: u64,
     /// Files.
     pub files: u32,

@@ -31,6 +31,7 @@ mod private;
 
 mod base;
 
+mod oversized;
 mod paths;
 
 mod tracked;

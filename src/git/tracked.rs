@@ -8,6 +8,7 @@ use crate::domain::limits;
 use crate::git::GitError;
 use crate::git::command::{Command, DIFF, LIST};
 use crate::git::filtered::correct;
+use crate::git::oversized::{self, NAME_ARGUMENTS};
 use crate::git::private::{BIG_FILE_BYTES, Private, View};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -74,6 +75,10 @@ pub(super) enum End<'a> {
 impl<'a> Diff<'a> {
     /// Reads it.
     pub(super) fn read(self) -> Result<Patch, GitError> {
+        let oversized = match self.to {
+            End::WorkingTree => oversized::set_aside(self.private, self.command(&NAME_ARGUMENTS))?,
+            End::Index | End::Commit(_) => Vec::new(),
+        };
         let mut entries = self.read_entries()?;
         if matches!(self.to, End::WorkingTree) {
             let staged = Diff {
@@ -83,6 +88,14 @@ impl<'a> Diff<'a> {
             entries = correct(self.private, self.top_level, entries, || staged.read_entries())?;
         }
         mark_large_files(self.private, self.top_level, &mut entries)?;
+        // What the index has of one of these says nothing about the file that is there now.
+        let is_aside = |entry: &Entry| {
+            oversized
+                .iter()
+                .any(|aside| aside.file.new_path == entry.file.new_path)
+        };
+        entries.retain(|entry| !is_aside(entry));
+        entries.extend(oversized);
         Ok(Patch {
             files: entries.into_iter().map(|entry| entry.file).collect(),
         })

@@ -34,6 +34,30 @@ fn a_huge_file_is_listed_with_its_size() {
 }
 
 #[test]
+fn a_tracked_file_that_became_a_terabyte_is_named_and_not_read() {
+    with_a_commit(|setup| {
+        let terabyte = 1 << 40;
+        for name in ["f", "new"] {
+            setup.write(name, "small\n");
+        }
+        setup.run(&["add", "f", "new"]);
+        setup.write("other", "changed\n");
+        setup.run(&["add", "other"]);
+        for name in ["f", "new"] {
+            let hole = std::fs::File::create(setup.top().join(name)).unwrap();
+            hole.set_len(terabyte).unwrap();
+        }
+        // Reading either of them would take longer than any bound.
+        let change = setup.read(&Scope::WorkingTree);
+        for name in ["f", "new"] {
+            assert_eq!(file(&change, name).content, Content::TooLarge { bytes: terabyte });
+        }
+        assert!(matches!(file(&change, "other").content, Content::Text(_)));
+        assert_eq!(names(&change).len(), 3, "each stands there once");
+    });
+}
+
+#[test]
 fn a_diff_beyond_the_limit_names_its_largest_files() {
     with_a_commit(|setup| {
         for at in 1..=10 {

@@ -83,7 +83,7 @@ fn with_late(letter: char, mut cases: Vec<Case>) -> Vec<Case> {
 }
 
 /// Fewest cases of all groups together.
-const PROMISED: usize = 450;
+const PROMISED: usize = 800;
 
 /// Most bytes of all tracked files: a plugin's copy of the repository goes to every user.
 const TRACKED_BYTES: u64 = 8_000_000;

@@ -9,7 +9,7 @@ use crate::peer::event::Event;
 /// Reads one line. `None` for a line that is not a JSON object with a type.
 ///
 /// A `web_search` item carries the key `id` twice (seen with codex-cli 0.169.0), which a derived struct may refuse and
-/// [`Node`] accepts; `a_duplicate_key_is_no_error` pins it.
+/// `Node` accepts; `a_duplicate_key_is_no_error` pins it.
 pub fn parse_line(line: &[u8]) -> Option<Event> {
     let mut value = Node::parse(line)?;
     let kind = value.take_text("type")?;

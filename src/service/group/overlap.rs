@@ -27,7 +27,7 @@ pub struct Candidate {
 pub struct Overlap {
     /// The tasks.
     pub tasks: [String; 2],
-    /// Files that both change, at most [`NAMED`].
+    /// Files that both change, at most `NAMED`.
     pub files: Vec<String>,
     /// More of them.
     pub more_files: usize,
