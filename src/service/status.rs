@@ -74,28 +74,35 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
     }
     let (peer, git) = tokio::join!(peer(service, &config, &store), git(service, place.as_ref().ok()));
     let state = state(&store);
-    let (mut body, mut fixes, mut blocked) = (Map::new(), Vec::new(), Vec::new());
+    let (mut body, mut blocked) = (Map::new(), Vec::new());
+    // What stands in the way is told before what is only worth a note.
+    let (mut fixes, mut notes) = (Vec::new(), Vec::new());
     for check in [peer.check, git, state] {
         if check.blocks {
             blocked.push(check.name);
+            fixes.extend(check.fix);
+        } else {
+            notes.extend(check.fix);
         }
-        fixes.extend(check.fix);
         body.insert(check.name.to_owned(), check.fields);
     }
     if let Err(fault) = &place {
-        fixes.push(format!("{}: {}", fault.message, fault.repair.hint));
+        notes.push(format!("{}: {}", fault.message, fault.repair.hint));
     }
     let ruled = place.as_ref().ok().map(|place| Ruled::of(&config, place));
     let in_force = ruled.as_ref().map_or(&config, |ruled| &ruled.config);
     let mut settings = object(json!({"changed": changed_settings(in_force)}));
     if let Some(ruled) = &ruled {
-        fixes.extend(ruled.fix.clone());
         if ruled.broken {
             blocked.push("project");
+            fixes.extend(ruled.fix.clone());
+        } else {
+            notes.extend(ruled.fix.clone());
         }
         settings.extend(ruled.fields.clone());
     }
     body.insert("config".to_owned(), settings.into());
+    fixes.append(&mut notes);
     let ready = blocked.is_empty();
     body.insert("ready".to_owned(), ready.into());
     body.insert("blocked_by".to_owned(), json!(blocked));
@@ -108,7 +115,7 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
     } else {
         format!(
             "Not ready, because of {}. {}",
-            blocked.join(", "),
+            in_words(&blocked),
             fixes.first().cloned().unwrap_or_default()
         )
     };
@@ -125,6 +132,16 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
         },
         ..Reply::default()
     })
+}
+
+/// Names what stands in the way for a person: `project` alone would not tell that it is about settings.
+fn in_words(blocked: &[&str]) -> String {
+    let words = blocked.iter().map(|name| match *name {
+        "project" => "the project's settings",
+        "state" => "the state directory",
+        name => name,
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn broken_config(fault: &Fault) -> Reply {

@@ -265,6 +265,14 @@ fn a_project_file_that_cannot_be_understood_spends_nothing() {
         assert!(!message.contains("s3cret"), "{message}");
         let status = server.ok("status", &json!({}));
         assert_eq!(status["blocked_by"], json!(["project"]), "{status:#}");
+        // Nobody is logged in here either, which hinders nothing: what is in the way is told first.
+        let summary = status["summary"].as_str().unwrap();
+        let first = status["next_steps"][0].as_str().unwrap();
+        assert!(
+            summary.starts_with("Not ready, because of the project's settings. ") && summary.ends_with(first),
+            "{status:#}"
+        );
+        assert!(first.contains(part), "{status:#}");
     };
     world.write(".crosscheck/config.toml", "[secrets]\npatterns = [\"s3cret(\"]\n");
     refused(&mut server, "secrets.patterns");
