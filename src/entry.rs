@@ -35,11 +35,12 @@ const SHUTDOWN: Duration = Duration::from_millis(100);
 const HANDED_OVER_BYTES: u64 = 12 * 1024 * 1024;
 /// The exit code with which a hook begins a turn of its host.
 const WAKE: u8 = 2;
-/// Columns of the list of jobs: a host breaks longer lines.
-const LIST_COLUMNS: usize = 100;
+/// Columns of the list of jobs. A host breaks longer lines: in a terminal of 80 columns it takes four for itself, and a hook
+/// cannot ask for more, since it has no terminal. Seen with Claude Code 2.1.197 and 2.1.329.
+const LIST_COLUMNS: usize = 76;
 /// What a person can do with the list.
 const LIST_HINT: &str =
-    "No model was asked. /codex:jobs ID shows one, /codex:result ID a task, /codex:cancel ID ends one.";
+    "No model was asked.\n/codex:jobs ID shows one, /codex:result ID a task, /codex:cancel ID ends it.";
 /// Bytes of the user's configuration file.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 

@@ -783,6 +783,8 @@ fn the_list_of_jobs_needs_no_model_and_one_job_does() {
         let text = answer["reason"].as_str().unwrap();
         assert_eq!(text.contains(id.as_str()), listed, "{text}");
         assert!(text.contains("No model was asked"), "{text}");
+        // What a host shows of it unbroken in a terminal of 80 columns.
+        assert!(text.lines().all(|line| line.chars().count() <= 76), "{text}");
     };
     check("", Some(true));
     check(" ended ", Some(true));
