@@ -209,7 +209,7 @@ fn ended(job: &Job, result: ResultRecord, standing: Standing) -> Outcome {
             meta,
         }),
         (Some(Answer::Delegate(answer)), _) => Ok(Reply {
-            summary: delegate::summary(job, &result),
+            summary: delegate::summary(job, &result, &standing),
             body: delegate::body(job, answer, &result, standing),
             next_steps: delegate::steps(job, &result),
             warnings: result.warnings,

@@ -96,7 +96,7 @@ fn shown(patch: &str) -> String {
 }
 
 /// Says what there is to look at.
-pub(super) fn summary(job: &Job, result: &ResultRecord) -> String {
+pub(super) fn summary(job: &Job, result: &ResultRecord, standing: &Standing) -> String {
     let took = spoken(result.elapsed_ms);
     let Some(work) = &result.work else {
         return format!("codex answered in {took}, and what it left in the files could not be read.");
@@ -114,9 +114,19 @@ pub(super) fn summary(job: &Job, result: &ResultRecord) -> String {
     text.push_str(if is_live(job) {
         "; it edited your own files."
     } else {
-        "; nothing of it is in your files yet."
+        whereabouts(standing.applies == Some(Applies::Clean))
     });
     text
+}
+
+/// Says where a result is. That nothing of it landed is said only when the files were seen as they were before it: it may
+/// have landed, and somebody may have changed them.
+pub fn whereabouts(are_files_untouched: bool) -> &'static str {
+    if are_files_untouched {
+        "; nothing of it is in your files yet."
+    } else {
+        "; its preview tells how it fits your files as they are now."
+    }
 }
 
 /// Says how large a change is: `3 files (+10 -2)`.

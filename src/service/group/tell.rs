@@ -12,7 +12,7 @@ use crate::domain::job::{JobKind, JobState};
 use crate::domain::score::{Ranking, Score, rank};
 use crate::domain::time::spoken;
 use crate::service::context::Service;
-use crate::service::deliver::delegate::{change, problems};
+use crate::service::deliver::delegate::{change, problems, whereabouts};
 use crate::service::deliver::standing::{self, Applies};
 use crate::service::deliver::{self, Listener, object};
 use crate::service::group::overlap::{Candidate, Overlap, Together, forecast};
@@ -65,7 +65,7 @@ pub async fn tell(service: &Service, store: &Store, group: &Group, listener: Lis
     }
     let overlap = overlap(service, store, &runs, &tasks).await;
     Ok(Reply {
-        summary: summary(&runs, &tasks, &overlap),
+        summary: summary(&runs, &tasks, &standings, &overlap),
         body: object(json!({
             "tasks": tasks.iter().map(Task::shown).collect::<Vec<_>>(),
             "overlap": overlap,
@@ -331,7 +331,7 @@ async fn overlap(service: &Service, store: &Store, runs: &[Run], tasks: &[Task<'
     }
 }
 
-fn summary(runs: &[Run], tasks: &[Task<'_>], overlap: &[Overlap]) -> String {
+fn summary(runs: &[Run], tasks: &[Task<'_>], standings: &[Option<Applies>], overlap: &[Overlap]) -> String {
     let succeeded = runs.iter().filter(|run| {
         run.job
             .as_ref()
@@ -346,15 +346,18 @@ fn summary(runs: &[Run], tasks: &[Task<'_>], overlap: &[Overlap]) -> String {
         .filter(|overlap| overlap.together == Together::Conflicts)
         .count();
     if clashes > 0 {
-        let _ = write!(text, "; pairs of tasks that conflict with each other: {clashes}");
+        let conflict = if clashes == 1 { "conflicts" } else { "conflict" };
+        let _ = write!(text, "; {} of tasks {conflict}", counted(clashes, "pair"));
     } else if !overlap.is_empty() {
+        let change = if overlap.len() == 1 { "changes" } else { "change" };
         let _ = write!(
             text,
-            "; pairs of tasks that change the same files: {}",
-            overlap.len()
+            "; {} of tasks {change} the same files",
+            counted(overlap.len(), "pair")
         );
     }
-    text.push_str("; nothing of it is in your files yet.");
+    let mut known = standings.iter().flatten();
+    text.push_str(whereabouts(known.all(|applies| *applies == Applies::Clean)));
     text
 }
 
