@@ -166,6 +166,7 @@ impl From<StateError> for Fault {
             StateError::NoSuchJob => Self::new(FaultCode::JobNotFound, message),
             StateError::Ambiguous { candidates } => Self::new(FaultCode::JobNotFound, message)
                 .field("id")
+                .hint("give more of the id, or one of these whole")
                 .allowing(candidates),
             StateError::KeyConflict => {
                 Self::new(FaultCode::IdempotencyConflict, message).field("options.idempotency_key")

@@ -150,6 +150,8 @@ fn a_result_lands_to_the_byte_once_and_comes_out_again() {
     );
 
     let landed_files = state_of(&world);
+    let told = |server: &mut Server| server.ok("job", &json!({"id": id}))["summary"].to_string();
+    assert!(!told(&mut server).contains("nothing of it"), "it is there");
     let twice = server.ok("apply", &land(&id, &shown["token"]));
     assert_eq!(twice["landed"], false);
     assert!(
@@ -162,6 +164,12 @@ fn a_result_lands_to_the_byte_once_and_comes_out_again() {
 
     let undone = server.ok("apply", &json!({"id": id, "action": "undo"}));
     assert_eq!(undone["undone"], true, "{undone:#}");
+    let untouched = "nothing of it is in your files yet";
+    assert!(told(&mut server).contains(untouched), "it is gone again");
+    // The step that is named is a call that works.
+    let step = undone["next_steps"][0].as_str().unwrap();
+    let (_, arguments) = step.split_once("dry_run with tool apply and arguments ").unwrap();
+    preview(&mut server, &serde_json::from_str(arguments).unwrap());
     assert_eq!(state_of(&world), before);
     assert_eq!(world.git(&["status", "--porcelain"]), "");
     server.fault("apply", &json!({"id": id, "action": "undo"}), "invalid_arguments");

@@ -77,8 +77,8 @@ fn members_are_named(world: &World, server: &mut Server, group: &str, jobs: &[St
         assert_eq!(error["allowed"], json!(jobs), "{error:#}");
         let message = error["message"].as_str().unwrap();
         for part in [
-            "task upper, attempt 1: succeeded, 1 files, 0 of 1 checks passed, best of its task",
-            "task alone, attempt 1: succeeded, 1 files, 1 of 1 checks passed, best of its task",
+            "task upper, attempt 1: succeeded, 1 file, 0 of 1 checks passed, best of its task",
+            "task alone, attempt 1: succeeded, 1 file, 1 of 1 checks passed, best of its task",
         ] {
             assert!(message.contains(part), "{message}");
         }
@@ -96,6 +96,26 @@ fn members_are_named(world: &World, server: &mut Server, group: &str, jobs: &[St
             "invalid_arguments",
         );
         assert_eq!(refused["error"]["allowed"], json!(jobs));
+    }
+}
+
+/// What is taken back is one landing; that nothing landed is not answered with something to land.
+fn nothing_is_taken_back(server: &mut Server, group: &str, jobs: &[String]) {
+    for (name, part, allowed) in [
+        ("latest", "nothing that landed is in the files", Value::Null),
+        (group, "taken back one by one", json!(jobs)),
+    ] {
+        let refused = server.fault(
+            "apply",
+            &json!({"id": name, "action": "undo"}),
+            "invalid_arguments",
+        );
+        let error = &refused["error"];
+        assert!(error["message"].as_str().unwrap().contains(part), "{error:#}");
+        assert_eq!(error["allowed"], allowed, "{error:#}");
+        let repair = &error["repair"];
+        assert_eq!(repair["tool"], "job", "{repair:#}");
+        server.ok("job", &repair["arguments"]);
     }
 }
 
@@ -134,6 +154,15 @@ fn cleaned_as_one(world: &World, server: &mut Server, name: &str, jobs: &[String
     let planned = trees(&plan);
     assert!(
         !planned.is_empty() && planned.iter().all(|job| jobs.contains(job)),
+        "{plan:#}"
+    );
+    let summary = plan["summary"].as_str().unwrap();
+    assert!(
+        summary.ends_with(" can go. Nothing was removed yet.") && !summary.contains("0 "),
+        "{plan:#}"
+    );
+    assert_eq!(
+        plan["repositories"][0]["worktrees"][0]["done"], "goes",
         "{plan:#}"
     );
     let cleaned = terminal_json(world, &["clean", name, "--yes"]);
@@ -233,6 +262,7 @@ fn two_tasks_run_as_one_group_and_their_conflict_is_forecast() {
     );
 
     members_are_named(&world, &mut server, &group, &jobs);
+    nothing_is_taken_back(&mut server, &group, &jobs);
 
     others_are_forecast(&mut server, &jobs);
 

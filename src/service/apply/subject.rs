@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::config::{Config, Confirm};
+use crate::domain::count::counted;
 use crate::domain::delegation::{Delegation, Work};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName};
@@ -80,6 +81,9 @@ impl Subject {
         };
         let job = match group::find(&store, &name, &workspace)? {
             Found::Job(job) => *job,
+            Found::Group(group) if request.action == ApplyAction::Undo => {
+                return Err(which_landed(&group, name == JobName::Latest).into());
+            }
             Found::Group(group) => return Err(members(&group, &group::runs(&store, &group).await).into()),
         };
         let Expects::Delegate { delegation } = &job.spec.expects else {
@@ -287,6 +291,22 @@ fn members(group: &Group, runs: &[Run]) -> Fault {
     }
 }
 
+/// The fault of a group's id where something is taken back. For `latest` it was looked for what landed, and there is nothing.
+fn which_landed(group: &Group, is_latest: bool) -> Fault {
+    let fault = if is_latest {
+        Fault::argument("id", "nothing that landed is in the files").hint("look at what there is to land")
+    } else {
+        let message = format!(
+            "`id` is a group of {} jobs, which are taken back one by one",
+            group.members.len()
+        );
+        Fault::argument("id", message)
+            .allowing(group.members.iter().map(|member| member.job.to_string()))
+            .hint("pass the id of the one that landed, or `latest`")
+    };
+    fault.call("job", json!({"id": group.id}))
+}
+
 /// What a run came to, in a few words.
 fn came_to(run: &Run) -> String {
     let Some(result) = &run.result else {
@@ -306,11 +326,11 @@ fn came_to(run: &Run) -> String {
     } else {
         ", outside its scope"
     };
-    format!(
-        "{state}, {} files, {passed} of {} checks passed{scope}",
-        work.diffstat.files,
-        work.checks.len()
-    )
+    let checks = match work.checks.len() {
+        0 => String::new(),
+        all => format!(", {passed} of {all} checks passed"),
+    };
+    format!("{state}, {}{checks}{scope}", counted(work.diffstat.files, "file"))
 }
 
 /// Runs what blocks on a thread that may.

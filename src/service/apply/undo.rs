@@ -44,7 +44,7 @@ pub(super) async fn run(subject: Subject) -> Outcome {
         ),
         body,
         next_steps: vec![format!(
-            "the result is still there: call dry_run with tool apply and id {id}"
+            "the result is still there: call dry_run with tool apply and arguments {{\"id\": \"{id}\"}}"
         )],
         warnings: left(&landing),
         ..subject.reply()
