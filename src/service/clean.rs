@@ -126,6 +126,20 @@ fn look(store: &Store, git: &Git, part: Option<&Part>) -> Result<Holdings, Fault
     })
 }
 
+/// Names what goes, without what there is nothing of.
+fn things(trees: usize, landings: usize, groups: usize) -> String {
+    let named: Vec<String> = [(trees, "worktree"), (landings, "landing"), (groups, "group")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, thing)| counted(count, thing))
+        .collect();
+    match named.split_last() {
+        None => "nothing".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
 /// A dry run: what would go.
 fn planned(store: &Store, holdings: &Holdings) -> Reply {
     let trees = holdings
@@ -149,10 +163,8 @@ fn planned(store: &Store, holdings: &Holdings) -> Reply {
             "There is nothing to clear away.".to_owned()
         } else {
             format!(
-                "{}, {} and {} can go. Nothing was removed yet.",
-                counted(trees, "worktree"),
-                counted(landings, "landing"),
-                counted(groups, "group")
+                "{} can go. Nothing was removed yet.",
+                things(trees, landings, groups)
             )
         },
         body,
@@ -203,11 +215,9 @@ fn removed(store: &Store, git: &Git, holdings: &Holdings, part: Option<&Part>) -
     body.insert("freed_bytes".to_owned(), done.bytes.into());
     Reply {
         summary: format!(
-            "Removed {} ({} bytes), {} and {}.",
-            counted(done.trees, "worktree"),
-            done.bytes,
-            counted(done.landings, "landing"),
-            counted(done.groups, "group")
+            "Removed {}, {} bytes in all.",
+            things(done.trees, done.landings, done.groups),
+            done.bytes
         ),
         body,
         warnings: done.warnings,
@@ -306,4 +316,20 @@ async fn blocking<T: Send + 'static>(
             "the look at the disk stopped unexpectedly",
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::things;
+
+    #[test]
+    fn what_there_is_nothing_of_is_not_named() {
+        let check = |counts: (usize, usize, usize), expected: &str| {
+            assert_eq!(things(counts.0, counts.1, counts.2), expected);
+        };
+        check((0, 0, 0), "nothing");
+        check((2, 0, 0), "2 worktrees");
+        check((1, 0, 1), "1 worktree and 1 group");
+        check((1, 2, 3), "1 worktree, 2 landings and 3 groups");
+    }
 }

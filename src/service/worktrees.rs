@@ -117,7 +117,7 @@ impl Holdings {
                 "id": group.id,
                 "label": group.label,
                 "jobs": group.members.len(),
-                "done": if empty.contains(&&group.id) { "removed" } else { "stays" },
+                "done": if empty.contains(&&group.id) { "goes" } else { "stays" },
             })).collect::<Vec<_>>(),
         })
     }
@@ -163,7 +163,7 @@ impl Holding {
                 "files": landing.sides.len(),
                 "at": crate::domain::time::rfc3339(landing.at_ms),
                 "working_tree": landing.top_level.display().to_string(),
-                "done": if is_unreachable(store, landing) { "removed" } else { "stays" },
+                "done": if is_unreachable(store, landing) { "goes" } else { "stays" },
             })).collect::<Vec<_>>(),
         })
     }
@@ -173,9 +173,9 @@ impl Tree {
     fn told(&self) -> Value {
         let (state, done) = match self.state {
             TreeState::Held => ("in use", "stays"),
-            TreeState::Kept => ("idle", "removed"),
-            TreeState::Uncollected => ("left by a killed run", "kept under a ref, then removed"),
-            TreeState::Orphaned => ("of a deleted job", "removed"),
+            TreeState::Kept => ("idle", "goes"),
+            TreeState::Uncollected => ("left by a killed run", "goes, kept under a ref"),
+            TreeState::Orphaned => ("of a deleted job", "goes"),
         };
         json!({
             "what": "worktree",
