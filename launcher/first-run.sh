@@ -22,7 +22,7 @@ changed='{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 
 # Says what the installation does just now; $1 when there is none.
 progress() {
-    if [ -n "$data" ] && [ -d "$data/install/lock" ]; then
+    if [ -n "$data" ] && [ -L "$data/install/lock" ]; then
         step=$(cat "$data/install/step" 2>/dev/null)
         last=$(tail -n 1 "$data/install/log" 2>/dev/null | cut -c 1-200)
         printf 'the program is being installed (%s%s); this takes a few minutes, once, and the tools appear by themselves' \

@@ -25,25 +25,29 @@ fail() {
 }
 
 release_lock() {
-    rm -rf "$place/lock" "$place/new"
+    rm -f "$place/lock" "$place/new"
 }
 
-# Tells whether an installer is at work. One that has just begun has not written who it is.
+# The lock is a link that leads to the number of its holder: it is made, and says who made it, in one step.
+
+# Tells whether an installer is at work, and sets `holder`.
 is_locked() {
-    [ -d "$place/lock" ] || return
-    holder=$(cat "$place/lock/pid" 2>/dev/null)
-    if [ -n "$holder" ]; then
-        kill -0 "$holder" 2>/dev/null
-    else
-        [ -z "$(find "$place/lock" -maxdepth 0 -mmin +1 2>/dev/null)" ]
-    fi
+    holder=$(readlink "$place/lock") && kill -0 "$holder" 2>/dev/null
 }
 
 # Takes the lock, also from an installer that is gone.
 take_lock() {
+    ln -s "$$" "$place/lock" 2>/dev/null && return
     is_locked && return 1
-    rm -rf "$place/lock"
-    mkdir "$place/lock" 2>/dev/null && printf '%s\n' "$$" >"$place/lock/pid"
+    # Another one may take it over at the same time, and what is moved is then its lock and not the one that was left.
+    mv -f "$place/lock" "$place/lock.$$" 2>/dev/null
+    if [ "$(readlink "$place/lock.$$")" = "$holder" ]; then
+        rm -f "$place/lock.$$"
+        ln -s "$$" "$place/lock" 2>/dev/null
+    else
+        mv -f "$place/lock.$$" "$place/lock" 2>/dev/null
+        return 1
+    fi
 }
 
 # Puts the file $1 in its place if it is the program that it should be.

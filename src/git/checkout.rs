@@ -6,7 +6,7 @@
 //! Nothing appears in the user's repository.
 
 use crate::domain::fingerprint::sha256_hex;
-use crate::git::clearing::{Survey, Wanted, clear, make_readable, remove_tree, survey};
+use crate::git::clearing::{Survey, Wanted, clear, make_readable, remove_tree, survey, unblock};
 use crate::git::command::CHECKOUT;
 use crate::git::private::{copy_index, first_oid};
 use crate::git::room::Room;
@@ -198,6 +198,7 @@ impl Vault {
             _ => {}
         }
         let survey = survey(place, without).map_err(GitError::file("read", place))?;
+        unblock(place, &survey).map_err(GitError::file("change", place))?;
         let folder = tempfile::Builder::new()
             .prefix(READING)
             .tempdir_in(&link.directory)

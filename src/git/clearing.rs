@@ -84,6 +84,21 @@ pub(super) struct Survey {
     pub too_long: Vec<Vec<u8>>,
 }
 
+/// Files that git opens in every folder that it looks into.
+const OPENED: [&[u8]; 2] = [b".gitattributes", b".gitignore"];
+
+/// Removes what stands in the place of a file that git opens and is none: git would wait at a pipe for ever, and what is no
+/// file holds nothing. Only for a worktree of ours that nobody works in any more.
+pub(super) fn unblock(top: &Path, survey: &Survey) -> io::Result<()> {
+    for path in &survey.specials {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        if OPENED.contains(&name) {
+            fs::remove_file(top.join(OsStr::from_bytes(path)))?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes everything below `top` that is not wanted, or is not of the wanted kind, and opens folders that were closed.
 /// A `.git` at the top is left alone. What stays are folders that are wanted, and files and links of wanted names and kinds
 /// with the permissions of new ones; `plain` are those of a new file that is no program.

@@ -71,7 +71,11 @@ impl Session {
 
     /// Asserts that the server is connected, that all commands are there, and that the typed one reached the model.
     pub(crate) fn assert_plugin_is_there(&self) {
-        let begin = self.finished.event("system");
+        // What a hook does at the start is told before it.
+        let mut events = self.finished.events().into_iter();
+        let begin = events
+            .find(|event| event["type"] == "system" && event["subtype"] == "init")
+            .unwrap_or_else(|| panic!("no beginning: {:#?}", self.finished));
         assert!(
             list(&begin["mcp_servers"])
                 .iter()

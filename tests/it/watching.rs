@@ -167,7 +167,9 @@ fn a_log_of_any_size_is_a_small_answer() {
         let call = json!({"id": answer["job"]["id"], "detail": detail, "tail": 1000});
         let told = server.ok("job", &call);
         assert!(told.to_string().len() <= limits::INLINE_BYTES, "{detail}");
-        assert!(told["events"].as_array().unwrap().len() > 5, "{detail}");
+        let listed = told["events"].as_array().unwrap().len();
+        // Each control character is spelled out in eight bytes, so fewer of these events fit than of ordinary ones.
+        assert!(listed > 3, "{detail}: {listed}");
     }
     // Its own time, not the clock's: other tests run beside this one. Unoptimised it needs less than 2 s.
     let used = ticks_of(&server) - before;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -81,7 +82,7 @@ impl Site {
     }
 
     fn is_locked(&self) -> bool {
-        self.path("data/install/lock").exists()
+        self.path("data/install/lock").symlink_metadata().is_ok()
     }
 
     /// Adds what Claude Code would give the launcher, in a project's folder.
@@ -340,8 +341,8 @@ fn what_an_installer_that_was_killed_left_is_taken_over() {
         .spawn()
         .and_then(|mut child| child.wait().map(|_| child.id()))
         .unwrap();
-    site.world
-        .write("data/install/lock/pid", &format!("{gone}\n"), 0o600);
+    fs::create_dir_all(site.path("data/install")).unwrap();
+    symlink(gone.to_string(), site.path("data/install/lock")).unwrap();
     site.world.write("data/install/new", "half a program", 0o600);
     assert!(site.install().status.success());
     assert!(!site.is_locked() && !site.path("data/install/new").exists());
