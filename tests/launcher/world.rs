@@ -87,6 +87,8 @@ impl World {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            // What is handed over lies there until the program takes it, and a script that stands for it does not.
+            .env("TMPDIR", self.folder.path())
             .current_dir(self.folder.path())
             .arg(self.path("plugin/bin/crosscheck"));
         command
