@@ -93,8 +93,8 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let _ = std::fs::remove_file(directory.reserve_path());
     directory.write_result(&result)?;
     seam::point("reap.written");
-    tell_end(&Store::around(directory), &spec);
     drop(lock);
+    tell_end(&Store::around(directory), &spec);
     Ok(())
 }
 

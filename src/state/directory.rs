@@ -298,15 +298,12 @@ impl JobDirectory {
             return Ok(end.state);
         }
         let path = self.lock_path();
-        if lock::is_held(&path).map_err(StateError::io("lock", path))? {
-            return Ok(if has_name(&self.started_path()) {
-                JobState::Running
-            } else {
-                JobState::Queued
-            });
-        }
+        let is_held = lock::is_held(&path).map_err(StateError::io("lock", path))?;
+        // Whoever has just written it may still hold the lock: what was looked for before is looked for again.
         match self.read_end()? {
             Some(end) => Ok(end.state),
+            None if is_held && has_name(&self.started_path()) => Ok(JobState::Running),
+            None if is_held => Ok(JobState::Queued),
             None if has_name(&self.0) => Ok(JobState::Lost),
             None => Err(StateError::NoSuchJob),
         }
