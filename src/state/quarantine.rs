@@ -102,7 +102,10 @@ pub fn forget(store: &Store, id: &JobId) -> Result<bool, StateError> {
             remove(&path).map_err(StateError::io("delete", path))?;
             Ok(true)
         }
-        Err(error) if error.is_damage() => {
+        // The state of a job is told without the rest of its result, which may be damaged all the same.
+        read if matches!(&read, Err(error) if error.is_damage())
+            || (read.is_ok() && is_beyond_reading(&store.directory(id))) =>
+        {
             let directory = store.directory(id);
             let path = directory.path();
             if is_directory(path) && matches!(HeldLock::try_take(&directory.lock_path()), Ok(None)) {
@@ -168,6 +171,7 @@ pub(super) fn is_directory(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::JobState;
     use crate::state::keys::LockedKey;
     use crate::state::record::tests::spec;
     use crate::state::sweep::sweep;
@@ -237,6 +241,27 @@ mod tests {
         assert_eq!(place_of(&world.store, &id), None);
         sweep_later(&world.store);
         assert!(place_of(&world.store, &id).is_some());
+    }
+
+    #[test]
+    fn a_job_whose_result_is_damaged_beyond_its_state_can_be_forgotten() {
+        let world = World::new();
+        let (intact, _) = world.job(1);
+        let (id, directory) = world.job(2);
+        let result =
+            br#"{"version":2,"state":"failed","ended_ms":[[]],"elapsed_ms":1,"commands":[],"warnings":[]}"#;
+        fs::write(directory.result_path(), result).unwrap();
+        assert_eq!(
+            world.store.read(&id).unwrap().state,
+            JobState::Failed,
+            "it says so"
+        );
+        assert!(forget(&world.store, &id).unwrap());
+        assert!(directory.path().symlink_metadata().is_err());
+        assert!(
+            !forget(&world.store, &intact).unwrap(),
+            "nothing is wrong with it"
+        );
     }
 
     #[test]
