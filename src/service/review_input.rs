@@ -15,7 +15,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::domain::request::Untracked;
 use crate::domain::scope::Scope;
-use crate::git::{self, Change, Elsewhere, Git, GitError, Head};
+use crate::git::{self, Change, Elsewhere, Git, GitError, Head, Oid};
 use crate::redact::{Further, Redacted, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
 use crate::run::conclude::mask;
 use crate::service::context::Service;
@@ -148,7 +148,20 @@ fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
     }
 }
 
+/// Says what is reviewed, but for how many files it has.
+fn target_of(change: &Change) -> Target {
+    let named = |oid: &Option<Oid>| oid.as_ref().map(|oid| oid.as_str().to_owned());
+    Target {
+        scope: change.scope.as_str().to_owned(),
+        base_oid: named(&change.base),
+        head_oid: named(&change.head),
+        paths: change.paths.clone(),
+        files: 0,
+    }
+}
+
 fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
+    let target = target_of(&change);
     let mut largest = largest(&change.patch, LARGEST);
     for file in &mut largest {
         file.path = mask(&file.path);
@@ -157,7 +170,7 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
     let shown = shown.filter(|file| !is_withheld_by_name(file, &held.further));
     let bytes: usize = shown.map(FilePatch::shown_bytes).sum();
     if bytes > limits::PLANNED_BYTES {
-        return too_large(repo_root, change, held, largest, bytes);
+        return too_large(repo_root, target, &change, held, largest, bytes);
     }
     // Counted below as it was read; its lines are not needed for that, and copying them would be.
     let read = change.patch.skeleton();
@@ -201,11 +214,8 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
     ReviewInput {
         repo_root,
         target: Target {
-            scope: change.scope.as_str().to_owned(),
-            base_oid: change.base.as_ref().map(|oid| oid.as_str().to_owned()),
-            head_oid: change.head.as_ref().map(|oid| oid.as_str().to_owned()),
-            paths: change.paths,
             files: coverage.files,
+            ..target
         },
         base_name: change.base_name,
         diff: redacted.patch.derive(|patch| render(patch).text),
@@ -222,7 +232,8 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
 /// files and their sizes, and none of its lines.
 fn too_large(
     repo_root: PathBuf,
-    change: Change,
+    target: Target,
+    change: &Change,
     held: &Held,
     largest: Vec<LargeFile>,
     bytes: usize,
@@ -248,13 +259,10 @@ fn too_large(
     ReviewInput {
         repo_root,
         target: Target {
-            scope: change.scope.as_str().to_owned(),
-            base_oid: change.base.as_ref().map(|oid| oid.as_str().to_owned()),
-            head_oid: change.head.as_ref().map(|oid| oid.as_str().to_owned()),
-            paths: change.paths,
             files: coverage.files,
+            ..target
         },
-        base_name: change.base_name,
+        base_name: change.base_name.clone(),
         diff: Redacted::literal(""),
         patch: redact_patch(Patch::default()).patch,
         legend: LEGEND,

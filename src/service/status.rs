@@ -1,5 +1,8 @@
 //! The state of things, for free: ready or not, and why.
 
+mod peer;
+mod policy;
+
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,21 +13,18 @@ use crate::config::Config;
 use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::{StatusRequest, Topic};
-use crate::domain::tier::Tools;
 use crate::git::{self, Git};
-use crate::peer::codex::account::{Login, Quota};
-use crate::peer::codex::version::{self, Support};
-use crate::run::probe::Probe;
-use crate::run::program::Program;
+use crate::peer::codex::account::Quota;
 use crate::service::asked::Asked;
 use crate::service::clean;
-use crate::service::context::{PEER, Service};
+use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
 use crate::service::models;
 use crate::service::options;
-use crate::service::project::{self, Project};
 use crate::service::reply::{Outcome, Reply};
+use crate::service::status::peer::peer;
+use crate::service::status::policy::{Ruled, policy};
 use crate::service::workspace::Workspace;
 use crate::state::kept;
 use crate::state::locking;
@@ -155,94 +155,6 @@ fn broken_config(fault: &Fault) -> Reply {
     }
 }
 
-struct PeerFacts {
-    check: Check,
-    version: Option<String>,
-}
-
-async fn peer(service: &Service, config: &Config, store: &Store) -> PeerFacts {
-    let program = match Program::find(config, service.environment(), store).await {
-        Ok(program) => program,
-        Err(fault) => {
-            let fields = json!({"found": false, "error": fault.message});
-            let fix = Some(fault.repair.hint);
-            return PeerFacts {
-                check: Check {
-                    name: PEER,
-                    blocks: true,
-                    fields,
-                    fix,
-                },
-                version: None,
-            };
-        }
-    };
-    let probe = Probe {
-        program: &program,
-        config,
-        environment: service.environment(),
-        store,
-    };
-    let (sandbox, (login, quota)) = tokio::join!(probe.sandbox(), login_and_quota(&probe));
-    let support = version::support(&program.version, config.codex_versions.value.as_ref());
-    let range = config
-        .codex_versions
-        .value
-        .as_ref()
-        .map_or_else(version::range, ToString::to_string);
-    let fix = match (&support, login, sandbox.tools) {
-        (Support::TooOld, _, _) => Some(FaultCode::PeerVersionUnsupported.hint().to_owned()),
-        (Support::Untested, _, _) => {
-            Some("this codex is newer than any tested version; `crosscheck contract` checks it for free".to_owned())
-        }
-        // A key or a provider of one's own may do without a login, so this is a note and never an obstacle.
-        (_, Login::LoggedOut, _) => Some(
-            "codex says that it is not logged in: run `codex login`, unless a key or a provider of your own is used".to_owned(),
-        ),
-        (_, _, Tools::None) => Some(FaultCode::SandboxUnavailable.hint().to_owned()),
-        _ => None,
-    };
-    let fields = json!({
-        "found": true,
-        "path": program.path.display().to_string(),
-        "version": program.version.to_string(),
-        "supported": match support {
-            Support::Supported => "yes",
-            Support::TooOld => "no",
-            Support::Untested => "untested",
-        },
-        "range": range,
-        "login": login,
-        "sandbox": match (&sandbox.tools, &sandbox.reason) {
-            (Tools::Sandboxed, _) => json!("works"),
-            (Tools::None, reason) => json!({"broken": reason}),
-        },
-        "quota": quota.map_or_else(|why| json!({"unknown": why}), |quota| json!(quota)),
-    });
-    let check = Check {
-        name: PEER,
-        blocks: support == Support::TooOld,
-        fields,
-        fix,
-    };
-    PeerFacts {
-        check,
-        version: Some(program.version.to_string()),
-    }
-}
-
-/// The allowance is only asked for where there is an account that has one.
-async fn login_and_quota(probe: &Probe<'_>) -> (Login, Result<Quota, String>) {
-    let login = probe.login().await;
-    let quota = match login {
-        Login::ChatGpt => probe.quota(QUOTA_WAIT).await,
-        Login::ApiKey => Err("an API key has no allowance that codex could tell".to_owned()),
-        Login::LoggedOut => Err("codex is not logged in".to_owned()),
-        Login::Unknown => Err("it cannot be told how codex is logged in".to_owned()),
-    };
-    (login, quota)
-}
-
 async fn git(service: &Service, workspace: Option<&Workspace>) -> Check {
     let environment = service.environment().clone();
     let directory = workspace.map(|workspace| workspace.root.clone());
@@ -339,88 +251,12 @@ fn state(store: &Store) -> Check {
     }
 }
 
-/// What a repository's own files come to.
-struct Ruled {
-    /// The configuration in force there.
-    config: Config,
-    /// What is told of the project's file and of the others that have no say; only what there is.
-    fields: Map<String, Value>,
-    /// Whether paid calls are refused because of it.
-    broken: bool,
-    fix: Option<String>,
-}
-
-impl Ruled {
-    fn of(users: &Config, place: &Workspace) -> Self {
-        let mut ruled = Self {
-            config: users.clone(),
-            fields: Map::new(),
-            broken: false,
-            fix: None,
-        };
-        match Project::find(place) {
-            Ok(None) => {}
-            Ok(Some(project)) => {
-                let (config, ignored) = project.narrow(users);
-                if let Err(fault) = project.check_roots(&config, place) {
-                    ruled.broken = true;
-                    ruled.fix = Some(fault.message);
-                }
-                ruled.fix = ruled.fix.or_else(|| ignored.note());
-                ruled.fields.insert("project".to_owned(), project.view(users));
-                ruled.config = config;
-            }
-            Err(fault) => {
-                let view = json!({"file": project::FILE, "error": fault.message});
-                ruled.fields.insert("project".to_owned(), view);
-                ruled.broken = true;
-                ruled.fix = Some(format!("{}: {}", fault.message, fault.repair.hint));
-            }
-        }
-        let carried = project::carried(place);
-        if !carried.is_empty() {
-            ruled.fields.insert("no_say".to_owned(), carried.into());
-        }
-        ruled
-    }
-}
-
 fn changed_settings(config: &Config) -> Vec<Value> {
     config
         .rows()
         .into_iter()
         .filter(|row| row["origin"] != "default")
         .collect()
-}
-
-fn policy(service: &Service, workspace: Option<&Path>) -> Outcome {
-    let config = service.config()?;
-    let place = Workspace::resolve(service, workspace, &config);
-    let file = Config::path_from(service.environment()).map(|path| path.display().to_string());
-    let readable = match &place {
-        Ok(place) => place.danger.map_or(json!(true), |why| json!({"no": why})),
-        Err(fault) => json!({"no": fault.message}),
-    };
-    let ruled = place.as_ref().ok().map(|place| Ruled::of(&config, place));
-    let in_force = ruled.as_ref().map_or(&config, |ruled| &ruled.config);
-    let told = |name: &str| ruled.as_ref().and_then(|ruled| ruled.fields.get(name));
-    Ok(Reply {
-        summary: "The configuration in force, and where each value comes from.".to_owned(),
-        body: object(json!({
-            "file": file,
-            "settings": in_force.rows(),
-            "project": told("project"),
-            "no_say": told("no_say").unwrap_or(&json!([])),
-            "workspace_readable": readable,
-            "never": [
-                "read or write the peer's credentials",
-                "change the workspace",
-                "let a repository's file widen anything",
-                "start the user's MCP servers, hooks, plugins or apps in a run",
-            ],
-        })),
-        ..Reply::default()
-    })
 }
 
 async fn quota(service: &Service) -> Outcome {
