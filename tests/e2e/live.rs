@@ -202,21 +202,26 @@ impl Live {
         name.expect("a session says its name").to_owned()
     }
 
-    /// Returns the id of the newest job that a tool of ours named in its answer.
+    /// Returns the id of the newest job that a tool of ours named in its answer, once the model has seen one.
+    ///
+    /// A host may look a tool up first, so the answer can come with a later request than the second.
     pub(crate) fn job(&self) -> String {
+        let mut id = None;
+        wait_until("an answer that names a job", || {
+            id = self.named_job();
+            id.is_some()
+        });
+        id.expect("it was waited for")
+    }
+
+    fn named_job(&self) -> Option<String> {
         let requests = self.api.requests();
-        let results: Vec<String> = requests
-            .iter()
-            .flat_map(messages::tool_results)
-            .map(|result| messages::flat(&result["content"]))
-            .collect();
-        let ids = results.iter().rev().filter_map(|text| {
-            let answer: Value = serde_json::from_str(text).ok()?;
+        let results = requests.iter().flat_map(messages::tool_results);
+        let ids = results.filter_map(|result| {
+            let answer: Value = serde_json::from_str(&messages::flat(&result["content"])).ok()?;
             answer.pointer("/job/id")?.as_str().map(str::to_owned)
         });
-        ids.into_iter()
-            .next()
-            .unwrap_or_else(|| panic!("no tool answered with a job: {results:#?}"))
+        ids.last()
     }
 
     /// Returns how often the model was told of the end of a job, in what it was sent last.
