@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fingerprint::fingerprint;
+use crate::domain::peer::Peer;
 use crate::domain::schema;
 use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
@@ -45,7 +46,7 @@ const LIST_HINT: &str =
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
 /// Serves one host on standard input and output.
-pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> ExitCode {
+pub fn serve(peer: Peer, environment: Environment, directory: PathBuf, program: PathBuf) -> ExitCode {
     // First of all, before any thread: from here on nothing but the transport can reach standard output.
     let (input, output) = match mcp::claim_stdio() {
         Ok(streams) => streams,
@@ -70,7 +71,7 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         None => None,
     };
     let eras = Eras::from_legacy_variable(environment.text("CROSSCHECK_MCP_LEGACY"));
-    let service = Service::new(program, environment, directory, contract_fingerprint());
+    let service = Service::of(peer, program, environment, directory, contract_fingerprint(peer));
     let reason = runtime.block_on(async {
         match mcp::ending_signals() {
             Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, begun, signal).await),
@@ -200,12 +201,18 @@ pub fn terminal(
     let whole = std::iter::once(OsString::from("crosscheck"))
         .chain(arguments)
         .collect();
-    cli::run(whole, environment, directory, program, contract_fingerprint())
+    cli::run(
+        whole,
+        environment,
+        directory,
+        program,
+        contract_fingerprint(Peer::default()),
+    )
 }
 
 /// The hash by which a client may cache: tool schemas, envelope schema and error codes.
-pub fn contract_fingerprint() -> String {
-    let tools = mcp::fingerprint_parts();
+pub fn contract_fingerprint(peer: Peer) -> String {
+    let tools = mcp::fingerprint_parts(peer);
     let codes: Vec<u8> = FaultCode::ALL
         .iter()
         .flat_map(|code| [code.as_str().as_bytes(), b"\n"].concat())

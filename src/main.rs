@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crosscheck::domain::environment::Environment;
+use crosscheck::domain::peer::Peer;
 use crosscheck::entry;
 
 fn main() -> ExitCode {
@@ -12,18 +13,28 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
-    // Server, worker and hooks must be up in milliseconds, so they do not pass through the parser of the command line.
-    match arguments
-        .iter()
-        .map(OsString::as_os_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        [command] if *command == OsStr::new("serve") => entry::serve(environment, directory, program),
+    // Server, worker and hooks must be up in milliseconds, so they do not pass through the parser of the command line. What
+    // they do not understand of it is left to that parser, which says best what is wrong.
+    let words: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
+    if let Some(peer) = asked_to_serve(&words) {
+        return entry::serve(peer, environment, directory, program);
+    }
+    match words.as_slice() {
         [command, job] if *command == OsStr::new("worker") => entry::worker(&environment, Path::new(job)),
         [command, name] if *command == OsStr::new("hook") && *name != OsStr::new("--help") => {
             entry::hook(environment, directory, program, name)
         }
         _ => entry::terminal(arguments, environment, directory, program),
+    }
+}
+
+/// Returns the peer that a server is to ask, if one is to be started.
+fn asked_to_serve(words: &[&OsStr]) -> Option<Peer> {
+    let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
+    match words?.as_slice() {
+        ["serve"] => Some(Peer::default()),
+        ["serve", "--peer", name] => Peer::parse(name),
+        ["serve", flag] => Peer::parse(flag.strip_prefix("--peer=")?),
+        _ => None,
     }
 }

@@ -70,8 +70,10 @@ fn front_matter(text: &str) -> (Vec<(&str, &str)>, &str) {
 
 /// Returns the names of the tools that the server lists.
 fn tools() -> BTreeSet<String> {
-    let list: Value =
-        serde_json::from_slice(&crosscheck::mcp::contract_bytes()).expect("the contract is JSON");
+    let list: Value = serde_json::from_slice(&crosscheck::mcp::contract_bytes(
+        crosscheck::domain::peer::Peer::Codex,
+    ))
+    .expect("the contract is JSON");
     let names = list.as_array().into_iter().flatten();
     names
         .map(|tool| tool["name"].as_str().expect("a tool has a name").to_owned())

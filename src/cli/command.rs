@@ -17,6 +17,7 @@ use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::status::StatusFlags;
 use crate::cli::commands::undo::UndoFlags;
+use crate::domain::peer::Peer;
 
 const ABOUT: &str = "A second model at your side: asks Codex, has it review your changes, hands it tasks";
 
@@ -66,6 +67,9 @@ const LONG_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nplugin interfac
     arg_required_else_help = true
 )]
 pub(super) struct CommandLine {
+    /// Ask this peer instead of codex
+    #[arg(long, value_name = "NAME", value_parser = Peer::NAMES)]
+    pub(super) peer: Option<String>,
     #[command(subcommand)]
     pub(super) command: Command,
 }

@@ -34,6 +34,7 @@ use crate::cli::work::{OnSignal, Work, work_of};
 use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::peer::Peer;
 use crate::domain::visible::make_visible;
 use crate::service::call::Call;
 use crate::service::context::Service;
@@ -110,7 +111,8 @@ fn parse_and_run(arguments: Vec<OsString>, place: Place, streams: &mut Streams<'
         program,
         fingerprint,
     } = place;
-    let service = Service::new(program, environment, directory, fingerprint);
+    let peer = line.peer.as_deref().and_then(Peer::parse).unwrap_or_default();
+    let service = Service::of(peer, program, environment, directory, fingerprint);
     // Before signals are taken over: Ctrl-C while somebody types a prompt simply ends the command.
     let work = {
         let mut input = Input::new(service.directory(), &mut *streams.stdin, streams.stdin_device);

@@ -34,6 +34,11 @@ pub const KEYS: &[Key] = &[
         "peer.codex.versions",
         "a range of versions such as \">=0.170, <0.180\"",
     ),
+    users("peer.claude.bin", "an absolute path"),
+    users(
+        "peer.claude.versions",
+        "a range of versions such as \">=2.1.200, <2.2\"",
+    ),
     projects("limits.concurrency", "an integer, 1 to 10"),
     projects("limits.timeout_s", "an integer, 10 to 14400 seconds"),
     projects("limits.budget_tokens", "an integer, 1000 to 100000000"),
@@ -112,7 +117,7 @@ mod tests {
                 "apply", "host",
             ],
         );
-        check("peer", &["codex"]);
+        check("peer", &["codex", "claude"]);
         check("peer.codex", &["bin", "versions"]);
         check("allow", &["web_search", "network", "in_place"]);
         check("all", &[]);

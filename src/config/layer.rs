@@ -56,6 +56,8 @@ impl Confirm {
 pub(super) struct Layer {
     pub(super) codex_bin: Option<PathBuf>,
     pub(super) codex_versions: Option<VersionReq>,
+    pub(super) claude_bin: Option<PathBuf>,
+    pub(super) claude_versions: Option<VersionReq>,
     pub(super) concurrency: Option<usize>,
     pub(super) timeout: Option<Duration>,
     pub(super) budget_tokens: Option<u64>,
@@ -108,6 +110,8 @@ impl Layer {
         match entry.key.name {
             "peer.codex.bin" => self.codex_bin = Some(absolute(value.as_str()?)?),
             "peer.codex.versions" => self.codex_versions = Some(value.as_str()?.parse().ok()?),
+            "peer.claude.bin" => self.claude_bin = Some(absolute(value.as_str()?)?),
+            "peer.claude.versions" => self.claude_versions = Some(value.as_str()?.parse().ok()?),
             "limits.concurrency" => self.concurrency = Some(concurrency(number(value)?)?),
             "limits.timeout_s" => self.timeout = Some(timeout(number(value)?)?),
             "limits.budget_tokens" => self.budget_tokens = Some(budget_tokens(number(value)?)?),

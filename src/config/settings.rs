@@ -12,7 +12,7 @@ use crate::config::problem::Problem;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
-use crate::peer::codex::locate::PROGRAM_VARIABLE;
+use crate::domain::peer::Peer;
 use crate::redact::Further;
 
 /// Folders that installers of packages make inside a workspace; checks rarely work without them.
@@ -23,8 +23,12 @@ const REUSE: [&str; 3] = ["node_modules", ".venv", "vendor/bundle"];
 pub struct Config {
     /// The codex program; found when absent.
     pub codex_bin: Setting<Option<PathBuf>>,
-    /// Replaces the tested version range.
+    /// Replaces the tested version range of codex.
     pub codex_versions: Setting<Option<VersionReq>>,
+    /// The claude program; found when absent.
+    pub claude_bin: Setting<Option<PathBuf>>,
+    /// Replaces the tested version range of claude.
+    pub claude_versions: Setting<Option<VersionReq>>,
     /// Jobs at once.
     pub concurrency: Setting<usize>,
     /// Deadline of a run.
@@ -81,7 +85,11 @@ impl Config {
     /// # Errors
     /// `config_invalid` naming the key and its place, never its value.
     pub fn layered(file: Option<&str>, environment: &Environment) -> Result<Self, Fault> {
-        for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR", PROGRAM_VARIABLE] {
+        let programs = Peer::ALL.map(Peer::program_variable);
+        for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR"]
+            .into_iter()
+            .chain(programs)
+        {
             // Taken for absent it would be a setting that silently does not hold.
             if environment.get(name).is_some() && environment.path(name).is_none() {
                 return Err(invalid(
@@ -99,15 +107,25 @@ impl Config {
             codex_bin: Setting::pick(
                 None,
                 file.codex_bin.map(Some),
-                environment
-                    .path(PROGRAM_VARIABLE)
-                    .map(|path| (PROGRAM_VARIABLE, Some(path))),
+                program_variable(Peer::Codex, environment),
             ),
             codex_versions: Setting::pick(
                 None,
                 file.codex_versions.map(Some),
                 variables
                     .read("CROSSCHECK_PEER_CODEX_VERSIONS", |text| text.parse().ok())?
+                    .map(|(name, range)| (name, Some(range))),
+            ),
+            claude_bin: Setting::pick(
+                None,
+                file.claude_bin.map(Some),
+                program_variable(Peer::Claude, environment),
+            ),
+            claude_versions: Setting::pick(
+                None,
+                file.claude_versions.map(Some),
+                variables
+                    .read("CROSSCHECK_PEER_CLAUDE_VERSIONS", |text| text.parse().ok())?
                     .map(|(name, range)| (name, Some(range))),
             ),
             concurrency: Setting::pick(
@@ -152,6 +170,22 @@ impl Config {
                 variables.read("CROSSCHECK_HOST_NOTIFY", |text| text.parse().ok())?,
             ),
         })
+    }
+
+    /// Returns the setting that names the program of a peer.
+    pub fn program_of(&self, peer: Peer) -> &Setting<Option<PathBuf>> {
+        match peer {
+            Peer::Codex => &self.codex_bin,
+            Peer::Claude => &self.claude_bin,
+        }
+    }
+
+    /// Returns the setting that replaces the tested version range of a peer.
+    pub fn versions_of(&self, peer: Peer) -> &Setting<Option<VersionReq>> {
+        match peer {
+            Peer::Codex => &self.codex_versions,
+            Peer::Claude => &self.claude_versions,
+        }
     }
 
     /// Returns how long a run may take that asks for nothing; `default` is what holds when nobody set anything.
@@ -205,16 +239,20 @@ impl Config {
         let paths = |paths: &Vec<PathBuf>| paths.iter().map(|path| path.display().to_string()).collect();
         let texts = |texts: &Vec<String>| texts.clone().into();
         let switch = |on: &bool| (*on).into();
+        let program = |bin: &Option<PathBuf>| {
+            bin.as_ref()
+                .map_or(Value::Null, |bin| bin.display().to_string().into())
+        };
+        let versions = |range: &Option<VersionReq>| {
+            range
+                .as_ref()
+                .map_or(Value::Null, |range| range.to_string().into())
+        };
         let mut rows = vec![
-            row("peer.codex.bin", &self.codex_bin, |bin| {
-                bin.as_ref()
-                    .map_or(Value::Null, |bin| bin.display().to_string().into())
-            }),
-            row("peer.codex.versions", &self.codex_versions, |range| {
-                range
-                    .as_ref()
-                    .map_or(Value::Null, |range| range.to_string().into())
-            }),
+            row("peer.codex.bin", &self.codex_bin, program),
+            row("peer.codex.versions", &self.codex_versions, versions),
+            row("peer.claude.bin", &self.claude_bin, program),
+            row("peer.claude.versions", &self.claude_versions, versions),
             row("limits.concurrency", &self.concurrency, |n| (*n).into()),
             row("limits.timeout_s", &self.timeout, |timeout| {
                 timeout.as_secs().into()
@@ -239,11 +277,11 @@ impl Config {
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
-            rows.insert(8, row("policy.roots", &self.project_roots, paths));
+            rows.insert(10, row("policy.roots", &self.project_roots, paths));
         }
         if let Some(most) = self.timeout_most.filter(|most| *most > self.timeout.value) {
             let most = json!({"key": "limits.timeout_s", "value": format!("at most {}", most.as_secs()), "origin": "project"});
-            rows.insert(4, most);
+            rows.insert(6, most);
         }
         rows
     }
@@ -252,6 +290,11 @@ impl Config {
 /// Lists what is wrong with the text of the user's file; at most a few dozen mistakes.
 pub fn problems(file: &str) -> Vec<Problem> {
     Layer::read(file, Owner::User).1
+}
+
+fn program_variable(peer: Peer, environment: &Environment) -> Option<(&'static str, Option<PathBuf>)> {
+    let name = peer.program_variable();
+    environment.path(name).map(|path| (name, Some(path)))
 }
 
 struct Variables<'a>(&'a Environment);
@@ -350,6 +393,7 @@ mod tests {
     #[test]
     fn every_key_can_be_set() {
         let text = "[peer.codex]\nbin = '/bin/codex'\nversions = '>=0.1'\n\
+            [peer.claude]\nbin = '/bin/claude'\nversions = '>=2'\n\
             [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nprompt_bytes = 10000\ndepth = 2\n\
             [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
             [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\

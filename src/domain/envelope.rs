@@ -243,7 +243,8 @@ pub struct Meta {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<&'static str>,
     /// The peer.
-    pub peer: &'static str,
+    #[schemars(with = "String")]
+    pub peer: Option<&'static str>,
     /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_version: Option<String>,
@@ -268,6 +269,9 @@ pub struct Meta {
     /// Tokens of this run alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What this run cost in US dollars, where the peer told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
     /// How long this call took, in milliseconds.
     pub elapsed_ms: u64,
     /// Our version.

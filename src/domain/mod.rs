@@ -15,6 +15,7 @@ pub mod globs;
 pub mod hazard;
 pub mod job;
 pub mod limits;
+pub mod peer;
 pub mod request;
 pub mod retention;
 pub mod schema;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::fault::Fault;
+use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::limits;
 use crate::domain::scope::Scope;
@@ -112,6 +113,21 @@ pub struct ThreadId(String);
 pub struct NotAThreadId;
 
 impl ThreadId {
+    /// Returns the id that a thread gets which is opened for this purpose: the same for the same words, and known to nobody
+    /// who does not know these.
+    pub fn of(purpose: &str) -> Self {
+        let hex = sha256_hex(format!("thread {purpose}").as_bytes());
+        // In the form of a random UUID; the first hexadecimal digit of the fourth group is one of 8, 9, a and b.
+        Self(format!(
+            "{}-{}-4{}-8{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[13..16],
+            &hex[17..20],
+            &hex[20..32]
+        ))
+    }
+
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -185,6 +201,10 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Tokens that the run may use; the user's configuration decides when absent.
     pub budget_tokens: Option<u64>,
+    /// Millionths of a US dollar that the run may cost; needs a peer that tells its cost.
+    pub budget_microusd: Option<u64>,
+    /// How often the model may be asked; needs a peer that counts it.
+    pub max_turns: Option<u32>,
     /// How much of the user's peer configuration takes part.
     pub isolation: Option<Isolation>,
     /// Whether the model may search the web; needs the user's `[allow]`.

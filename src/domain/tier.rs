@@ -62,12 +62,14 @@ impl Isolation {
     }
 }
 
-/// Whether the peer can run commands in its sandbox, found out before anything is paid.
+/// What the peer can do in a run, found out before anything is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tools {
     /// The sandbox works: the peer may read files with commands.
     Sandboxed,
+    /// The peer reads files with tools of its own and runs no commands.
+    Files,
     /// The sandbox is broken here: the peer answers from the prompt alone.
     None,
 }

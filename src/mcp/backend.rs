@@ -5,10 +5,16 @@ use std::pin::Pin;
 
 use crate::domain::envelope::Envelope;
 use crate::domain::fault::Fault;
+use crate::domain::peer::Peer;
 use crate::service::call::{Call, Request};
 
 /// What answers the tools.
 pub trait Backend: Send + Sync + 'static {
+    /// Returns the peer that paid calls ask, whose name tools and instructions carry.
+    fn peer(&self) -> Peer {
+        Peer::default()
+    }
+
     /// Answers a call. May take as long as the job it waits for; must return soon after `call.closing` fires.
     fn call(&self, request: Request, call: Call) -> Pin<Box<dyn Future<Output = Envelope> + Send + '_>>;
 

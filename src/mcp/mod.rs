@@ -28,6 +28,8 @@ mod tools;
 mod transport;
 mod writer;
 
+use crate::domain::peer::Peer;
+
 pub use backend::Backend;
 pub use handed_over::HandedOver;
 pub use serve::{ExitReason, serve};
@@ -37,6 +39,6 @@ pub use stdio::claim_stdio;
 pub use tools::contract_bytes;
 
 /// Returns the parts of the contract's fingerprint that only this door knows, by name.
-pub fn fingerprint_parts() -> Vec<(&'static str, Vec<u8>)> {
-    vec![("tools", contract_bytes())]
+pub fn fingerprint_parts(peer: Peer) -> Vec<(&'static str, Vec<u8>)> {
+    vec![("tools", contract_bytes(peer))]
 }

@@ -232,7 +232,7 @@ impl ServerHandler for Server {
         let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
         info.server_info =
             Implementation::new("crosscheck", env!("CARGO_PKG_VERSION")).with_title("Crosscheck");
-        info.instructions = Some(INSTRUCTIONS.to_owned());
+        info.instructions = Some(tools::naming(self.backend.peer(), INSTRUCTIONS));
         info
     }
 
@@ -245,7 +245,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::list().to_vec()))
+        Ok(ListToolsResult::with_all_items(
+            tools::list(self.backend.peer()).to_vec(),
+        ))
     }
 
     // On the heap as a whole: rmcp moves the future of a request several times before it runs.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use crate::domain::envelope::Envelope;
 use crate::domain::fault::Fault;
+use crate::domain::peer::Peer;
 use crate::domain::request::Topic;
 use crate::mcp::backend::Backend;
 use crate::service::call::{Call, Request};
@@ -12,6 +13,10 @@ use crate::service::context::Service;
 use crate::service::status::error_rows;
 
 impl Backend for Service {
+    fn peer(&self) -> Peer {
+        Service::peer(self)
+    }
+
     fn call(&self, request: Request, call: Call) -> Pin<Box<dyn Future<Output = Envelope> + Send + '_>> {
         if asks_for_errors(&request) {
             return Box::pin(std::future::ready(self.errors_head(&call)));

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use rmcp::model::{MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+use crate::domain::peer::Peer;
 use crate::mcp::arguments::{TOOLS, schema};
 
 /// Whether the paid tools say that they only read.
@@ -73,7 +74,7 @@ const CARDS: [Card; TOOLS.len()] = [
         name: "consult",
         title: "Ask Codex",
         description: "Asks Codex, a second model, for an opinion, a challenge, a plan review or code. Costs money on the \
-                      user's Codex account. Reads the workspace in a read-only sandbox; never writes files. Long runs \
+                      user's Codex account. Reads the workspace {reads}; never writes files. Long runs \
                       return a job handle.",
         read_only: PAID_READ_ONLY_HINT,
         idempotent: false,
@@ -124,7 +125,7 @@ const CARDS: [Card; TOOLS.len()] = [
         name: "review",
         title: "Codex code review",
         description: "Has Codex, a second model, review git changes or a snippet; returns findings with file and line. \
-                      Costs money on the user's Codex account. Read-only sandbox; never edits, stages or commits. Long \
+                      Costs money on the user's Codex account. {confined}; never edits, stages or commits. Long \
                       runs return a job handle.",
         read_only: PAID_READ_ONLY_HINT,
         idempotent: false,
@@ -155,15 +156,28 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
 }
 
 /// Returns the tools in the order in which they are listed: sorted by name.
-pub(super) fn list() -> &'static [Tool] {
-    static LIST: OnceLock<Vec<Tool>> = OnceLock::new();
-    LIST.get_or_init(|| CARDS.iter().map(Card::tool).collect())
+pub(super) fn list(peer: Peer) -> &'static [Tool] {
+    static LISTS: OnceLock<[Vec<Tool>; Peer::ALL.len()]> = OnceLock::new();
+    let lists =
+        LISTS.get_or_init(|| Peer::ALL.map(|peer| CARDS.iter().map(|card| card.tool(peer)).collect()));
+    let at = Peer::ALL.iter().position(|each| *each == peer);
+    at.map_or(&[], |at| &lists[at])
+}
+
+/// Lets a text that is written for one peer name another.
+pub(super) fn naming(peer: Peer, text: &str) -> String {
+    let usual = Peer::default();
+    text.replace("{reads}", peer.reads())
+        .replace("{confined}", peer.confined())
+        .replace(usual.title(), peer.title())
+        .replace(usual.as_str(), peer.as_str())
 }
 
 impl Card {
-    fn tool(&self) -> Tool {
+    fn tool(&self, peer: Peer) -> Tool {
+        let title = naming(peer, self.title);
         let annotations = ToolAnnotations::from_raw(
-            Some(self.title.to_owned()),
+            Some(title.clone()),
             Some(self.read_only),
             Some(matches!(self.reach, Reach::Files)),
             Some(self.idempotent),
@@ -171,15 +185,19 @@ impl Card {
         );
         let (key, value) = match self.visibility {
             Visibility::Always => ("anthropic/alwaysLoad", json!(true)),
-            Visibility::Search(words) => ("anthropic/searchHint", json!(words)),
+            Visibility::Search(words) => ("anthropic/searchHint", json!(naming(peer, words))),
         };
         let mut meta = MetaObject::new();
         meta.insert(key.to_owned(), value);
         if matches!(self.reach, Reach::Files) {
             meta.insert("anthropic/requiresUserInteraction".to_owned(), json!(true));
         }
-        let mut tool = Tool::new(self.name, self.description, schema::of(self.name).clone());
-        tool.title = Some(self.title.to_owned());
+        let mut tool = Tool::new(
+            self.name,
+            naming(peer, self.description),
+            schema::of(self.name).clone(),
+        );
+        tool.title = Some(title);
         tool.annotations = Some(annotations);
         tool.meta = Some(meta);
         tool
@@ -187,8 +205,8 @@ impl Card {
 }
 
 /// Returns the tools as they are listed, serialised: the part of the contract that this door knows.
-pub fn contract_bytes() -> Vec<u8> {
-    let tools: Vec<Value> = list()
+pub fn contract_bytes(peer: Peer) -> Vec<u8> {
+    let tools: Vec<Value> = list(peer)
         .iter()
         .map(|tool| serde_json::to_value(tool).unwrap_or_default())
         .collect();
@@ -206,19 +224,19 @@ mod tests {
 
     #[test]
     fn the_list_is_sorted_and_small() {
-        let names: Vec<&str> = list().iter().map(|tool| tool.name.as_ref()).collect();
+        let names: Vec<&str> = list(Peer::Codex).iter().map(|tool| tool.name.as_ref()).collect();
         assert_eq!(names, TOOLS);
         assert!(names.is_sorted());
         assert!(
-            contract_bytes().len() <= LIST_BYTES,
+            contract_bytes(Peer::Codex).len() <= LIST_BYTES,
             "{} bytes",
-            contract_bytes().len()
+            contract_bytes(Peer::Codex).len()
         );
     }
 
     #[test]
     fn every_tool_says_what_it_costs_and_never_does() {
-        for tool in list() {
+        for tool in list(Peer::Codex) {
             let description = tool.description.as_deref().unwrap();
             assert!(
                 description.chars().count() <= DESCRIPTION_CHARS,
@@ -242,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_contract_of_each_tool_is_the_committed_one() {
-        for tool in list() {
+        for tool in list(Peer::Codex) {
             let shown = serde_json::to_string_pretty(tool).unwrap();
             insta::assert_snapshot!(format!("tool_{}", tool.name), shown);
         }

@@ -87,6 +87,11 @@ pub enum Event {
         /// How many.
         used: Usage,
     },
+    /// What the run cost, as the peer tells it.
+    Cost {
+        /// US dollars.
+        usd: f64,
+    },
     /// The turn is over.
     TurnCompleted {
         /// Tokens of the whole thread so far.
@@ -120,7 +125,9 @@ impl Event {
             Self::Stage { what } => what.clone(),
             Self::Suspended { slept_ms } => format!("going on after {} of sleep", spoken(*slept_ms)),
             Self::TurnCompleted { .. } | Self::TurnFailed { .. } => "finishing".to_owned(),
-            Self::Warning { .. } | Self::Tokens { .. } | Self::Unknown { .. } => return None,
+            Self::Warning { .. } | Self::Tokens { .. } | Self::Cost { .. } | Self::Unknown { .. } => {
+                return None;
+            }
         })
     }
 
@@ -152,6 +159,7 @@ impl Event {
             Self::ThreadStarted { .. }
             | Self::TurnStarted
             | Self::Tokens { .. }
+            | Self::Cost { .. }
             | Self::TurnCompleted { .. }
             | Self::Stage { .. }
             | Self::Suspended { .. } => {}
@@ -180,6 +188,7 @@ impl Event {
                 | Self::TurnFailed { .. }
                 | Self::TurnCompleted { .. }
                 | Self::Tokens { .. }
+                | Self::Cost { .. }
                 | Self::ThreadStarted { .. }
         )
     }

@@ -39,6 +39,8 @@ pub struct Transcript {
     pub thread_usage: Option<Usage>,
     /// Tokens of this run as of its last complete response; they may be known before a turn completes.
     pub used: Option<Usage>,
+    /// What it cost in US dollars, as the peer told it.
+    pub cost_usd: Option<f64>,
     /// What the peer warned of, without repetitions.
     pub warnings: Vec<String>,
     /// Why the peer tried again by itself, without repetitions.
@@ -107,6 +109,7 @@ impl Transcript {
                 self.thread_usage = thread_usage.or(self.thread_usage);
             }
             Event::Tokens { used } => self.used = Some(*used),
+            Event::Cost { usd } => self.cost_usd = Some(self.cost_usd.unwrap_or(0.0) + usd),
             Event::TurnFailed { message } => self.failure = Some(message.clone()),
             Event::Unknown { .. } => self.unknown += 1,
         }
@@ -126,6 +129,10 @@ impl Transcript {
         self.thread = self.thread.take().or(earlier.thread);
         self.thread_usage = self.thread_usage.or(earlier.thread_usage);
         self.used = self.used.or(earlier.used);
+        self.cost_usd = match (self.cost_usd, earlier.cost_usd) {
+            (Some(later), Some(before)) => Some(later + before),
+            (one, other) => one.or(other),
+        };
         self.warnings.splice(0..0, earlier.warnings);
         self.warnings.dedup();
         if !answered {

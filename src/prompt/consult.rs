@@ -84,6 +84,11 @@ pub(super) fn limits(tools: Tools) -> &'static str {
              is no network. Do not try to change anything. `[REDACTED:name]` stands for a secret that was taken out; it is \
              not a defect."
         }
+        Tools::Files => {
+            "This run is read-only: you may read and search the files of the workspace with your tools, but nothing can be \
+             written, no command can be run and there is no network. Files that hold secrets are kept from you. \
+             `[REDACTED:name]` stands for a secret that was taken out; it is not a defect."
+        }
         Tools::None => {
             "No commands can be run and no files can be read here: this prompt is all there is. Say so where you would have \
              needed more. `[REDACTED:name]` stands for a secret that was taken out; it is not a defect."

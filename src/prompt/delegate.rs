@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::domain::envelope::DelegateAnswer;
 use crate::domain::limits;
+use crate::domain::tier::Tools;
 use crate::prompt::answer::{AnswerError, parse_object, texts};
 use crate::prompt::consult::{FilePart, GUIDANCE};
 use crate::prompt::fence::Fence;
@@ -33,6 +34,8 @@ pub struct DelegateParts<'a> {
     pub allow_commands: &'a [Redacted<String>],
     /// Whether commands may use the network.
     pub network: bool,
+    /// What the peer can do besides editing.
+    pub tools: Tools,
     /// Whether the tree is the user's own.
     pub live: bool,
     /// Whether the peer goes on with work of its own that is in the tree already.
@@ -51,7 +54,11 @@ pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
     prompt
         .say(ROLE)
         .say(if parts.live { LIVE } else { THROW_AWAY })
-        .say(if parts.network { NETWORK } else { NO_NETWORK })
+        .say(match (parts.tools, parts.network) {
+            (Tools::Files, _) => NO_COMMANDS,
+            (Tools::Sandboxed | Tools::None, true) => NETWORK,
+            (Tools::Sandboxed | Tools::None, false) => NO_NETWORK,
+        })
         .explain_fence();
     if parts.continues {
         prompt.say(CONTINUES);
@@ -85,14 +92,19 @@ pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
             parts.allow_commands,
         );
     }
-    if parts.checks.is_empty() {
+    let has_commands = parts.tools != Tools::Files;
+    if parts.checks.is_empty() && has_commands {
         prompt.say(
             "Run what tests the project has for the part that you changed, as far as they run without network.",
         );
-    } else {
+    } else if !parts.checks.is_empty() {
         prompt.list(
+            if has_commands {
             "When you are done these command lines are run in the same sandbox, in this order, and the result is judged by \
-             them. Run them yourself where you can:",
+             them. Run them yourself where you can:"
+            } else {
+                "When you are done these command lines are run in a sandbox, in this order, and the result is judged by them:"
+            },
             parts.checks,
         );
     }
@@ -124,6 +136,10 @@ What is installed is readable. Where that is not enough, say so in the report in
 
 const NETWORK: &str = "Commands can write below the top of the worktree and below $TMPDIR, nowhere else; the user allowed them \
 the network for this task. What is installed is readable.";
+
+const NO_COMMANDS: &str = "You read, search and edit files with your tools; no command can be run, so you cannot test what you \
+change. Read it again instead, and say in the report what should be tested. Files outside of the worktree, and those that hold \
+secrets, are kept from you.";
 
 const CONTINUES: &str = "The worktree holds what was done for this task so far, as files that are not committed. Go on from \
 there.";
@@ -190,6 +206,7 @@ mod tests {
             checks: &checks,
             allow_commands: &commands,
             network: false,
+            tools: Tools::Sandboxed,
             live: false,
             continues: true,
             language: Some(&task),
@@ -206,6 +223,7 @@ mod tests {
             checks: &[],
             allow_commands: &[],
             network: true,
+            tools: Tools::Sandboxed,
             live: true,
             continues: false,
             language: None,

@@ -170,6 +170,23 @@ pub fn is_secret_path(path: &[u8]) -> bool {
             && !PUBLIC.contains(&name))
 }
 
+/// Returns globs of the paths that [`is_secret_path`] tells by their names, for a program that can be kept from files by globs
+/// alone. Each holds at any depth. They keep back a few files more, such as patterns of `.env` files and what is public in a
+/// folder of secrets, since a glob has no exceptions.
+pub fn secret_globs() -> Vec<String> {
+    let names = NAMES.iter().map(|name| (*name).to_owned());
+    let ends = ENDS.iter().map(|end| format!("*{end}"));
+    let placed = PLACED.iter().map(|(folder, name)| format!("{folder}/{name}"));
+    let folders = FOLDERS.iter().map(|folder| format!("{folder}/**"));
+    let rest = [".env.*", "client_secret_*.json", "*firebase-adminsdk*.json"].map(str::to_owned);
+    names
+        .chain(ends)
+        .chain(placed)
+        .chain(folders)
+        .chain(rest)
+        .collect()
+}
+
 /// What the console of a cloud calls the key that it makes: `project-1a2b3c4d5e6f.json`, `client_secret_123.json`.
 fn is_key_named_json(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".json") else {

@@ -22,6 +22,7 @@ mod seen;
 mod span;
 mod stream;
 
+pub use files::secret_globs;
 pub use further::{BadFurther, Further};
 pub use patch::{RedactedPatch, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
 pub use redacted::{Plain, Redacted, RedactedFile, RedactedText, redact_counted, redact_file, redact_text};

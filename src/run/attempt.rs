@@ -13,10 +13,11 @@ use crate::domain::environment::{DEPTH_VARIABLE, Environment};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
 use crate::domain::limits;
+use crate::domain::peer::Peer;
 use crate::domain::request::ThreadId;
-use crate::peer::codex::classify::{self, Failure};
-use crate::peer::codex::invocation::{Access, Exec};
-use crate::peer::codex::version::{Support, support};
+use crate::peer::ended::{End, Failure};
+use crate::peer::exec::{Access, Exec, Schema};
+use crate::peer::support::Support;
 use crate::prompt::{AnswerError, go_on, repair};
 use crate::run::conclude::{self, Remains};
 use crate::run::control::{Control, Stop};
@@ -26,6 +27,7 @@ use crate::run::probe::Probe;
 use crate::run::program::{Program, peer_environment};
 use crate::run::supervise::{Run, Supervision};
 use crate::run::tokens::Tokens;
+use crate::run::usage::record_to_continue;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::events::EventLog;
@@ -90,6 +92,7 @@ impl Attempt<'_> {
         let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
         let change = self.read_change().map_err(state_failed)?;
         let mut supervision = Supervision {
+            peer: self.peer(),
             directory: self.directory,
             log,
             control,
@@ -100,18 +103,18 @@ impl Attempt<'_> {
         self.check_program(remains).await.map_err(failed)?;
         if !place.directory.is_dir() {
             // Spawning would fail with the same error as a missing program.
-            let message = "the workspace vanished before codex was started";
+            let message = format!("the workspace vanished before {} was started", self.peer());
             return Err(failed(
                 Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"),
             ));
         }
-        let mut exec = self.exec(place);
+        let mut exec = self.exec(place).map_err(state_failed)?;
         let mut number = 1;
         let mut run = supervision
             .run(&self.invocation(&exec), &prompt, number)
             .await
             .map_err(failed)?;
-        if run.stop.is_none() && classify::names_an_absent_server(&run.transcript, &run.stderr) {
+        if run.stop.is_none() && self.peer().names_an_absent_server(&run.transcript, &run.stderr) {
             // A server was removed since the list was made. Nothing was paid yet.
             exec.servers = self.servers_again(place).await.map_err(failed)?;
             number += 1;
@@ -125,7 +128,7 @@ impl Attempt<'_> {
             && let Some(thread) = self.broken_thread(fault.code, remains)
             && !supervision.tokens.is_over()
         {
-            exec.resume = Some(thread);
+            self.resume(&mut exec, thread);
             number += 1;
             judged = self.go_on(&mut supervision, &exec, number, remains).await;
         }
@@ -147,15 +150,19 @@ impl Attempt<'_> {
             .clone()
             .and_then(|thread| ThreadId::try_from(thread).ok());
         let Some(thread) = thread.filter(|_| !self.spec.ephemeral) else {
-            return Err(bad_output(&unreadable));
+            return Err(bad_output(self.peer(), &unreadable));
         };
         if supervision.tokens.is_over() {
             // A repair would cost more of what there is no more of.
-            return Err(conclude::stopped(Stop::Budget, self.spec.timeout_ms));
+            return Err(conclude::stopped(
+                self.spec.peer.name,
+                Stop::Budget,
+                self.spec.timeout_ms,
+            ));
         }
         seam::point("run.repair");
-        exec.resume = Some(thread);
-        tracing::info!("asking codex to repair its answer");
+        self.resume(&mut exec, thread);
+        tracing::info!("asking the peer to repair its answer");
         let first = std::mem::take(&mut remains.transcript);
         let again = supervision
             .run(&self.invocation(&exec), repair(&unreadable).as_str(), number + 1)
@@ -174,12 +181,13 @@ impl Attempt<'_> {
         match repaired {
             Ok(Ok((answer, warnings))) => {
                 remains.warnings.extend(warnings);
-                remains
-                    .warnings
-                    .push("codex's first answer could not be read; it repaired it in a second turn".into());
+                remains.warnings.push(format!(
+                    "{}'s first answer could not be read; it repaired it in a second turn",
+                    self.peer()
+                ));
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(bad_output(&error)),
+            Ok(Err(error)) => Err(bad_output(self.peer(), &error)),
             Err(ended) => Err(ended),
         }
     }
@@ -195,7 +203,7 @@ impl Attempt<'_> {
         tracing::info!("the connection broke; going on in the thread");
         let first = std::mem::take(&mut remains.transcript);
         let waiting = Invocation {
-            arguments: exec.waiting_arguments(),
+            arguments: self.peer().waiting_arguments(exec),
             ..self.invocation(exec)
         };
         supervision.patience = Some(Patience::new(limits::NETWORK_WAIT));
@@ -221,31 +229,31 @@ impl Attempt<'_> {
         let transcript = &remains.transcript;
         let whole = transcript.completed_turns > 0 && transcript.failure.is_none();
         if let (Some(stop), false) = (run.stop, whole && transcript.last_message.is_some()) {
-            return Err(conclude::stopped(stop, self.spec.timeout_ms));
+            return Err(conclude::stopped(self.spec.peer.name, stop, self.spec.timeout_ms));
         }
         let Some(end) = run.end else {
-            let fault = Fault::new(FaultCode::PeerFailed, "codex could not be ended");
+            let fault = Fault::new(
+                FaultCode::PeerFailed,
+                format!("{} could not be ended", self.peer()),
+            );
             return Err((JobState::Failed, fault));
         };
         // A run that was ended after its turn was complete has its answer: how the process ended says nothing then.
-        let end = if run.stop.is_some() {
-            classify::End::Exited(0)
-        } else {
-            end
-        };
+        let end = if run.stop.is_some() { End::Exited(0) } else { end };
         if let (Some(asked), Some(got)) = (&exec.resume, &transcript.thread)
             && asked.as_str() != got
         {
-            remains
-                .warnings
-                .push("codex did not continue the thread that was asked for; it started a new one".into());
+            remains.warnings.push(format!(
+                "{} did not continue the thread that was asked for; it started a new one",
+                self.peer()
+            ));
         }
-        match classify::classify(end, transcript, &run.stderr) {
+        match self.peer().classify(end, transcript, &run.stderr) {
             Ok(()) => Ok(remains.transcript.last_message.take().unwrap_or_default()),
             Err(failure) => {
                 if let Some(said) = &failure.said {
                     let said: String = conclude::mask(said).chars().take(500).collect();
-                    let said = format!("codex said: {said}");
+                    let said = format!("{} said: {said}", self.peer());
                     if !remains.warnings.contains(&said) {
                         remains.warnings.push(said);
                     }
@@ -258,11 +266,12 @@ impl Attempt<'_> {
     /// Looks whether the peer is still the one that was checked when the job was made: a job may wait for hours.
     async fn check_program(&self, remains: &mut Remains) -> Result<(), Fault> {
         let checked = &self.spec.peer;
-        let again = "repeat the call, which looks for codex and checks it anew";
+        let peer = self.peer();
+        let again = format!("repeat the call, which looks for {peer} and checks it anew");
         let path = checked.program.clone();
-        let Ok(present) = Program::at(path, self.config, self.environment, self.store).await else {
+        let Ok(present) = Program::at(peer, path, self.config, self.environment, self.store).await else {
             let message = format!(
-                "codex is gone from `{}`, or broken, since the job was made; nothing was paid",
+                "{peer} is gone from `{}`, or broken, since the job was made; nothing was paid",
                 checked.program.display()
             );
             return Err(Fault::new(FaultCode::PeerNotFound, message).hint(again));
@@ -272,10 +281,13 @@ impl Attempt<'_> {
             return Ok(());
         }
         let replaced = format!(
-            "codex was replaced since the job was made, {} to {version}",
+            "{peer} was replaced since the job was made, {} to {version}",
             checked.version
         );
-        let refused = match support(&present.version, self.config.codex_versions.value.as_ref()) {
+        let refused = match peer
+            .tested()
+            .support(&present.version, self.config.versions_of(peer).value.as_ref())
+        {
             Support::Supported => {
                 remains.warnings.push(replaced);
                 return Ok(());
@@ -290,7 +302,7 @@ impl Attempt<'_> {
     /// Returns the thread in which a run that lost the network can go on: one that codex keeps and the model worked in.
     fn broken_thread(&self, code: FaultCode, remains: &Remains) -> Option<ThreadId> {
         let transcript = &remains.transcript;
-        let lost = code == FaultCode::PeerNetwork && classify::reached_the_model(transcript);
+        let lost = code == FaultCode::PeerNetwork && self.peer().reached_the_model(transcript);
         let thread = transcript
             .thread
             .clone()
@@ -300,7 +312,7 @@ impl Attempt<'_> {
 
     /// Turns a failure into a fault, with the reset time of a used-up allowance where codex tells it.
     async fn fault(&self, failure: Failure) -> Fault {
-        let mut fault = Fault::new(failure.code, failure.message);
+        let mut fault = Fault::new(failure.code, failure.message).about(self.peer());
         if failure
             .said
             .as_deref()
@@ -312,7 +324,12 @@ impl Attempt<'_> {
         }
         match failure.code {
             FaultCode::PeerUsageLimit => {
-                if let Some(seconds) = self.reset_time().await {
+                let told = failure.said.as_deref().and_then(|said| self.peer().back_at(said));
+                let back_at = match told {
+                    Some(at) => Some(at),
+                    None => self.reset_time().await,
+                };
+                if let Some(seconds) = back_at {
                     let now = clock::now_ms();
                     let at_ms = seconds.saturating_mul(1000);
                     fault.retry_after_ms = Some(at_ms.saturating_sub(now));
@@ -343,7 +360,7 @@ impl Attempt<'_> {
     async fn servers_again(&self, place: &Workplace) -> Result<Vec<String>, Fault> {
         let program = self
             .program()
-            .ok_or_else(|| Fault::new(FaultCode::PeerNotFound, "codex is gone"))?;
+            .ok_or_else(|| Fault::new(FaultCode::PeerNotFound, format!("{} is gone", self.peer())))?;
         let probe = Probe {
             program: &program,
             config: self.config,
@@ -357,21 +374,42 @@ impl Attempt<'_> {
         let path = self.spec.peer.program.clone();
         let version = semver::Version::parse(&self.spec.peer.version).ok()?;
         Some(Program {
+            peer: self.peer(),
             identity: path.display().to_string(),
             path,
             version,
         })
     }
 
-    fn exec(&self, place: &Workplace) -> Exec {
-        let schema = self.directory.schema_path();
-        Exec {
+    fn peer(&self) -> Peer {
+        self.spec.peer.name
+    }
+
+    /// Lets the next run continue a thread.
+    fn resume(&self, exec: &mut Exec, thread: ThreadId) {
+        exec.record = record_to_continue(self.peer(), self.environment, thread.as_str());
+        exec.resume = Some(thread);
+    }
+
+    fn exec(&self, place: &Workplace) -> Result<Exec, StateError> {
+        let path = self.directory.schema_path();
+        let schema = if path.exists() {
+            let text = Self::read_text(&path)?;
+            Some(Schema { path, text })
+        } else {
+            None
+        };
+        let resume = self.spec.resume.as_ref();
+        Ok(Exec {
             access: place.access.clone(),
             directory: place.directory.clone(),
-            resume: self.spec.resume.clone(),
+            record: resume
+                .and_then(|thread| record_to_continue(self.peer(), self.environment, thread.as_str())),
+            resume: resume.cloned(),
+            session: ThreadId::of(self.spec.id.as_str()),
             model: self.spec.model.clone(),
             effort: self.spec.effort.clone(),
-            schema: schema.exists().then_some(schema),
+            schema,
             last_message: match place.access {
                 Access::Read => self.directory.tmp_path().join("last-message"),
                 Access::Write { .. } => self.directory.last_message_path(),
@@ -382,15 +420,19 @@ impl Attempt<'_> {
             tools: self.spec.tools,
             web_search: self.spec.web_search,
             ephemeral: self.spec.ephemeral,
-        }
+            withheld: self.spec.withheld.clone(),
+            budget_microusd: self.spec.budget_microusd,
+            max_turns: self.spec.max_turns,
+            counts_tokens: self.spec.budget_tokens.is_some(),
+        })
     }
 
     fn invocation(&self, exec: &Exec) -> Invocation {
         Invocation {
             program: self.spec.peer.program.clone(),
-            arguments: exec.arguments(),
+            arguments: self.peer().arguments(exec),
             directory: exec.directory.clone(),
-            environment: peer_environment(self.config, self.environment)
+            environment: peer_environment(self.peer(), self.config, self.environment)
                 .with("TMPDIR", self.directory.tmp_path())
                 .with(DEPTH_VARIABLE, self.spec.depth.saturating_add(1).to_string()),
         }
@@ -413,7 +455,7 @@ impl Attempt<'_> {
     }
 }
 
-fn bad_output(error: &AnswerError) -> (JobState, Fault) {
-    let message = format!("codex's answer could not be read: {error}");
+fn bad_output(peer: Peer, error: &AnswerError) -> (JobState, Fault) {
+    let message = format!("{peer}'s answer could not be read: {error}");
     (JobState::Failed, Fault::new(FaultCode::PeerBadOutput, message))
 }

@@ -12,6 +12,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::job::JobState;
 use crate::domain::limits;
+use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
 use crate::domain::verdict::{ReviewStatus, conclude};
 use crate::peer::transcript::{Transcript, truncate};
@@ -208,8 +209,10 @@ impl Remains {
         }
         let unread = self.transcript.malformed;
         if unread > 0 {
-            self.warnings
-                .push(format!("{unread} lines of codex's output could not be read"));
+            self.warnings.push(format!(
+                "{unread} lines of {}'s output could not be read",
+                spec.peer.name
+            ));
         }
         if self.transcript.slept_ms > 0 {
             self.warnings.push(format!(
@@ -241,6 +244,7 @@ impl Remains {
             thread: self.transcript.thread.filter(|_| !spec.ephemeral),
             usage,
             thread_usage,
+            cost_usd: self.transcript.cost_usd,
             commands: self
                 .transcript
                 .commands
@@ -316,7 +320,11 @@ fn tokens(spec: &Spec, transcript: &Transcript) -> (Option<Usage>, Option<Usage>
     match transcript.used {
         Some(used) if told.is_none_or(|told| told.total() < used.total()) => (
             Some(used),
-            Some(used.after(spec.usage_before.unwrap_or_default())),
+            // The tokens of a thread are known only where those before this run are.
+            match (&spec.resume, spec.usage_before) {
+                (Some(_), None) => None,
+                (_, before) => Some(used.after(before.unwrap_or_default())),
+            },
         ),
         _ => (told, transcript.thread_usage),
     }
@@ -336,12 +344,16 @@ fn budget_warning(
             "the run exceeded its budget of {budget} tokens by {over}; its answer was complete before that was seen"
         ));
     }
-    (transcript.completed_turns > 0 && transcript.used.is_none())
-        .then(|| "codex told no tokens while it ran, so the budget could not be kept".to_owned())
+    (transcript.completed_turns > 0 && transcript.used.is_none()).then(|| {
+        format!(
+            "{} told no tokens while it ran, so the budget could not be kept",
+            spec.peer.name
+        )
+    })
 }
 
 /// Says how a run that was ended is told.
-pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
+pub fn stopped(peer: Peer, stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
     match stop {
         Stop::Deadline => (
             JobState::TimedOut,
@@ -372,7 +384,7 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
             JobState::Failed,
             Fault::new(
                 FaultCode::PeerFailed,
-                "codex printed more than is read and was ended",
+                format!("{peer} printed more than is read and was ended"),
             ),
         ),
         Stop::NoNetwork => (
@@ -393,7 +405,7 @@ pub fn stopped(stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
             JobState::Failed,
             Fault::new(
                 FaultCode::PeerFailed,
-                "codex closed its output without completing a turn, lived on and was ended",
+                format!("{peer} closed its output without completing a turn, lived on and was ended"),
             ),
         ),
     }
@@ -521,6 +533,7 @@ mod tests {
             thread: None,
             usage: None,
             thread_usage: None,
+            cost_usd: None,
             commands: vec![CommandRecord {
                 command: "ls".into(),
                 exit_code: Some(0),

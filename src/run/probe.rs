@@ -12,9 +12,10 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::fingerprint::sha256_hex;
 use crate::domain::limits;
 use crate::domain::tier::Tools;
-use crate::peer::codex::account::{self, Login, Model, Question, Quota};
-use crate::peer::codex::sandbox::{self, WriteAccess};
-use crate::peer::codex::servers;
+use crate::peer::account::{Login, Model, Question, Quota};
+use crate::peer::checker::WriteAccess;
+use crate::peer::interface::Asking;
+use crate::peer::replies;
 use crate::run::conclude::mask;
 use crate::run::program::Program;
 use crate::state::cache;
@@ -59,7 +60,13 @@ impl Probe<'_> {
     /// Tells whether the sandbox works. A working one is remembered; a broken one is tried again every time, so that
     /// mending it takes effect at once.
     pub async fn sandbox(&self) -> SandboxState {
-        self.tried("sandbox", sandbox::read_probe(), Path::new("/")).await
+        match self.program.peer.read_probe() {
+            Some(probe) => self.tried("sandbox", probe, Path::new("/")).await,
+            None => SandboxState {
+                tools: Tools::Files,
+                reason: None,
+            },
+        }
     }
 
     /// As [`Self::sandbox`], for a run that may write: tried with the same pins, in an empty folder of ours.
@@ -121,23 +128,30 @@ impl Probe<'_> {
         };
         let told = self.ask(&question, Some(project), limits::PROBE_TIMEOUT).await;
         let names = told.and_then(|configuration| {
-            servers::parse_names(&configuration).ok_or_else(|| "its answer is not understood".to_owned())
+            replies::server_names(&configuration).ok_or_else(|| "its answer is not understood".to_owned())
         });
         // Without the names they could not be switched off, and they run outside the sandbox.
         let names = names.map_err(|reason| {
-            let message = format!("codex does not tell its configuration: {}", mask(&reason));
+            let peer = self.program.peer;
+            let message = format!("{peer} does not tell its configuration: {}", mask(&reason));
             Fault::new(FaultCode::PeerConfigRejected, message)
-                .hint("run `codex mcp list` to see the error, or repeat the call with options.isolation=ignore_config")
+                .hint(format!(
+                "run `{peer} mcp list` to see the error, or repeat the call with options.isolation=ignore_config"
+            ))
         })?;
         cache::write(self.store, &key, &names);
         Ok(names)
     }
 
-    /// Tells whether codex is logged in, as far as it can be told.
+    /// Tells whether the peer is logged in, as far as it can be told.
     pub async fn login(&self) -> Login {
-        let arguments = ["login", "status"].map(Into::into).to_vec();
+        let peer = self.program.peer;
+        let arguments = peer.login_arguments();
         match self.capture(arguments, Path::new("/")).await {
-            Ok((_, _, stderr)) => account::parse_login(&String::from_utf8_lossy(&stderr)),
+            Ok((_, stdout, stderr)) => peer.parse_login(
+                &String::from_utf8_lossy(&stdout),
+                &String::from_utf8_lossy(&stderr),
+            ),
             Err(_) => Login::Unknown,
         }
     }
@@ -149,15 +163,15 @@ impl Probe<'_> {
         let key = format!(
             "quota {} {:?}",
             self.program.identity,
-            self.environment.get("CODEX_HOME")
+            self.environment.get(self.program.peer.home_variable())
         );
         if let Some(Kept(value)) = cache::read(self.store, &key, QUOTA_AGE)
-            && let Some(quota) = account::parse_quota(&value)
+            && let Some(quota) = replies::quota(&value)
         {
             return Ok(quota);
         }
         let value = self.ask(&Question::Quota, None, deadline).await?;
-        let quota = account::parse_quota(&value).ok_or("codex's answer is not understood")?;
+        let quota = replies::quota(&value).ok_or_else(|| self.not_understood())?;
         cache::write(self.store, &key, Kept(value));
         Ok(quota)
     }
@@ -165,23 +179,31 @@ impl Probe<'_> {
     /// As [`Self::quota`], but never from memory: after a run met the limit, what was true before is not.
     pub async fn fresh_quota(&self, deadline: Duration) -> Result<Quota, String> {
         let value = self.ask(&Question::Quota, None, deadline).await?;
-        account::parse_quota(&value).ok_or_else(|| "codex's answer is not understood".to_owned())
+        replies::quota(&value).ok_or_else(|| self.not_understood())
     }
 
     /// Returns the models that the account may name.
     pub async fn models(&self, deadline: Duration) -> Result<Vec<Model>, String> {
         let value = self.ask(&Question::Models, None, deadline).await?;
-        account::parse_models(&value).ok_or_else(|| "codex's answer is not understood".to_owned())
+        replies::models(&value).ok_or_else(|| self.not_understood())
     }
 
-    /// Asks the app-server one free question.
+    fn not_understood(&self) -> String {
+        format!("{}'s answer is not understood", self.program.peer)
+    }
+
+    /// Asks the peer one free question.
     async fn ask(
         &self,
         question: &Question,
         project: Option<&Path>,
         deadline: Duration,
     ) -> Result<serde_json::Value, String> {
-        let arguments = account::arguments(project);
+        let (arguments, request) = match self.program.peer.asking(question, project) {
+            Asking::Talk { arguments, request } => (arguments, request),
+            Asking::Known(answer) => return Ok(answer),
+            Asking::Untold(why) => return Err(why.to_owned()),
+        };
         let invocation = self
             .program
             .invocation(arguments, Path::new("/"), self.config, self.environment);
@@ -197,13 +219,10 @@ impl Probe<'_> {
         });
         let talk = async {
             let (mut stdin, stdout) = (stdin?, stdout?);
-            stdin
-                .write_all(account::request(question).as_bytes())
-                .await
-                .ok()?;
+            stdin.write_all(request.as_bytes()).await.ok()?;
             let mut lines = BufReader::new(stdout.take(PROBE_BYTES as u64)).split(b'\n');
             while let Ok(Some(line)) = lines.next_segment().await {
-                if let Some(answer) = account::parse_answer(&line) {
+                if let Some(answer) = replies::answer(&line) {
                     return Some(answer);
                 }
             }
@@ -243,7 +262,7 @@ impl Probe<'_> {
 
     fn configuration_hash(&self, workspace: &Path) -> String {
         let mut all = Vec::new();
-        for path in servers::configuration_files(self.environment, workspace) {
+        for path in self.program.peer.server_files(self.environment, workspace) {
             all.extend(path.as_os_str().as_encoded_bytes());
             match files::read_bounded_linked(&path, CONFIG_BYTES) {
                 Ok(bytes) => all.extend(sha256_hex(&bytes).as_bytes()),

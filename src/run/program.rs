@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
-use crate::peer::codex::{locate, version};
+use crate::domain::peer::Peer;
+use crate::peer::{places, support};
 use crate::state::cache;
 use crate::state::store::Store;
 use crate::sys::process::{Ended, Invocation, run_captured};
@@ -25,6 +26,8 @@ const VERSION_BYTES: usize = 64 * 1024;
 /// The peer as it is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
+    /// Which peer it is.
+    pub peer: Peer,
     /// The native program.
     pub path: PathBuf,
     /// Its version.
@@ -35,12 +38,22 @@ pub struct Program {
 
 impl Program {
     /// Finds the program and asks for its version, unless the same file was asked before.
-    pub async fn find(config: &Config, environment: &Environment, store: &Store) -> Result<Self, Fault> {
-        Self::at(find_path(config, environment)?, config, environment, store).await
+    pub async fn find(
+        peer: Peer,
+        config: &Config,
+        environment: &Environment,
+        store: &Store,
+    ) -> Result<Self, Fault> {
+        let found = match find_path(peer, config, environment) {
+            Ok(path) => Self::at(peer, path, config, environment, store).await,
+            Err(fault) => Err(fault),
+        };
+        found.map_err(|fault| fault.about(peer))
     }
 
     /// Asks the program at this path for its version, unless the same file was asked before.
     pub async fn at(
+        peer: Peer,
         path: PathBuf,
         config: &Config,
         environment: &Environment,
@@ -52,14 +65,16 @@ impl Program {
             && let Ok(version) = Version::parse(&text)
         {
             return Ok(Self {
+                peer,
                 path,
                 version,
                 identity,
             });
         }
-        let version = ask_version(&path, config, environment, store).await?;
+        let version = ask_version(peer, &path, config, environment, store).await?;
         cache::write(store, &key, version.to_string());
         Ok(Self {
+            peer,
             path,
             version,
             identity,
@@ -78,17 +93,20 @@ impl Program {
             program: self.path.clone(),
             arguments,
             directory: directory.to_owned(),
-            environment: peer_environment(config, environment),
+            environment: peer_environment(self.peer, config, environment),
         }
     }
 }
 
-/// Returns what codex may see of the environment.
-pub fn peer_environment(config: &Config, environment: &Environment) -> Environment {
-    environment.for_peer(&locate::OWN_VARIABLES, &config.env_pass.value)
+/// Returns what a peer may see of the environment, with what every process of it gets from us.
+pub fn peer_environment(peer: Peer, config: &Config, environment: &Environment) -> Environment {
+    let seen = environment.for_peer(peer.own_variables(), &config.env_pass.value);
+    peer.pinned_variables()
+        .fold(seen, |seen, (name, value)| seen.with(name, value))
 }
 
 async fn ask_version(
+    peer: Peer,
     path: &Path,
     config: &Config,
     environment: &Environment,
@@ -100,7 +118,7 @@ async fn ask_version(
         program: path.to_owned(),
         arguments: vec!["--version".into()],
         directory: "/".into(),
-        environment: peer_environment(config, environment).with("CODEX_HOME", home),
+        environment: peer_environment(peer, config, environment).with(peer.home_variable(), home),
     };
     let captured = run_captured(&invocation, b"", limits::PROBE_TIMEOUT, VERSION_BYTES)
         .await
@@ -114,32 +132,33 @@ async fn ask_version(
             ),
         ));
     }
-    version::parse_version(&String::from_utf8_lossy(&captured.stdout)).ok_or_else(|| {
+    support::parse_version(&String::from_utf8_lossy(&captured.stdout)).ok_or_else(|| {
         Fault::new(
             FaultCode::PeerNotFound,
-            format!("`{}` is not codex: it tells no version", path.display()),
+            format!("`{}` is not {peer}: it tells no version", path.display()),
         )
     })
 }
 
-fn find_path(config: &Config, environment: &Environment) -> Result<PathBuf, Fault> {
-    if let Some(named) = &config.codex_bin.value {
+fn find_path(peer: Peer, config: &Config, environment: &Environment) -> Result<PathBuf, Fault> {
+    let setting = config.program_of(peer);
+    if let Some(named) = &setting.value {
         return if is_program(named) {
-            Ok(native(named))
+            Ok(native(peer, named))
         } else {
             let message = format!(
                 "`{}`, set by {}, is not a program",
                 named.display(),
-                config.codex_bin.origin
+                setting.origin
             );
             Err(Fault::new(FaultCode::PeerNotFound, message).hint(format!(
                 "correct or remove that setting ({}); without it the program is looked for",
-                config.codex_bin.origin
+                setting.origin
             )))
         };
     }
-    let mut places = locate::candidates(environment);
-    for folder in locate::version_folders(environment) {
+    let mut places = peer.candidates(environment);
+    for folder in places::version_folders(environment) {
         let mut versions: Vec<PathBuf> = fs::read_dir(folder)
             .into_iter()
             .flatten()
@@ -150,27 +169,27 @@ fn find_path(config: &Config, environment: &Environment) -> Result<PathBuf, Faul
         places.extend(
             versions
                 .into_iter()
-                .map(|version| version.join("bin").join(locate::PROGRAM)),
+                .map(|version| version.join("bin").join(peer.program())),
         );
     }
     places
         .iter()
         .find(|place| is_program(place))
-        .map(|place| native(place))
+        .map(|place| native(peer, place))
         .ok_or_else(|| {
             Fault::new(
                 FaultCode::PeerNotFound,
-                "the codex program is not on PATH nor in the usual places",
+                format!("the {peer} program is not on PATH nor in the usual places"),
             )
         })
 }
 
 /// Prefers the native program behind a script of a package manager.
-fn native(path: &Path) -> PathBuf {
+fn native(peer: Peer, path: &Path) -> PathBuf {
     let Ok(real) = path.canonicalize() else {
         return path.to_owned();
     };
-    let candidates = locate::native_candidates(&real);
+    let candidates = peer.native_candidates(&real);
     candidates
         .into_iter()
         .find(|candidate| is_program(candidate))

@@ -21,7 +21,7 @@ use crate::sys::process::end_all;
 use crate::sys::{seam, signal};
 
 /// Told of a peer whose process number means nothing here.
-const ELSEWHERE: &str = "codex was started on another machine, in another container or before a restart; if it still runs \
+const ELSEWHERE: &str = "was started on another machine, in another container or before a restart; if it still runs \
     there, it was not ended";
 
 /// The longest that somebody else's reaping is waited for: ending what lives on takes two seconds at most.
@@ -57,7 +57,7 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     // Only now: what runs is ended also where the record is damaged.
     let spec = directory.read_spec()?;
     let mut warnings = spec.warnings.clone();
-    warnings.extend(elsewhere.then(|| ELSEWHERE.to_owned()));
+    warnings.extend(elsewhere.then(|| format!("{} {ELSEWHERE}", spec.peer.name)));
     let entries = events::read_all(&directory.events_path());
     let mut transcript = Transcript::default();
     for entry in &entries {
@@ -113,17 +113,18 @@ async fn left_work(
     match collecting.await {
         Ok(Ok(Some((mut work, told)))) => {
             warnings.extend(told);
-            warnings.push(
-                "what codex had done so far was collected after its worker died; no checks were run"
-                    .to_owned(),
-            );
+            warnings.push(format!(
+                "what {} had done so far was collected after its worker died; no checks were run",
+                spec.peer.name
+            ));
             work.scope.commands = commands_outside(delegation, transcript);
             Some(work)
         }
         Ok(Ok(None)) => None,
         Ok(Err(error)) => {
             warnings.push(format!(
-                "what codex had done could not be collected: {}",
+                "what {} had done could not be collected: {}",
+                spec.peer.name,
                 mask(&error.to_string())
             ));
             None

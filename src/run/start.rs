@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::peer::codex::locate;
+use crate::domain::peer::Peer;
 use crate::state::directory::JobDirectory;
 use crate::sys::files;
 use crate::sys::lock::HeldLock;
@@ -21,6 +21,7 @@ pub const WORKER_COMMAND: &str = "worker";
 /// before us, and it goes on when we end before it.
 pub fn start_worker(
     program: &Path,
+    peer: Peer,
     environment: &Environment,
     config: &Config,
     directory: &JobDirectory,
@@ -42,7 +43,7 @@ pub fn start_worker(
         .env_clear()
         .envs(
             environment
-                .for_worker(&locate::OWN_VARIABLES, &config.env_pass.value)
+                .for_worker(peer.own_variables(), &config.env_pass.value)
                 .iter(),
         )
         .stdin(Stdio::from(lock.into_file()))

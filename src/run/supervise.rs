@@ -12,9 +12,10 @@ use tokio::time::Instant;
 
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
-use crate::peer::codex::classify::End;
-use crate::peer::codex::events::parse_line;
+use crate::domain::peer::Peer;
+use crate::peer::ended::End;
 use crate::peer::event::Event;
+use crate::peer::interface::Stream;
 use crate::peer::transcript::{Transcript, truncate};
 use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
@@ -53,6 +54,8 @@ pub struct Run {
 
 /// What a run writes to and obeys.
 pub struct Supervision<'a> {
+    /// The peer.
+    pub peer: Peer,
     /// The job.
     pub directory: &'a JobDirectory,
     /// Its event log.
@@ -88,6 +91,8 @@ impl Supervision<'_> {
 
         seam::point("peer.fed");
         let mut transcript = Transcript::default();
+        let mut stream = self.peer.stream();
+        self.tokens.begun();
         let mut ended: Option<Ended> = None;
         let (mut stop, mut leaked) = (None, Vec::new());
         let mut drained_by: Option<Instant> = None;
@@ -107,7 +112,7 @@ impl Supervision<'_> {
             };
             let stop_now = match woken {
                 Woken::Line(Some(Line::Text(line))) => {
-                    let enough = self.take(line, &mut transcript);
+                    let enough = self.take(line, &mut stream, &mut transcript);
                     // Reading a long line takes longer than the grace, and the lines behind it were never waited for.
                     drained_by = drained_by.map(|_| drain_end.min(Instant::now() + limits::DRAIN_GRACE));
                     enough
@@ -188,15 +193,23 @@ impl Supervision<'_> {
     /// Takes one line: into the transcript as it is, into the log with secrets masked. Says whether it ends the run.
     ///
     /// A line and what it holds may have megabytes: each is let go as soon as the next form of it is there.
-    fn take(&mut self, line: Vec<u8>, transcript: &mut Transcript) -> Option<Stop> {
-        let Some(mut event) = parse_line(&line) else {
+    fn take(&mut self, line: Vec<u8>, stream: &mut Stream, transcript: &mut Transcript) -> Option<Stop> {
+        let Some(events) = stream.read(&line) else {
             transcript.malformed += u32::from(!line.iter().all(u8::is_ascii_whitespace));
             return None;
         };
         drop(line);
+        let mut stop = None;
+        for event in events {
+            stop = self.take_event(event, transcript).or(stop);
+        }
+        stop
+    }
+
+    fn take_event(&mut self, mut event: Event, transcript: &mut Transcript) -> Option<Stop> {
         seam::point("peer.said");
+        self.tokens.heard(&mut event);
         transcript.push(&event);
-        self.tokens.heard(&event);
         event.map_texts(&mut |text| {
             if let Some(masked) = Redactor::shared().mask_found(text) {
                 *text = masked.text;
@@ -404,6 +417,7 @@ mod tests {
         let spec = crate::state::record::tests::spec(&JobId::new(1, WorkspaceHash::of(b"w"), 1));
         let environment = Environment::default();
         let mut supervision = Supervision {
+            peer: Peer::Codex,
             directory: &directory,
             log: &mut log,
             control: &control,
@@ -412,9 +426,10 @@ mod tests {
             tokens: Tokens::of(&spec, &environment),
         };
         let mut transcript = Transcript::default();
+        let mut stream = Peer::Codex.stream();
         let meant = lines
             .iter()
-            .map(|line| supervision.take(line.as_bytes().to_vec(), &mut transcript))
+            .map(|line| supervision.take(line.as_bytes().to_vec(), &mut stream, &mut transcript))
             .collect();
         supervision.look_at_clocks(&mut transcript);
         supervision.look_at_clocks(&mut transcript);

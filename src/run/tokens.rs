@@ -1,4 +1,4 @@
-//! The tokens of a run while it runs, from the record that codex keeps of its thread.
+//! The tokens of a run while it runs, from the peer's event stream or from the record that it keeps of its thread.
 //!
 //! codex prints tokens only when a turn is over, which is too late for a budget. Its record has them after each response
 //! of the model. Nothing here may hold up or fail a run: without a record the tokens are unknown until the turn's end.
@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
-use crate::peer::codex::rollout;
 use crate::peer::event::Event;
+use crate::peer::interface::Counting;
+use crate::peer::records;
 use crate::run::usage;
 use crate::state::record::Spec;
 use crate::sys::files;
@@ -44,6 +45,8 @@ pub struct Tokens<'a> {
     searches: u32,
     next_look: Option<Instant>,
     used: Option<Usage>,
+    /// What the processes before this one have used, where each tells its own tokens.
+    earlier: Usage,
     /// The thread's total as codex itself told it at the end of a turn.
     told: Option<Usage>,
     over_since: Option<Instant>,
@@ -62,16 +65,40 @@ impl<'a> Tokens<'a> {
             searches: 0,
             next_look: None,
             used: None,
+            earlier: Usage::default(),
             told: None,
             over_since: None,
             acted: false,
         }
     }
 
-    /// Hears what codex reports: from its thread's start on there is something to look at.
-    pub fn heard(&mut self, event: &Event) {
+    /// A process begins, which tells its tokens from nothing on.
+    pub fn begun(&mut self) {
+        if self.counting() == Counting::InStream {
+            self.earlier = self.used.unwrap_or_default();
+        }
+    }
+
+    fn counting(&self) -> Counting {
+        self.spec.peer.name.counting()
+    }
+
+    /// Hears what the peer reports, and makes tokens that it tells of one process those of the job.
+    ///
+    /// From the start of codex's thread on there is something to look at.
+    pub fn heard(&mut self, event: &mut Event) {
         match event {
-            Event::ThreadStarted { thread } if !self.spec.ephemeral => {
+            Event::Tokens { used } => {
+                *used = used.after(self.earlier);
+                self.used = Some(*used);
+                if self.is_over() {
+                    self.over_since.get_or_insert_with(Instant::now);
+                    self.next_look = Some(Instant::now() + AFTER_EVENT);
+                }
+            }
+            Event::ThreadStarted { thread }
+                if !self.spec.ephemeral && self.counting() == Counting::InRecord =>
+            {
                 if self.thread.as_ref() != Some(thread) {
                     self.thread = Some(thread.clone());
                     self.record = None;
@@ -84,7 +111,7 @@ impl<'a> Tokens<'a> {
             | Event::CommandEnded { .. }
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. } => self.acted = true,
-            Event::TurnCompleted { thread_usage } => self.told = thread_usage.or(self.told),
+            Event::TurnCompleted { thread_usage } => self.told = (*thread_usage).or(self.told),
             _ => {}
         }
         self.look_within(AFTER_EVENT);
@@ -100,7 +127,14 @@ impl<'a> Tokens<'a> {
 
     /// Reads what codex has added to its record. Returns the tokens of this job so far if they have grown.
     pub fn look(&mut self) -> Option<Usage> {
-        let thread = self.thread.as_deref()?;
+        let Some(thread) = self.thread.as_deref() else {
+            // There is nothing to read; whether the run is over its budget is asked for again while it is.
+            self.next_look = self
+                .over_since
+                .filter(|_| !self.are_spent())
+                .map(|_| Instant::now() + AFTER_EVENT);
+            return None;
+        };
         if self.record.is_none() {
             if self.searches >= SEARCHES {
                 self.next_look = None;
@@ -210,7 +244,7 @@ impl Record {
             let lines = piece[..end]
                 .split(|byte| *byte == b'\n')
                 .skip(usize::from(self.inside_line));
-            newest = rollout::last_total(lines).or(newest);
+            newest = records::last_total(lines).or(newest);
             self.inside_line = false;
             self.offset += end as u64 + 1;
         }

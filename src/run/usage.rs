@@ -5,19 +5,37 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
-use crate::peer::codex::rollout;
+use crate::domain::peer::Peer;
+use crate::peer::interface::Counting;
+use crate::peer::records;
 
 /// Bytes read from the end of a record: the last counter is among the last lines.
 pub(crate) const TAIL_BYTES: u64 = 4 * 1024 * 1024;
 /// Day folders looked through, newest first.
 const DAYS: usize = 400;
+/// Folders of directories that were worked in.
+const FOLDERS: usize = 10_000;
 
 /// Returns the total of a thread so far; `None` when its record is not found or tells nothing.
-pub fn thread_total(environment: &Environment, thread: &str) -> Option<Usage> {
+pub fn thread_total(peer: Peer, environment: &Environment, thread: &str) -> Option<Usage> {
+    if peer.counting() == Counting::InStream {
+        return None;
+    }
     let bytes = read_tail(&find_record(environment, thread)?)?;
     // A thread that no model ever answered has a record without a counter.
     let none = ((bytes.len() as u64) < TAIL_BYTES).then(Usage::default);
-    rollout::last_total(bytes.split(|byte| *byte == b'\n')).or(none)
+    records::last_total(bytes.split(|byte| *byte == b'\n')).or(none)
+}
+
+/// Finds the record of a thread that can be continued from any directory only by it.
+pub(crate) fn record_to_continue(peer: Peer, environment: &Environment, thread: &str) -> Option<PathBuf> {
+    let (folder, name) = peer.records_by_name(environment, thread)?;
+    let mut folders = entries(&folder);
+    folders.truncate(FOLDERS);
+    folders
+        .into_iter()
+        .map(|folder| folder.join(&name))
+        .find(|record| record.is_file())
 }
 
 /// Finds the record of a thread. A new one is in the newest day folder; a continued one is where it began.
@@ -32,7 +50,7 @@ pub(crate) fn find_record(environment: &Environment, thread: &str) -> Option<Pat
             entries(&day).into_iter().find(|path| {
                 path.file_name()
                     .and_then(|name| name.to_str())
-                    .is_some_and(|name| rollout::is_record_of(name, thread))
+                    .is_some_and(|name| records::is_record_of(name, thread))
             })
         })
 }

@@ -120,7 +120,7 @@ async fn work(
             } else {
                 Stop::WorkerSignal
             };
-            let (state, fault) = conclude::stopped(stop, spec.timeout_ms);
+            let (state, fault) = conclude::stopped(spec.peer.name, stop, spec.timeout_ms);
             Remains::of(&spec).failed(&spec, state, fault)
         }
         Err(error) => Remains::of(&spec).failed(&spec, JobState::Failed, error.into()),

@@ -6,7 +6,9 @@ use crate::config::{Config, Origin, Setting};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobKind;
 use crate::domain::limits;
+use crate::domain::peer::Peer;
 use crate::domain::request::Options;
+use crate::peer::interface::Counting;
 
 /// The deadline and the budget of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +37,19 @@ impl Allowance {
     /// Refuses a call that asks for more than a limit which the user set, or for a budget that cannot be kept.
     ///
     /// A built-in default is no limit: only a value in the user's file, in a variable or in a project's file is.
-    pub fn check(options: &Options, config: &Config) -> Result<(), Fault> {
+    pub fn check(options: &Options, config: &Config, peer: Peer) -> Result<(), Fault> {
         if let Some(longest) = config.longest_timeout() {
             let timeout = options.timeout.is_some_and(|asked| asked > longest.value);
             refuse_if(timeout, "timeout_s", &longest)?;
         }
         let budget = options.budget_tokens > config.budget_tokens.value;
         refuse_if(budget, "budget_tokens", &config.budget_tokens)?;
-        if options.ephemeral && budget_tokens(options, config).is_some() {
+        let is_blind = peer.counting() == Counting::InRecord;
+        if is_blind && options.ephemeral && budget_tokens(options, config).is_some() {
             // codex tells the tokens of a running turn only in the record that it keeps of its thread.
-            let message =
-                "a budget cannot be kept in an ephemeral run: codex tells its tokens only at its end";
+            let message = format!(
+                "a budget cannot be kept in an ephemeral run: {peer} tells its tokens only at its end"
+            );
             return Err(Fault::argument("options.ephemeral", message)
                 .hint("leave out options.ephemeral, or the budget"));
         }
@@ -84,7 +88,7 @@ mod tests {
             budget_tokens,
             ..Options::default()
         };
-        let fault = Allowance::check(&options, &config).err();
+        let fault = Allowance::check(&options, &config, Peer::Codex).err();
         let field = fault.as_ref().and_then(|fault| fault.field.as_deref());
         assert_eq!(field, refused, "{timeout_s:?} {budget_tokens:?}");
         assert!(fault.is_none_or(|fault| fault.code == FaultCode::PolicyDenied));
@@ -115,7 +119,7 @@ mod tests {
             ephemeral: true,
             ..Options::default()
         };
-        let fault = Allowance::check(&ephemeral, &config).unwrap_err();
+        let fault = Allowance::check(&ephemeral, &config, Peer::Codex).unwrap_err();
         assert_eq!(fault.field.as_deref(), Some("options.ephemeral"));
     }
 

@@ -20,7 +20,7 @@ impl Asked {
     /// Finds the peer.
     pub async fn open(service: &Service) -> Result<Self, Fault> {
         let (config, store) = (service.config()?, service.store()?);
-        let program = Program::find(&config, service.environment(), &store).await?;
+        let program = Program::find(service.peer(), &config, service.environment(), &store).await?;
         Ok(Self {
             program,
             config,

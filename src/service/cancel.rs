@@ -156,7 +156,7 @@ async fn one(service: &Service, store: &Store, job: Job, forget: bool) -> Outcom
         }
         delete(service, store, &job).await?;
         summary.push_str(" Its record was deleted.");
-        warnings.push(kept_by_codex(thread.as_deref()));
+        warnings.push(job.spec.peer.name.keeps(thread.as_deref()));
     } else if thread.is_some() {
         next_steps.push(format!(
             "to continue it, call {} with resume {}",
@@ -221,7 +221,7 @@ async fn all(service: &Service, store: &Store, group: &Group, forget: bool, call
         for over in &over {
             delete(service, store, &over.job).await?;
             let thread = over.result.as_ref().and_then(|result| result.thread.as_deref());
-            warnings.extend(thread.map(|thread| kept_by_codex(Some(thread))));
+            warnings.extend(thread.map(|thread| over.job.spec.peer.name.keeps(Some(thread))));
         }
         groups::delete(store, &group.id).map_err(Fault::from)?;
         summary.push_str(" Their records were deleted.");
@@ -269,15 +269,6 @@ fn whole_records(group: &Group, over: &[Over], view: &JobView, meta: &Meta) -> R
         job: Some(view.clone()),
         meta: meta.clone(),
     }))
-}
-
-fn kept_by_codex(thread: Option<&str>) -> String {
-    match thread {
-        Some(thread) => {
-            format!("codex itself still keeps thread {thread}; `codex delete {thread}` removes it")
-        }
-        None => "codex keeps nothing of it".to_owned(),
-    }
 }
 
 /// Deletes a job's record, and lets go of what was kept for it.

@@ -79,7 +79,7 @@ pub(crate) fn unknown<'a>(
     if is_approval(name) {
         return Fault::argument(
             format!("{prefix}approval"),
-            "`approval` is not taken: a codex that runs for another program never asks",
+            "`approval` is not taken: a peer that runs for another program never asks",
         )
         .hint("leave it out; consult and review can only read");
     }

@@ -17,9 +17,10 @@ use crate::sys::clock::Stopwatch;
 /// The name of this use case in envelopes.
 const NAME: &str = "config";
 /// Variables that are settings.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "CROSSCHECK_HOST_NOTIFY",
     "CROSSCHECK_PEER_CODEX_VERSIONS",
+    "CROSSCHECK_PEER_CLAUDE_VERSIONS",
     "CROSSCHECK_LIMITS_CONCURRENCY",
     "CROSSCHECK_LIMITS_TIMEOUT_S",
     "CROSSCHECK_LIMITS_BUDGET_TOKENS",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobKind;
+use crate::domain::peer::Peer;
 use crate::domain::request::{ConsultRequest, Wait};
 use crate::domain::tier::{Tier, Tools};
 use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
@@ -42,7 +43,7 @@ pub async fn prepare<'a>(
         depth,
         notes,
     } = Opening::of(service, &request.common, call).await?;
-    let (directory, danger) = directory(&workspace, request, &store)?;
+    let (directory, danger) = directory(&workspace, request, &store, service.peer())?;
     let isolation = request.common.options.isolation.unwrap_or_default();
     let preflight = preflight(service, &config, &store, &directory, isolation).await?;
     let mut plan = plan(request, workspace, directory, danger, preflight.tools, &further)?;
@@ -73,6 +74,7 @@ fn directory(
     workspace: &Workspace,
     request: &ConsultRequest,
     store: &Store,
+    peer: Peer,
 ) -> Result<(PathBuf, Option<String>), Fault> {
     match workspace.readable() {
         Ok(root) => Ok((root.to_owned(), None)),
@@ -83,7 +85,7 @@ fn directory(
             Ok((
                 empty,
                 Some(format!(
-                    "the workspace is {why}, so codex works in an empty folder instead"
+                    "the workspace is {why}, so {peer} works in an empty folder instead"
                 )),
             ))
         }

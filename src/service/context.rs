@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::domain::envelope::{Envelope, ErrorView, Failure, Meta, Success};
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::peer::Peer;
 use crate::domain::request::DryRunRequest;
 use crate::service::call::{Call, Request};
 use crate::service::reply::{Outcome, Refusal};
@@ -18,8 +19,6 @@ use crate::sys::files;
 
 /// Our version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The only peer so far.
-pub const PEER: &str = "codex";
 /// Bytes of the user's configuration file.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
@@ -29,6 +28,7 @@ pub struct Service(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    peer: Peer,
     program: PathBuf,
     environment: Environment,
     directory: PathBuf,
@@ -41,13 +41,30 @@ impl Service {
     ///
     /// `program` is our own executable, which workers are started from; `directory` is where we were started.
     pub fn new(program: PathBuf, environment: Environment, directory: PathBuf, fingerprint: String) -> Self {
+        Self::of(Peer::default(), program, environment, directory, fingerprint)
+    }
+
+    /// As [`Self::new`], for another peer than the usual one.
+    pub fn of(
+        peer: Peer,
+        program: PathBuf,
+        environment: Environment,
+        directory: PathBuf,
+        fingerprint: String,
+    ) -> Self {
         Self(Arc::new(Shared {
+            peer,
             program,
             environment,
             directory,
             fingerprint,
             vigil: Vigil::default(),
         }))
+    }
+
+    /// Returns the peer that new jobs are made with.
+    pub fn peer(&self) -> Peer {
+        self.0.peer
     }
 
     /// Returns what watches over jobs that no call waits for.
@@ -166,7 +183,8 @@ impl Service {
         let complete = |meta: Meta| {
             shown::meta(Meta {
                 request_id: call.request_id.clone(),
-                peer: PEER,
+                // A job may be one of another peer.
+                peer: meta.peer.or(Some(self.peer().as_str())),
                 elapsed_ms: watch.elapsed_ms(),
                 server_version: VERSION,
                 host: call

@@ -5,6 +5,7 @@ pub mod preview;
 pub mod start;
 pub(crate) mod wanted;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -16,6 +17,7 @@ use crate::domain::request::{DelegateRequest, ONLY_TASK, Options, Wait};
 use crate::domain::tier::Tools;
 use crate::git::Keep;
 use crate::run::probe::Probe;
+use crate::run::program::Program;
 use crate::run::sandbox_fix::{Machine, unavailable};
 use crate::service::call::Call;
 use crate::service::context::Service;
@@ -139,26 +141,32 @@ pub async fn prepare(
         })?),
     };
     let isolation = request.common.options.isolation.unwrap_or_default();
-    let wish = Wish::of(request, &directory, earlier, keep);
+    let wish = Wish::of(request, &directory, earlier, keep, service.peer());
     // Reading the files and asking the peer wait for different things.
     let (start, preflight) = tokio::join!(
         start::take(service, &store, wish),
         preflight(service, &config, &store, &directory, isolation)
     );
     let start = start.map_err(|fault| with_ready_call(fault, request))?;
-    let preflight = preflight?;
+    let mut preflight = preflight?;
     let probe = Probe {
         program: &preflight.program,
         config: &config,
         environment: service.environment(),
         store: &store,
     };
-    // Without its sandbox codex could write anywhere, so it does not edit at all.
-    let sandbox = probe.write_sandbox().await;
-    if sandbox.tools == Tools::None {
-        return Err(unavailable(&sandbox, Machine::look()));
+    // Without its sandbox a peer with commands could write anywhere, so it does not edit at all.
+    if service.peer().runs_commands() {
+        let sandbox = probe.write_sandbox().await;
+        if sandbox.tools == Tools::None {
+            return Err(unavailable(&sandbox, Machine::look()));
+        }
+    } else if runs_lines(request) {
+        preflight.checker = Some(checker(service, &config, &store).await?);
     }
     let mut plans = plans(&Asked {
+        peer: service.peer(),
+        tools: preflight.tools,
         request,
         config: &config,
         further: &further,
@@ -179,6 +187,41 @@ pub async fn prepare(
         store,
         depth,
     })
+}
+
+/// Tells whether lines of shell are to be run that no model started.
+fn runs_lines(request: &DelegateRequest) -> bool {
+    request.common.options.setup.is_some() || request.tasks.iter().any(|task| !task.checks.is_empty())
+}
+
+/// Finds the program in whose sandbox lines of shell are run for a peer that has none for them.
+///
+/// They are refused without one: what a model wrote would be run with everything that the user may do.
+async fn checker(service: &Service, config: &Config, store: &Store) -> Result<PathBuf, Fault> {
+    let (peer, other) = (service.peer(), service.peer().checker());
+    let refused = |why: String| {
+        let message = format!(
+            "checks and set-up of a {peer} delegate run in {other}'s sandbox, which cannot be used: {why}"
+        );
+        Fault::new(FaultCode::SandboxUnavailable, message).hint(format!(
+            "repeat the call without checks and options.setup, or make {other} usable: {}",
+            other.hint(FaultCode::PeerNotFound)
+        ))
+    };
+    let program = Program::find(other, config, service.environment(), store)
+        .await
+        .map_err(|fault| refused(fault.message))?;
+    let probe = Probe {
+        program: &program,
+        config,
+        environment: service.environment(),
+        store,
+    };
+    let sandbox = probe.write_sandbox().await;
+    if sandbox.tools == Tools::None {
+        return Err(refused(sandbox.reason.unwrap_or_default()));
+    }
+    Ok(program.path)
 }
 
 /// Bytes of a call that is repeated in a fault: a longer one the caller has at hand anyway.

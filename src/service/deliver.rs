@@ -145,14 +145,16 @@ pub fn meta(spec: &Spec, result: Option<&ResultRecord>) -> Meta {
         }),
         repo_root: spec.repo_root.as_ref().map(|root| root.display().to_string()),
         isolation: Some(spec.isolation.as_str()),
+        peer: Some(spec.peer.name.as_str()),
         peer_version: Some(spec.peer.version.clone()),
         tier: Some(spec.tier),
-        sandbox: Some(spec.tier.sandbox()),
+        sandbox: spec.peer.name.runs_commands().then(|| spec.tier.sandbox()),
         tools: Some(spec.tools),
         model: spec.model.as_ref().map(|model| model.as_str().to_owned()),
         effort: spec.effort.as_ref().map(|effort| effort.as_str().to_owned()),
         thread: result.and_then(|result| result.thread.clone()),
         usage: result.and_then(|result| result.usage),
+        cost_usd: result.and_then(|result| result.cost_usd),
         ..Meta::default()
     }
 }

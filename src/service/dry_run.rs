@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::config::Config;
 use crate::domain::count::counted;
 use crate::domain::envelope::{JobLimits, Meta};
-use crate::domain::request::{Common, ConsultRequest, ReviewRequest};
+use crate::domain::request::{Common, ConsultRequest, ReviewRequest, ThreadId};
 use crate::domain::time::spoken;
-use crate::peer::codex::invocation::{Access, Exec};
-use crate::service::allowance::Allowance;
+use crate::peer::exec::{Access, Exec, Schema};
+use crate::service::allowance::{Allowance, budget_tokens};
 use crate::service::call::Call;
 use crate::service::consult as consults;
 use crate::service::context::Service;
@@ -20,7 +21,7 @@ use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::resume::Continued;
 use crate::service::review::{self as reviews, Prepared};
-use crate::service::submit::Ready;
+use crate::service::submit::{Ready, withheld_globs};
 use crate::state::record::Expects;
 use crate::sys::clock;
 
@@ -45,6 +46,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         ..
     } = ready;
     let tool = plan.kind.as_str();
+    let peer = preflight.program.peer;
     let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let timeout_ms = clock::millis(allowance.timeout);
     let mut body = object(json!({
@@ -88,7 +90,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         let _ = write!(most, " and {budget} tokens");
     }
     let summary = format!(
-        "This {tool} would send {what} to codex {}, with codex's own instructions on top, and may take {most} at most. Nothing was sent.",
+        "This {tool} would send {what} to {peer} {}, with {peer}'s own instructions on top, and may take {most} at most. Nothing was sent.",
         preflight.program.version,
     );
     let mut warnings = plan.warnings.clone();
@@ -119,7 +121,11 @@ pub(super) fn meta(
         isolation: Some(common.options.isolation.unwrap_or_default().as_str()),
         peer_version: Some(preflight.program.version.to_string()),
         tier: Some(plan.tier),
-        sandbox: Some(plan.tier.sandbox()),
+        sandbox: preflight
+            .program
+            .peer
+            .runs_commands()
+            .then(|| plan.tier.sandbox()),
         tools: Some(preflight.tools),
         model: common.model.as_ref().map(|model| model.as_str().to_owned()),
         effort: common.effort.as_ref().map(|effort| effort.as_str().to_owned()),
@@ -140,6 +146,7 @@ fn arguments(ready: &Ready<'_>) -> Vec<Value> {
         &ready.preflight,
         ready.continued.as_ref(),
         ready.common,
+        &ready.config,
         place,
     )
 }
@@ -158,8 +165,10 @@ pub(super) fn command(
     preflight: &Preflight,
     continued: Option<&Continued>,
     common: &Common,
+    config: &Config,
     place: Workplace,
 ) -> Vec<Value> {
+    let peer = preflight.program.peer;
     let last_message = match place.access {
         Access::Read => "JOB/tmp/last-message",
         Access::Write { .. } => "JOB/last-message",
@@ -170,7 +179,12 @@ pub(super) fn command(
         resume: continued.map(|continued| continued.thread.clone()),
         model: common.model.clone(),
         effort: common.effort.clone(),
-        schema: plan.schema.as_ref().map(|_| "JOB/schema.json".into()),
+        session: ThreadId::of("dry run"),
+        record: None,
+        schema: plan.schema.as_ref().map(|schema| Schema {
+            path: "JOB/schema.json".into(),
+            text: schema.to_string(),
+        }),
         last_message: last_message.into(),
         isolation: common.options.isolation.unwrap_or_default(),
         project: place.project,
@@ -178,8 +192,12 @@ pub(super) fn command(
         tools: preflight.tools,
         web_search: common.options.web_search,
         ephemeral: common.options.ephemeral,
+        withheld: withheld_globs(peer, config, plan),
+        budget_microusd: common.options.budget_microusd,
+        max_turns: common.options.max_turns,
+        counts_tokens: budget_tokens(&common.options, config).is_some(),
     };
-    exec.arguments()
+    peer.arguments(&exec)
         .iter()
         .map(|argument| Value::from(argument.to_string_lossy()))
         .collect()

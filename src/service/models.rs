@@ -22,7 +22,10 @@ pub async fn run(service: &Service, wait: Duration) -> Outcome {
     Ok(Reply {
         summary,
         body: object(json!({"known": models.is_ok(), "models": models.unwrap_or_default()})),
-        next_steps: vec!["pass an id as model; leave it out for codex's own default".to_owned()],
+        next_steps: vec![format!(
+            "pass an id as model; leave it out for {}'s own default",
+            service.peer()
+        )],
         meta: Meta {
             peer_version: Some(asked.program.version.to_string()),
             ..Meta::default()

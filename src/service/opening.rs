@@ -2,7 +2,9 @@
 
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::peer::Peer;
 use crate::domain::request::{Common, Options};
+use crate::peer::interface::Counting;
 use crate::redact::Further;
 use crate::service::allowance::{Allowance, budget_tokens};
 use crate::service::call::Call;
@@ -38,19 +40,24 @@ impl Opening {
         let users = service.config()?;
         let store = service.store()?;
         check_allowed(&common.options, &users)?;
+        check_told(&common.options, service.peer())?;
         let workspace = Workspace::resolve(service, common.workspace.as_deref(), &users)?;
         let Governed {
             config,
             further,
             notes,
         } = Governed::of(&users, &workspace)?;
-        Allowance::check(&common.options, &config)?;
+        Allowance::check(&common.options, &config, service.peer())?;
         let depth = recursion::check(service.environment(), &config, &store, call)?;
         let continued = match &common.resume {
-            Some(wanted) => Some(resume::find(wanted, &workspace, &store, service.environment()).await?),
+            Some(wanted) => {
+                Some(resume::find(wanted, &workspace, &store, service.environment(), service.peer()).await?)
+            }
             None => None,
         };
-        if budget_tokens(&common.options, &config).is_some()
+        // A peer that tells the tokens of each run can be held to a budget whatever its thread had used before.
+        if service.peer().counting() == Counting::InRecord
+            && budget_tokens(&common.options, &config).is_some()
             && continued
                 .as_ref()
                 .is_some_and(|thread| thread.usage_before.is_none())
@@ -95,6 +102,25 @@ impl Governed {
             config,
         })
     }
+}
+
+/// Refuses a bound that the peer cannot be held to.
+fn check_told(options: &Options, peer: Peer) -> Result<(), Fault> {
+    let asked = [
+        ("budget_usd", options.budget_microusd.is_some()),
+        ("max_turns", options.max_turns.is_some()),
+    ];
+    for (name, is_asked) in asked {
+        if is_asked && !peer.bounds_cost() {
+            let message = format!(
+                "`options.{name}` cannot be kept: {peer} tells neither its cost nor its turns while it runs"
+            );
+            return Err(
+                Fault::argument(format!("options.{name}"), message).hint("use options.budget_tokens instead")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what only the user's configuration can grant.

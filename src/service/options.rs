@@ -32,6 +32,10 @@ pub struct OptionRow {
     pub tools: &'static [&'static str],
 }
 
+/// What a run may be allowed to cost in US dollars: no model answers for less, and no single run should take more.
+const BUDGET_USD: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+/// The most turns that can be asked for; a run that needs more should be several.
+const MAX_TURNS_MAX: u64 = 1000;
 /// The kind of a knob that is on or off.
 pub const SWITCH: &str = "true or false";
 /// How the kind of a knob that holds several texts begins.
@@ -56,6 +60,20 @@ pub const TABLE: &[OptionRow] = &[
         kind: "integer, 1000 to 100000000",
         default: "none",
         meaning: "Tokens of the run, input (cached ones too) and output; it is ended once it has used more. Not with ephemeral.",
+        tools: ALL,
+    },
+    OptionRow {
+        name: "budget_usd",
+        kind: "number, 0.01 to 1000",
+        default: "none",
+        meaning: "US dollars of the run; it is ended once it has cost more. Only with a peer that tells its cost: claude.",
+        tools: ALL,
+    },
+    OptionRow {
+        name: "max_turns",
+        kind: "integer, 1 to 1000",
+        default: "none",
+        meaning: "How often the model may be asked in the run. Only with a peer that counts it: claude.",
         tools: ALL,
     },
     OptionRow {
@@ -111,7 +129,7 @@ pub const TABLE: &[OptionRow] = &[
         name: "setup",
         kind: "text, 1 to 500 bytes",
         default: "none",
-        meaning: "A line for `sh -c` that prepares a delegate's worktree in codex's sandbox before codex starts.",
+        meaning: "A line for `sh -c` that prepares a delegate's worktree in a sandbox before the peer starts.",
         tools: DELEGATE,
     },
     OptionRow {
@@ -132,7 +150,7 @@ pub const TABLE: &[OptionRow] = &[
         name: "allow_commands",
         kind: "list of at most 50 texts",
         default: "any",
-        meaning: "Beginnings of commands that codex should keep to; others that it ran are told.",
+        meaning: "Beginnings of commands that the peer should keep to; others that it ran are told.",
         tools: DELEGATE,
     },
     OptionRow {
@@ -220,6 +238,15 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             let tokens: Whole = typed(&field, row, value)?;
             options.budget_tokens = Some(tokens.within(&field, bounds)?);
         }
+        "budget_usd" => {
+            let usd: f64 = typed(&field, row, value)?;
+            options.budget_microusd = Some(microusd(usd).ok_or_else(|| wrong(&field, row))?);
+        }
+        "max_turns" => {
+            let turns: Whole = typed(&field, row, value)?;
+            let turns = turns.within(&field, 1..=MAX_TURNS_MAX)?;
+            options.max_turns = u32::try_from(turns).ok();
+        }
         "isolation" => {
             let text: String = typed(&field, row, value)?;
             options.isolation = Some(choice::choose(&field, &text, &Isolation::NAMES, &ISOLATIONS)?);
@@ -285,6 +312,15 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
         }
     }
     Ok(())
+}
+
+/// Reads an amount of US dollars as millionths; `None` outside of the bounds.
+fn microusd(usd: f64) -> Option<u64> {
+    if !BUDGET_USD.contains(&usd) {
+        return None;
+    }
+    // Rounded by its text: the digits that were written count, not the nearest fraction of two.
+    format!("{usd:.6}").replace('.', "").parse().ok()
 }
 
 fn typed<T: serde::de::DeserializeOwned>(field: &str, row: &OptionRow, value: Value) -> Result<T, Fault> {

@@ -66,7 +66,7 @@ pub fn over_size(text: &str, config: &Config) -> Option<String> {
     };
     if chars > limits::PROMPT_CHARS {
         Some(format!(
-            "the prompt has {chars} characters; codex takes {}",
+            "the prompt has {chars} characters; at most {} are taken",
             limits::PROMPT_CHARS
         ))
     } else if bytes > config.prompt_bytes.value {

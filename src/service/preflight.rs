@@ -1,11 +1,11 @@
 //! What is found out about the peer, free of charge, before a run is paid.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::tier::{Isolation, Tools};
-use crate::peer::codex::version::{self, Support};
+use crate::peer::support::Support;
 use crate::run::contract;
 use crate::run::probe::Probe;
 use crate::run::program::Program;
@@ -21,6 +21,8 @@ pub struct Preflight {
     pub tools: Tools,
     /// The user's MCP servers, to be switched off.
     pub servers: Vec<String>,
+    /// The program in whose sandbox checks run, where that is another one.
+    pub checker: Option<PathBuf>,
     /// What the caller should know.
     pub warnings: Vec<String>,
 }
@@ -34,7 +36,7 @@ pub async fn preflight(
     isolation: Isolation,
 ) -> Result<Preflight, Fault> {
     let environment = service.environment();
-    let program = Program::find(config, environment, store).await?;
+    let program = Program::find(service.peer(), config, environment, store).await?;
     let mut warnings = Vec::new();
     check_version(service, config, store, &program, &mut warnings).await?;
     let probe = Probe {
@@ -56,13 +58,15 @@ pub async fn preflight(
     if sandbox.tools == Tools::None {
         let reason = sandbox.reason.unwrap_or_default();
         warnings.push(format!(
-            "codex's sandbox does not work here, so it answers from the prompt alone and runs no commands: {reason}"
+            "{}'s sandbox does not work here, so it answers from the prompt alone and runs no commands: {reason}",
+            program.peer
         ));
     }
     Ok(Preflight {
         program,
         tools: sandbox.tools,
         servers,
+        checker: None,
         warnings,
     })
 }
@@ -75,30 +79,33 @@ async fn check_version(
     program: &Program,
     warnings: &mut Vec<String>,
 ) -> Result<(), Fault> {
-    match version::support(&program.version, config.codex_versions.value.as_ref()) {
+    let peer = program.peer;
+    let tested = peer.tested();
+    match tested.support(&program.version, config.versions_of(peer).value.as_ref()) {
         Support::Supported => Ok(()),
         Support::TooOld => {
             let message = format!(
-                "codex {} is outside the supported range {}",
+                "{peer} {} is outside the supported range {}",
                 program.version,
-                version::range()
+                tested.range()
             );
-            Err(Fault::new(FaultCode::PeerVersionUnsupported, message))
+            Err(Fault::new(FaultCode::PeerVersionUnsupported, message).about(peer))
         }
         Support::Untested => {
             let report = contract::check_once(service.environment(), config, store, program).await?;
             match report.broken() {
                 None => {
                     warnings.push(format!(
-                        "codex {} is newer than any tested version; the contract check passed",
+                        "{peer} {} is newer than any tested version; the contract check passed",
                         program.version
                     ));
                     Ok(())
                 }
                 Some(what) => Err(Fault::new(
                     FaultCode::PeerContractChanged,
-                    format!("codex {} no longer honours: {what}", program.version),
-                )),
+                    format!("{peer} {} no longer honours: {what}", program.version),
+                )
+                .about(peer)),
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::domain::environment::{DEPTH_VARIABLE, Environment};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
+use crate::domain::peer::Peer;
 use crate::peer::event::Event;
 use crate::service::call::Call;
 use crate::state::directory::JobDirectory;
@@ -29,7 +30,7 @@ pub fn check(environment: &Environment, config: &Config, store: &Store, call: &C
         let message = format!("the call comes from inside a run of crosscheck (depth {depth})");
         return Err(Fault::new(FaultCode::RecursionRefused, message));
     }
-    let names = ["CODEX_THREAD_ID", "CLAUDE_CODE_SESSION_ID"];
+    let names = Peer::thread_variables();
     let mut threads: Vec<&str> = names.iter().filter_map(|name| environment.text(name)).collect();
     threads.extend(call.host_thread.as_deref());
     let depth = depth.max(depth_of_threads(store, &threads));

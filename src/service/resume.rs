@@ -5,6 +5,7 @@ use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
+use crate::domain::peer::Peer;
 use crate::domain::request::{Resume, ThreadId};
 use crate::run::reap::reap;
 use crate::run::usage;
@@ -66,16 +67,29 @@ fn of_group(group: &Group) -> Fault {
         .call("job", serde_json::json!({"id": group.id}))
 }
 
+/// Refuses to go on with one peer in a thread of another.
+fn check_peer(job: &Job, peer: Peer) -> Result<(), Fault> {
+    let theirs = job.spec.peer.name;
+    if theirs == peer {
+        return Ok(());
+    }
+    let message = format!("the job to resume ran with {theirs}, and this call asks {peer}");
+    Err(Fault::argument("resume", message).hint(format!(
+        "repeat the call without resume, or in a terminal with `crosscheck --peer {theirs}`"
+    )))
+}
+
 /// Finds the thread that a resume means.
 pub async fn find(
     resume: &Resume,
     workspace: &Workspace,
     store: &Store,
     environment: &Environment,
+    peer: Peer,
 ) -> Result<Continued, Fault> {
     match resume {
         Resume::Thread(thread) => Ok(Continued {
-            usage_before: usage::thread_total(environment, thread.as_str()),
+            usage_before: usage::thread_total(peer, environment, thread.as_str()),
             thread: thread.clone(),
             delegate: None,
         }),
@@ -91,6 +105,7 @@ pub async fn find(
                     .hint("wait for it with job, or cancel it first")
                     .call("job", serde_json::json!({"id": job.id(), "wait_s": 600})));
             }
+            check_peer(&job, peer)?;
             reap(&job.directory).await?;
             let result = job.directory.read_result()?;
             let thread = result.as_ref().and_then(|result| result.thread.clone());
@@ -99,14 +114,14 @@ pub async fn find(
                 .ok_or_else(|| {
                     Fault::argument(
                         "resume",
-                        "the job to resume has no thread: it ended before codex opened one, or was ephemeral",
+                        format!("the job to resume has no thread: it ended before {peer} opened one, or was ephemeral"),
                     )
                     .hint("repeat the call without resume")
                 })?;
             let work = result.as_ref().and_then(|result| result.work.as_ref());
             let delegate = Earlier::of(&job, work);
             let recorded = result.and_then(|result| result.thread_usage);
-            let usage_before = usage::thread_total(environment, thread.as_str()).or(recorded);
+            let usage_before = usage::thread_total(peer, environment, thread.as_str()).or(recorded);
             Ok(Continued {
                 thread,
                 usage_before,

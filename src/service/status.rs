@@ -14,7 +14,7 @@ use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::{StatusRequest, Topic};
 use crate::git::{self, Git};
-use crate::peer::codex::account::Quota;
+use crate::peer::account::Quota;
 use crate::service::asked::Asked;
 use crate::service::clean;
 use crate::service::context::Service;
@@ -109,7 +109,8 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
     let summary = if ready {
         let notes = if fixes.is_empty() { "" } else { ", with notes" };
         format!(
-            "Ready{notes}: codex {}.",
+            "Ready{notes}: {} {}.",
+            service.peer(),
             peer.version.as_deref().unwrap_or("of unknown version")
         )
     } else {
@@ -268,7 +269,7 @@ async fn quota(service: &Service) -> Outcome {
                 "{} percent of the current allowance is used.",
                 window.used_percent
             ),
-            None => "codex tells no allowance.".to_owned(),
+            None => format!("{} tells no allowance.", service.peer()),
         },
         Err(why) => format!("The allowance is unknown: {}.", crate::run::conclude::mask(why)),
     };

@@ -9,7 +9,10 @@ use crate::domain::delegation::Member;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::limits;
+use crate::domain::peer::Peer;
 use crate::domain::request::{Common, Wait};
+use crate::peer::interface::Counting;
+use crate::redact::secret_globs;
 use crate::run::start::start_worker;
 use crate::service::allowance::Allowance;
 use crate::service::call::Call;
@@ -195,6 +198,7 @@ pub(super) fn start(
 ) -> Result<(), Fault> {
     let started = start_worker(
         service.program(),
+        ready.preflight.program.peer,
         service.environment(),
         &ready.config,
         directory,
@@ -330,10 +334,12 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
-    if ready
-        .continued
-        .as_ref()
-        .is_some_and(|continued| continued.usage_before.is_none())
+    let is_counted_in_thread = ready.preflight.program.peer.counting() == Counting::InRecord;
+    if is_counted_in_thread
+        && ready
+            .continued
+            .as_ref()
+            .is_some_and(|continued| continued.usage_before.is_none())
     {
         warnings.push(
             "the tokens of the resumed thread are not known, so those of this run are not either".to_owned(),
@@ -358,6 +364,9 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         effort: common.effort.clone(),
         timeout_ms: clock::millis(allowance.timeout),
         budget_tokens: allowance.budget_tokens,
+        budget_microusd: common.options.budget_microusd,
+        max_turns: common.options.max_turns,
+        withheld: withheld_globs(ready.preflight.program.peer, &ready.config, plan),
         budget_most: ready.config.budget_tokens.value,
         resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
         usage_before: ready
@@ -366,6 +375,8 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
             .and_then(|continued| continued.usage_before),
         expects: plan.expects.clone(),
         peer: PeerSpec {
+            name: ready.preflight.program.peer,
+            checker: ready.preflight.checker.clone(),
             program: ready.preflight.program.path.clone(),
             version: ready.preflight.program.version.to_string(),
             servers: ready.preflight.servers.clone(),
@@ -381,4 +392,19 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         warnings,
         egress: plan.egress.clone(),
     }
+}
+
+/// Returns the globs of files that the peer is kept from where that can be done: those that are secrets, and those that the
+/// user or the project denies.
+pub(super) fn withheld_globs(peer: Peer, config: &Config, plan: &Plan) -> Vec<String> {
+    if !peer.withholds() {
+        return Vec::new();
+    }
+    let top = plan.repo_root.as_ref().unwrap_or(&plan.directory);
+    let listed = config.secret_files.value.iter().chain(&config.paths_deny.value);
+    let listed = listed.map(|glob| match glob.contains('/') {
+        true => format!("{}/{glob}", top.display()),
+        false => glob.clone(),
+    });
+    secret_globs().into_iter().chain(listed).collect()
 }

@@ -105,6 +105,7 @@ mod tests {
             thread: None,
             usage: None,
             thread_usage: None,
+            cost_usd: None,
             commands: Vec::new(),
             more_commands: 0,
             leaked: Vec::new(),

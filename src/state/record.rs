@@ -1,6 +1,6 @@
 //! The two records of a job: what was asked, and what came of it. Each is written once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use crate::domain::envelope::{ConsultAnswer, DelegateAnswer, ReviewAnswer, Targe
 use crate::domain::fault::Fault;
 use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::{JobId, JobKind, JobState};
+use crate::domain::peer::Peer;
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tier, Tools};
 use crate::domain::wake::SessionName;
@@ -61,6 +62,15 @@ pub struct Spec {
     /// Tokens that the run may use; no bound when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_tokens: Option<u64>,
+    /// Millionths of a US dollar that the run may cost; no bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_microusd: Option<u64>,
+    /// How often the model may be asked; no bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<u32>,
+    /// Globs of files that the peer is kept from, where that can be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
     /// The most that the user's configuration allowed as a budget; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_most: Option<u64>,
@@ -137,12 +147,25 @@ pub enum Expects {
 /// The peer's program as it was found when the job was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerSpec {
+    /// Which peer; absent in records of versions that knew only one.
+    #[serde(default, skip_serializing_if = "Peer::is_default")]
+    pub name: Peer,
     /// The native program.
     pub program: PathBuf,
     /// Its version.
     pub version: String,
     /// The user's MCP servers, to be switched off.
     pub servers: Vec<String>,
+    /// The program in whose sandbox checks run, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checker: Option<PathBuf>,
+}
+
+impl PeerSpec {
+    /// Returns the program in whose sandbox checks run.
+    pub fn checker(&self) -> &Path {
+        self.checker.as_deref().unwrap_or(&self.program)
+    }
 }
 
 /// What was sent to the model's service, so that a person can check it.
@@ -218,6 +241,9 @@ pub struct ResultRecord {
     /// Tokens of the thread, this run included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_usage: Option<Usage>,
+    /// What it cost in US dollars, as the peer told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
     /// Commands the peer ran.
     pub commands: Vec<CommandRecord>,
     /// Commands beyond those listed.

@@ -143,6 +143,13 @@ impl World {
         self
     }
 
+    /// Starts our server for this peer.
+    pub(crate) fn server_asking(&self, peer: &str) -> Server {
+        let mut command = self.home.command(PROGRAM);
+        command.args(["serve", "--peer", peer]);
+        Server::start(command, "tester", "1.0.0", &json!({}))
+    }
+
     /// Starts our server as a host that is neither Claude Code nor codex.
     pub(crate) fn server(&self) -> Server {
         self.server_for("tester", "1.0.0")

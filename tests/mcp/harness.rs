@@ -34,7 +34,7 @@ pub(crate) struct Stub {
 fn meta(call: &Call) -> Meta {
     Meta {
         request_id: call.request_id.clone(),
-        peer: "codex",
+        peer: Some("codex"),
         server_version: "0",
         host: call
             .host

@@ -83,6 +83,12 @@ impl Home {
         self
     }
 
+    /// Returns a variable that was added.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Makes a world whose codex is logged in with a subscription that the model server at `origin` confirms.
     ///
     /// The login is made of dummy tokens: they never expire and no service accepts them.

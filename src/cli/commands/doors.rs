@@ -10,7 +10,11 @@ use clap::Args;
 /// This is what Claude Code and other MCP hosts start; a person does not. The server holds no paid work: ending it ends no
 /// job. Starting it touches no file and starts no process.
 #[derive(Debug, Args)]
-pub(crate) struct ServeFlags {}
+pub(crate) struct ServeFlags {
+    /// The peer that the tools ask: codex, or claude for hosts such as Codex
+    #[arg(long, value_name = "NAME", value_parser = crate::domain::peer::Peer::NAMES)]
+    pub(crate) peer: Option<String>,
+}
 
 /// Answer a hook of the plugin; started by Claude Code alone
 #[derive(Debug, Args)]

@@ -52,7 +52,10 @@ pub(super) fn render(success: &Success, page: &mut Page, notes: &mut Page) {
     if let Some(answer) = super::answer::<DelegateAnswer>(body) {
         if !answer.report.trim().is_empty() {
             page.blank();
-            page.styled(Style::Bold, "codex says:");
+            page.styled(
+                Style::Bold,
+                &format!("{} says:", success.meta.peer.unwrap_or("the peer")),
+            );
             page.block("  ", &answer.report);
         }
         lists(

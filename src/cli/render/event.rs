@@ -58,6 +58,7 @@ fn words(event: &Event) -> (&'static str, String, Style) {
         ),
         Event::Warning { text } => ("warning", text.clone(), Style::Yellow),
         Event::Tokens { used } => ("tokens", format!("{} so far", used.spoken()), Style::Dim),
+        Event::Cost { usd } => ("cost", format!("{usd:.4} US dollars"), Style::Dim),
         Event::TurnCompleted { thread_usage } => (
             "done",
             thread_usage.map_or_else(String::new, |usage| {

@@ -134,7 +134,7 @@ fn verdict(success: &Success, answer: &ReviewAnswer, page: &mut Page) {
 pub(super) fn spent(success: &Success) -> String {
     let mut text = String::new();
     if let Some(version) = &success.meta.peer_version {
-        let _ = write!(text, ", codex {version}");
+        let _ = write!(text, ", {} {version}", success.meta.peer.unwrap_or_default());
     }
     if let Some(job) = &success.job {
         let _ = write!(text, ", {}", spoken(job.elapsed_ms));

@@ -23,7 +23,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
     page.blank();
     let rows = |name: &str, fields: &[&str]| rows(body, name, fields);
     if body.contains_key("ready") {
-        overview(body, page);
+        overview(body, success.meta.peer.unwrap_or("peer"), page);
     } else if body.contains_key("errors") {
         let rows = rows("errors", &["code", "exit_code", "meaning"]);
         table(page, &["CODE", "EXIT", "MEANING"], &rows);
@@ -57,10 +57,10 @@ fn headline(success: &Success) -> &str {
         .map_or(summary, str::trim_end)
 }
 
-fn overview(body: &Map<String, Value>, page: &mut Page) {
+fn overview(body: &Map<String, Value>, peer: &'static str, page: &mut Page) {
     let none = Map::new();
     let part = |name: &str| body.get(name).and_then(Value::as_object).unwrap_or(&none);
-    let (codex, git, state, config) = (part("codex"), part("git"), part("state"), part("config"));
+    let (asked, git, state, config) = (part(peer), part("git"), part("state"), part("config"));
     let free = state.get("free_bytes").and_then(Value::as_u64);
     let active = state.get("active_jobs").and_then(Value::as_u64);
     let changed = config.get("changed").and_then(Value::as_array);
@@ -79,10 +79,10 @@ fn overview(body: &Map<String, Value>, page: &mut Page) {
     facts(
         page,
         &[
-            ("codex", Some(self::codex(codex)).filter(|text| !text.is_empty())),
-            ("login", text(codex, "login").map(login)),
-            ("sandbox", codex.get("sandbox").map(either)),
-            ("allowance", codex.get("quota").map(quota)),
+            (peer, Some(program(asked)).filter(|text| !text.is_empty())),
+            ("login", text(asked, "login").map(login)),
+            ("sandbox", asked.get("sandbox").map(either)),
+            ("allowance", asked.get("quota").map(|told| quota(told, peer))),
             (
                 "git",
                 text(git, "version")
@@ -119,28 +119,29 @@ fn bytes_spoken(bytes: u64) -> String {
     }
 }
 
-fn codex(codex: &Map<String, Value>) -> String {
-    if codex.get("found").and_then(Value::as_bool) == Some(false) {
-        return text(codex, "error").unwrap_or("not found").to_owned();
+fn program(asked: &Map<String, Value>) -> String {
+    if asked.get("found").and_then(Value::as_bool) == Some(false) {
+        return text(asked, "error").unwrap_or("not found").to_owned();
     }
-    let Some(version) = text(codex, "version") else {
+    let Some(version) = text(asked, "version") else {
         return String::new();
     };
-    let range = text(codex, "range").unwrap_or_default();
-    let support = match text(codex, "supported") {
+    let range = text(asked, "range").unwrap_or_default();
+    let support = match text(asked, "supported") {
         Some("yes") => format!("tested: {range}"),
         Some("no") => format!("too old: {range} is needed"),
         _ => format!("not tested: {range} is"),
     };
     format!(
         "{version} ({support}) at {}",
-        text(codex, "path").unwrap_or_default()
+        text(asked, "path").unwrap_or_default()
     )
 }
 
 fn login(login: &str) -> String {
     match login {
         "chat_gpt" => "with a ChatGPT account",
+        "claude_ai" => "with a Claude account",
         "api_key" => "with an API key",
         "logged_out" => "logged out",
         _ => "cannot be told",
@@ -160,11 +161,11 @@ fn either(value: &Value) -> String {
     }
 }
 
-fn quota(quota: &Value) -> String {
+fn quota(quota: &Value, peer: &str) -> String {
     let windows = quota.get("windows").and_then(Value::as_array);
     match windows {
         Some(windows) if !windows.is_empty() => windows.iter().map(window).collect::<Vec<_>>().join("; "),
-        Some(_) => "codex tells none".to_owned(),
+        Some(_) => format!("{peer} tells none"),
         None => either(quota),
     }
 }

@@ -48,6 +48,7 @@ fn success(tool: &'static str, summary: &str, job: Option<JobView>, body: Value)
         next_steps: Vec::new(),
         warnings: Vec::new(),
         meta: Meta {
+            peer: Some("codex"),
             peer_version: Some("0.169.0".into()),
             thread: Some("019a0000-0000-7000-8000-000000000001".into()),
             usage: Some(Usage {

@@ -13,6 +13,8 @@ fn every_knob_of_the_table_can_be_set() {
         let value = match row.name {
             "timeout_s" => json!(60),
             "budget_tokens" => json!(1000),
+            "budget_usd" => json!(0.5),
+            "max_turns" => json!(3),
             "isolation" => json!("ignore_config"),
             "web_search" | "ephemeral" | "network" | "in_place" => json!(true),
             "untracked" => json!("exclude"),

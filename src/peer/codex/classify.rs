@@ -8,34 +8,8 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 use crate::domain::fault::FaultCode;
+use crate::peer::ended::{End, Failure, Pattern, compile, from_table, last_line};
 use crate::peer::transcript::Transcript;
-
-/// How the process ended, for the classification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// With an exit code.
-    Exited(i32),
-    /// By a signal that we did not send.
-    Signaled(i32),
-}
-
-/// A run that gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What it is.
-    pub code: FaultCode,
-    /// What we say about it.
-    pub message: &'static str,
-    /// The peer's own words, for the log and, masked, for the fault.
-    pub said: Option<String>,
-}
-
-/// A pattern on a message and what it means. The order is the order of trial.
-struct Pattern {
-    regex: &'static str,
-    code: FaultCode,
-    message: &'static str,
-}
 
 /// Seen with codex-cli 0.169.0; `every_failure_is_classified` replays each against the real program.
 const TURN_FAILED: [Pattern; 17] = [
@@ -248,15 +222,6 @@ pub fn reached_the_model(transcript: &Transcript) -> bool {
 /// codex's words for a request that never left.
 const NOT_SENT: &str = "error sending request";
 
-fn from_table(compiled: &[Regex], table: &[Pattern], text: &str) -> Option<Failure> {
-    let at = compiled.iter().position(|regex| regex.is_match(text))?;
-    Some(Failure {
-        code: table[at].code,
-        message: table[at].message,
-        said: Some(text.to_owned()),
-    })
-}
-
 fn turn_failed() -> &'static [Regex] {
     static COMPILED: OnceLock<Vec<Regex>> = OnceLock::new();
     COMPILED.get_or_init(|| compile(&TURN_FAILED))
@@ -265,22 +230,6 @@ fn turn_failed() -> &'static [Regex] {
 fn startup() -> &'static [Regex] {
     static COMPILED: OnceLock<Vec<Regex>> = OnceLock::new();
     COMPILED.get_or_init(|| compile(&STARTUP))
-}
-
-fn compile(table: &[Pattern]) -> Vec<Regex> {
-    table
-        .iter()
-        .map(|pattern| Regex::new(pattern.regex).expect("the patterns are constants that a test compiles"))
-        .collect()
-}
-
-fn last_line(stderr: &str) -> Option<String> {
-    stderr
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,151 +1,102 @@
 //! The command line of a run that is paid, each flag with the guarantee that it holds up.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use crate::domain::request::{Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tools};
 use crate::peer::codex::pins::{NO_WAIT, PINS, WAIT, untrusted};
 use crate::peer::codex::sandbox::WriteAccess;
 use crate::peer::codex::servers::{switch_off, toml_string};
+use crate::peer::exec::{Access, Exec};
 
-/// What a run's commands may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Read files.
-    Read,
-    /// Also write below the top of a tree of which the run's directory is a part.
-    Write {
-        /// The top of the tree.
-        top: PathBuf,
-        /// Whether they may use the network.
-        network: bool,
-    },
-}
-
-/// One call of `codex exec`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exec {
-    /// What commands may do.
-    pub access: Access,
-    /// Where codex works.
-    pub directory: PathBuf,
-    /// The thread to continue.
-    pub resume: Option<ThreadId>,
-    /// The model, else codex's default.
-    pub model: Option<ModelName>,
-    /// The effort, else codex's default.
-    pub effort: Option<Effort>,
-    /// A file with the JSON schema that the answer must fit.
-    pub schema: Option<PathBuf>,
-    /// Where codex writes its last message, outside its sandbox: commands that may write must not reach the place, or
-    /// they could put a link there.
-    pub last_message: PathBuf,
-    /// How much of the user's configuration takes part.
-    pub isolation: Isolation,
-    /// The root of the repository, or the directory where there is none: the project that is not trusted for this run.
-    pub project: PathBuf,
-    /// The user's MCP servers, all of them.
-    pub servers: Vec<String>,
-    /// Whether commands can run.
-    pub tools: Tools,
-    /// Whether the model may search the web.
-    pub web_search: bool,
-    /// Keep no thread.
-    pub ephemeral: bool,
-}
-
-impl Exec {
-    /// Returns the arguments. The prompt follows on standard input, never here.
-    ///
-    /// Flags stand before `resume`: that sub-command knows neither `-s` nor `-C` and restores neither from the thread
-    /// (seen with codex-cli 0.169.0; `a_resumed_run_stays_read_only` pins it).
-    pub fn arguments(&self) -> Vec<OsString> {
-        let mut line = Line(vec!["exec".into()]);
-        line.flag("--json");
-        line.pair(
-            "-s",
-            match self.access {
-                Access::Read => "read-only",
-                Access::Write { .. } => "workspace-write",
-            },
-        );
-        line.pair("-C", self.directory.clone());
-        line.flag("--skip-git-repo-check");
-        // A rule that allows a command runs it outside the sandbox, read-only or not (seen with codex-cli 0.134.0 and
-        // 0.169.0; `a_users_rule_does_not_leave_the_sandbox` pins it). So rules are never read.
-        line.flag("--ignore-rules");
-        line.pair("-c", untrusted(&self.project));
-        for pin in PINS {
-            line.pair("-c", pin.setting);
+/// Returns the arguments. The prompt follows on standard input, never here.
+///
+/// Flags stand before `resume`: that sub-command knows neither `-s` nor `-C` and restores neither from the thread
+/// (seen with codex-cli 0.169.0; `a_resumed_run_stays_read_only` pins it).
+pub fn arguments(exec: &Exec) -> Vec<OsString> {
+    let mut line = Line(vec!["exec".into()]);
+    line.flag("--json");
+    line.pair(
+        "-s",
+        match exec.access {
+            Access::Read => "read-only",
+            Access::Write { .. } => "workspace-write",
+        },
+    );
+    line.pair("-C", exec.directory.clone());
+    line.flag("--skip-git-repo-check");
+    // A rule that allows a command runs it outside the sandbox, read-only or not (seen with codex-cli 0.134.0 and
+    // 0.169.0; `a_users_rule_does_not_leave_the_sandbox` pins it). So rules are never read.
+    line.flag("--ignore-rules");
+    line.pair("-c", untrusted(&exec.project));
+    for pin in PINS {
+        line.pair("-c", pin.setting);
+    }
+    match &exec.access {
+        Access::Read => {}
+        Access::Write { top, network } => {
+            let access = WriteAccess {
+                top: top.clone(),
+                directory: exec.directory.clone(),
+                network: *network,
+            };
+            access
+                .settings()
+                .into_iter()
+                .for_each(|setting| line.pair("-c", setting));
         }
-        match &self.access {
-            Access::Read => {}
-            Access::Write { top, network } => {
-                let access = WriteAccess {
-                    top: top.clone(),
-                    directory: self.directory.clone(),
-                    network: *network,
-                };
-                access
-                    .settings()
-                    .into_iter()
-                    .for_each(|setting| line.pair("-c", setting));
-            }
-        }
+    }
+    line.pair(
+        "-c",
+        if exec.web_search {
+            "web_search=live"
+        } else {
+            "web_search=disabled"
+        },
+    );
+    if exec.tools == Tools::None {
+        line.pair("-c", "features.shell_tool=false");
+    }
+    if exec.isolation == Isolation::IgnoreConfig {
+        line.flag("--ignore-user-config");
+    }
+    if exec.isolation != Isolation::IgnoreConfig
+        && let Some(off) = switch_off(&exec.servers)
+    {
+        line.pair("-c", off);
+    }
+    if let Some(effort) = &exec.effort {
         line.pair(
             "-c",
-            if self.web_search {
-                "web_search=live"
-            } else {
-                "web_search=disabled"
-            },
+            format!("model_reasoning_effort={}", toml_string(effort.as_str())),
         );
-        if self.tools == Tools::None {
-            line.pair("-c", "features.shell_tool=false");
-        }
-        if self.isolation == Isolation::IgnoreConfig {
-            line.flag("--ignore-user-config");
-        }
-        if self.isolation != Isolation::IgnoreConfig
-            && let Some(off) = switch_off(&self.servers)
-        {
-            line.pair("-c", off);
-        }
-        if let Some(effort) = &self.effort {
-            line.pair(
-                "-c",
-                format!("model_reasoning_effort={}", toml_string(effort.as_str())),
-            );
-        }
-        if let Some(model) = &self.model {
-            line.pair("-m", model.as_str());
-        }
-        if self.ephemeral {
-            line.flag("--ephemeral");
-        }
-        if let Some(schema) = &self.schema {
-            line.pair("--output-schema", schema.clone());
-        }
-        line.pair("-o", self.last_message.clone());
-        if let Some(thread) = &self.resume {
-            line.pair("resume", thread.as_str());
-        }
-        line.flag("-");
-        line.0
     }
+    if let Some(model) = &exec.model {
+        line.pair("-m", model.as_str());
+    }
+    if exec.ephemeral {
+        line.flag("--ephemeral");
+    }
+    if let Some(schema) = &exec.schema {
+        line.pair("--output-schema", schema.path.clone());
+    }
+    line.pair("-o", exec.last_message.clone());
+    if let Some(thread) = &exec.resume {
+        line.pair("resume", thread.as_str());
+    }
+    line.flag("-");
+    line.0
+}
 
-    /// Returns the arguments of a run that waits for the network. Whoever starts it must bound its waiting.
-    pub fn waiting_arguments(&self) -> Vec<OsString> {
-        let switched = |argument: OsString| {
-            if argument == NO_WAIT {
-                WAIT.into()
-            } else {
-                argument
-            }
-        };
-        self.arguments().into_iter().map(switched).collect()
-    }
+/// Returns the arguments of a run that waits for the network. Whoever starts it must bound its waiting.
+pub fn waiting_arguments(exec: &Exec) -> Vec<OsString> {
+    let switched = |argument: OsString| {
+        if argument == NO_WAIT {
+            WAIT.into()
+        } else {
+            argument
+        }
+    };
+    arguments(exec).into_iter().map(switched).collect()
 }
 
 struct Line(Vec<OsString>);
@@ -164,12 +115,15 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::request::ThreadId;
 
     fn exec() -> Exec {
         Exec {
             access: Access::Read,
             directory: "/w".into(),
             resume: None,
+            session: ThreadId::try_from("019a0000-0000-7000-8000-000000000000".to_owned()).unwrap(),
+            record: None,
             model: None,
             effort: None,
             schema: None,
@@ -180,11 +134,15 @@ mod tests {
             tools: Tools::Sandboxed,
             web_search: false,
             ephemeral: false,
+            withheld: Vec::new(),
+            budget_microusd: None,
+            max_turns: None,
+            counts_tokens: false,
         }
     }
 
     fn line(exec: &Exec) -> String {
-        exec.arguments()
+        arguments(exec)
             .iter()
             .map(|a| a.to_string_lossy())
             .collect::<Vec<_>>()
@@ -193,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_prompt_is_never_an_argument_and_stdin_is_asked_for_last() {
-        assert_eq!(exec().arguments().last().unwrap(), "-");
+        assert_eq!(arguments(&exec()).last().unwrap(), "-");
         let resumed = Exec {
             resume: ThreadId::try_from("019a0000-0000-7000-8000-000000000001".to_owned()).ok(),
             ..exec()
@@ -203,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_run_that_waits_for_the_network_differs_in_nothing_else() {
-        let (usual, waiting) = (exec().arguments(), exec().waiting_arguments());
+        let (usual, waiting) = (arguments(&exec()), waiting_arguments(&exec()));
         assert_eq!(usual.len(), waiting.len());
         let changed: Vec<_> = usual.iter().zip(&waiting).filter(|(a, b)| a != b).collect();
         assert_eq!(changed, [(&OsString::from(NO_WAIT), &OsString::from(WAIT))]);

@@ -3,7 +3,7 @@
 use crate::domain::envelope::Usage;
 use crate::model::turn::is_tool_output;
 use crate::model::{RecordedRequest, Turn};
-use crate::peer::codex::account::{Login, Model};
+use crate::peer::account::{Login, Model};
 use crate::peer::transcript::Transcript;
 use crate::sys::process::Ended;
 

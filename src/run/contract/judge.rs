@@ -3,7 +3,7 @@
 use crate::domain::envelope::Usage;
 use crate::model;
 use crate::model::sse::ShellTool;
-use crate::peer::codex::account::Login;
+use crate::peer::account::Login;
 use crate::run::contract::check::{Check, CheckOutcome, Report};
 use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen, WriterSeen};
 use crate::run::contract::script::{ANSWER, FIRST, SOCKET_PATH, prompt, reached_line};

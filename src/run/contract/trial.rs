@@ -14,12 +14,13 @@ use crate::domain::request::{Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tools};
 use crate::model::{ModelServer, RecordedRequest, Turn};
 use crate::peer::codex::events::parse_line;
-use crate::peer::codex::invocation::{Access, Exec};
 use crate::peer::codex::sandbox::{self, WriteAccess};
+use crate::peer::exec::{Access, Exec, Schema};
 use crate::peer::transcript::Transcript;
 use crate::run::conclude::mask;
 use crate::run::contract::check::Report;
 use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen, WriterSeen};
+use crate::run::contract::flags;
 use crate::run::contract::judge::{EFFORT, MODEL, judge};
 use crate::run::contract::script::{BARE, ContractScript, FIRST, RESUMED, prompt, writing};
 use crate::run::contract::world::{SERVERS, WORLD_PREFIX, World};
@@ -79,6 +80,13 @@ pub async fn check(
     store: &Store,
     program: &Program,
 ) -> Result<Report, Fault> {
+    if !program.peer.takes_a_trial() {
+        let report = flags::check(environment, config, store, program).await?;
+        if report.broken().is_none() && report.not_checked() == 0 {
+            cache::write(store, &key(program), &report);
+        }
+        return Ok(report);
+    }
     let scratch = store.folder("scratch")?;
     sweep(&scratch, WORLD_PREFIX, ABANDONED, SystemTime::now());
     let script = Arc::new(ContractScript::default());
@@ -163,7 +171,7 @@ impl Trial<'_> {
             .filter(|_| first.succeeded());
         let recorded_usage = thread
             .as_ref()
-            .and_then(|thread| thread_total(&self.environment, thread.as_str()));
+            .and_then(|thread| thread_total(self.program.peer, &self.environment, thread.as_str()));
         let (mut resumed, mut bare) = (None, None);
         if let Some(thread) = thread {
             let again = Exec {
@@ -178,8 +186,8 @@ impl Trial<'_> {
             SandboxSeen::BrokenHere(_) | SandboxSeen::NotUnderstood(_) => None,
         };
         let bare_thread = bare.as_ref().and_then(|run| run.transcript.thread.clone());
-        let bare_recorded =
-            bare_thread.is_some_and(|thread| thread_total(&self.environment, &thread).is_some());
+        let bare_recorded = bare_thread
+            .is_some_and(|thread| thread_total(self.program.peer, &self.environment, &thread).is_some());
         let (models, login) = tokio::join!(probe.models(self.left(limits::PROBE_TIMEOUT)), probe.login());
         tokio::time::sleep(AFTERMATH).await;
         Evidence {
@@ -266,7 +274,12 @@ impl Trial<'_> {
             resume: None,
             model: ModelName::try_from(MODEL.to_owned()).ok(),
             effort: Effort::try_from(EFFORT.to_owned()).ok(),
-            schema: Some(self.world.schema_path()),
+            session: ThreadId::of(run),
+            record: None,
+            schema: Some(Schema {
+                path: self.world.schema_path(),
+                text: String::new(),
+            }),
             last_message: self.world.last_message_path(run),
             isolation: Isolation::Clean,
             project: work,
@@ -274,14 +287,21 @@ impl Trial<'_> {
             tools,
             web_search: false,
             ephemeral: run == BARE,
+            withheld: Vec::new(),
+            budget_microusd: None,
+            max_turns: None,
+            counts_tokens: false,
         }
     }
 
     async fn exec_run(&self, run: &'static str, exec: &Exec) -> RunSeen {
         let before = self.server.requests().len();
-        let invocation =
-            self.program
-                .invocation(exec.arguments(), &exec.directory, self.config, &self.environment);
+        let invocation = self.program.invocation(
+            self.program.peer.arguments(exec),
+            &exec.directory,
+            self.config,
+            &self.environment,
+        );
         let deadline = self.left(RUN_DEADLINE);
         let captured = run_captured(&invocation, prompt(run).as_bytes(), deadline, OUTPUT_BYTES).await;
         let requests = self.server.requests();

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::domain::delegation::CheckOutcome;
 use crate::domain::environment::Environment;
 use crate::domain::limits;
-use crate::peer::codex::sandbox::WriteAccess;
+use crate::peer::checker::WriteAccess;
 use crate::run::conclude::mask;
 use crate::run::control::{Control, Stop};
 use crate::sys::clock::millis;

@@ -5,6 +5,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::domain::delegation::{CheckOutcome, Delegation, Work};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
+use crate::domain::peer::Peer;
 use crate::peer::event::Event;
 use crate::run::attempt::Attempt;
 use crate::run::conclude::{self, Remains};
@@ -66,7 +67,9 @@ impl Attempt<'_> {
                 work.scope.commands = scope::commands_outside(delegation, &remains.transcript);
                 if answer.is_some() {
                     if work.is_empty() {
-                        remains.warnings.push("codex changed no file".to_owned());
+                        remains
+                            .warnings
+                            .push(format!("{} changed no file", self.spec.peer.name));
                     }
                     work.checks = self.check(delegation, &prepared, control, log, remains).await;
                 }
@@ -85,12 +88,14 @@ impl Attempt<'_> {
                 // What is in it may be all that there is of what was paid for.
                 let left = prepared.leave();
                 if let Some(place) = &left {
-                    remains
-                        .warnings
-                        .push(format!("what codex did is still in `{}`", place.display()));
+                    remains.warnings.push(format!(
+                        "what {} did is still in `{}`",
+                        self.spec.peer.name,
+                        place.display()
+                    ));
                 }
                 if outcome.is_ok() {
-                    outcome = Err((JobState::Failed, not_kept(left.is_some())));
+                    outcome = Err((JobState::Failed, not_kept(self.spec.peer.name, left.is_some())));
                 }
             }
         }
@@ -115,7 +120,7 @@ impl Attempt<'_> {
         let preparing = spawn_blocking(move || prepare.run());
         tokio::select! {
             biased;
-            stop = control.stop() => Err(conclude::stopped(stop, self.spec.timeout_ms)),
+            stop = control.stop() => Err(conclude::stopped(self.spec.peer.name, stop, self.spec.timeout_ms)),
             prepared = preparing => prepared
                 .unwrap_or_else(|error| Err(lost(&error, "preparing the worktree")))
                 .map_err(|fault| (JobState::Failed, fault)),
@@ -138,7 +143,7 @@ impl Attempt<'_> {
             Err(fault) => return (not_run(line), Err((JobState::Failed, fault))),
         };
         let outcome = match (stop, told.exit_code) {
-            (Some(stop), _) => Err(conclude::stopped(stop, self.spec.timeout_ms)),
+            (Some(stop), _) => Err(conclude::stopped(self.spec.peer.name, stop, self.spec.timeout_ms)),
             (None, Some(0)) => Ok(()),
             (None, code) => {
                 let how = code.map_or_else(
@@ -146,8 +151,10 @@ impl Attempt<'_> {
                     |code| format!("ended with exit code {code}"),
                 );
                 let last = told.tail.lines().last().unwrap_or_default();
-                let message =
-                    format!("the setup {how}, so codex was not started and nothing was paid: {last}");
+                let message = format!(
+                    "the setup {how}, so {} was not started and nothing was paid: {last}",
+                    self.spec.peer.name
+                );
                 let hint = "read work.setup of the job, mend options.setup and repeat the call";
                 let fault = Fault::new(FaultCode::ChecksFailed, message).hint(hint);
                 Err((JobState::Failed, fault))
@@ -259,11 +266,11 @@ impl Attempt<'_> {
         let environment = self
             .environment
             .for_peer(&[], &[])
-            .with("CODEX_HOME", home)
+            .with(self.spec.peer.name.checker().home_variable(), home)
             .with("TMPDIR", self.directory.tmp_path());
         let access = prepared.write_access();
         let sandbox = Sandbox {
-            program: &self.spec.peer.program,
+            program: self.spec.peer.checker(),
             access: &access,
             environment: &environment,
             control,
@@ -301,19 +308,19 @@ fn stopped_unexpectedly(what: &str) -> Fault {
 }
 
 /// The fault of a run whose result could not be kept.
-fn not_kept(is_left: bool) -> Fault {
+fn not_kept(peer: Peer, is_left: bool) -> Fault {
     let (message, hint) = if is_left {
         (
-            "codex did its work, and the result could not be kept; it is still in its worktree, which nobody else gets",
+            "did its work, and the result could not be kept; it is still in its worktree, which nobody else gets",
             "see to the cause, then run `crosscheck clean --yes`, which keeps what is in the worktree under a ref of ours",
         )
     } else {
         (
-            "codex did its work, and the result could not be kept; it is in the workspace's files",
+            "did its work, and the result could not be kept; it is in the workspace's files",
             "see to the cause, and look at the files with `git status`",
         )
     };
-    Fault::new(FaultCode::WorktreeFailed, message).hint(hint)
+    Fault::new(FaultCode::WorktreeFailed, format!("{peer} {message}")).hint(hint)
 }
 
 /// Says an error with what lies behind it.

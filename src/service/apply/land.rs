@@ -202,7 +202,8 @@ fn question(subject: &Subject, plan: &Plan) -> String {
     let size = plan.diffstat;
     let mut lines = vec![
         format!(
-            "Put the result of Codex job {} into your files?",
+            "Put the result of {} job {} into your files?",
+            subject.job.spec.peer.name.title(),
             subject.job.id()
         ),
         format!("Task: {}", shown_path(subject.job.spec.label.as_bytes())),

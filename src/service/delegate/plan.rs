@@ -7,8 +7,10 @@ use crate::domain::delegation::{Delegation, Member, Place};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::globs;
 use crate::domain::job::{JobId, JobKind};
+use crate::domain::peer::Peer;
 use crate::domain::request::{DelegateRequest, Task};
 use crate::domain::tier::Tier;
+use crate::domain::tier::Tools;
 use crate::prompt::{DelegateParts, Fence, FilePart, delegate as write_prompt, delegate_schema};
 use crate::redact::{Further, Redacted, redact_text};
 use crate::service::consult::new_fence;
@@ -23,6 +25,10 @@ use crate::state::record::{EgressFile, Expects};
 /// What the plans are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
+    /// The peer.
+    pub peer: Peer,
+    /// What it can do.
+    pub tools: Tools,
     /// The call.
     pub request: &'a DelegateRequest,
     /// The configuration in force.
@@ -96,6 +102,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
             max_files: delegation.max_files,
             checks: &parts.checks,
             allow_commands: &parts.allow_commands,
+            tools: asked.tools,
             network: delegation.network,
             live: delegation.place == Place::Live,
             continues: delegation.continues.is_some(),
@@ -113,7 +120,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
             .sum::<u32>()
         + guide.as_ref().map_or(0, |guide| guide.masked)
         + parts.masked;
-    let mut warnings = asked.start.warnings();
+    let mut warnings = asked.start.warnings(asked.peer);
     warnings.extend(guide_warnings);
     warnings.extend(unmatched(asked, &delegation));
     if masks > 0 {

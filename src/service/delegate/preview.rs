@@ -14,7 +14,7 @@ use crate::domain::job::JobKind;
 use crate::domain::request::DelegateRequest;
 use crate::domain::time::spoken;
 use crate::git::Keep;
-use crate::peer::codex::invocation::Access;
+use crate::peer::exec::Access;
 use crate::run::delegate::reuse_places;
 use crate::service::allowance::Allowance;
 use crate::service::call::Call;
@@ -101,7 +101,8 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         .as_ref()
         .map(|(_, place)| place.directory.display().to_string());
     // The same for every run: tasks differ in what is said, not in what is started.
-    let arguments = place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, place));
+    let arguments =
+        place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, config, place));
     let body = object(json!({
         "would_call": "delegate",
         "baseline": start.shown(),
@@ -152,8 +153,9 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
     };
     Reply {
         summary: format!(
-            "This delegate would send {each} to codex {}, starting from {}, and may take {} at most for each run. \
+            "This delegate would send {each} to {} {}, starting from {}, and may take {} at most for each run. \
              Nothing was sent and nothing was made.",
+            preflight.program.peer,
             preflight.program.version,
             started_from(start),
             spoken(timeout_ms)

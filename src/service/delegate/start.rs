@@ -8,6 +8,7 @@ use crate::domain::count::counted;
 use crate::domain::delegation::{Baseline, Dirty};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
+use crate::domain::peer::Peer;
 use crate::domain::request::DelegateRequest;
 use crate::domain::scope::Revision;
 use crate::git::{self, Git, GitError, Head, Keep, Oid, Repository, Snapshot, SnapshotOf, Vault};
@@ -56,14 +57,23 @@ pub struct Wish {
     pub earlier: Option<Box<Earlier>>,
     /// Whether the objects are kept.
     pub keep: Keep,
+    /// The peer that starts from it.
+    pub peer: Peer,
     /// Whether its paths are listed: for globs, for files to read first, and for a preview.
     pub list: bool,
 }
 
 impl Wish {
     /// Returns what a call asks for.
-    pub fn of(request: &DelegateRequest, directory: &Path, earlier: Option<&Earlier>, keep: Keep) -> Self {
+    pub fn of(
+        request: &DelegateRequest,
+        directory: &Path,
+        earlier: Option<&Earlier>,
+        keep: Keep,
+        peer: Peer,
+    ) -> Self {
         Self {
+            peer,
             directory: directory.to_owned(),
             dirty: request.dirty,
             base: request.base.clone(),
@@ -115,7 +125,7 @@ pub async fn release(service: &Service, store: &Store, spec: &Spec) {
 }
 
 fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
-    let fault = |error: GitError| start_fault(&error);
+    let fault = |error: GitError| start_fault(wish.peer, &error);
     let repository = git.discover(&wish.directory).map_err(fault)?;
     let folder = RepositoryFolder::of(store, repository.common_directory());
     let prefix = repository.directory().strip_prefix(repository.top_level());
@@ -152,7 +162,7 @@ fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
         .map(|path| crate::diff::text::shown_path(path))
         .collect();
     if wish.dirty == Dirty::Ask && !snapshot.uncommitted.is_empty() {
-        return Err(dirty(&snapshot, &uncommitted));
+        return Err(dirty(wish.peer, &snapshot, &uncommitted));
     }
     let baseline = baseline(&repository, &prefix, &snapshot);
     let paths = list(&of);
@@ -172,24 +182,24 @@ fn wanted(wish: &Wish, repository: &Repository) -> Result<SnapshotOf, Fault> {
     if let Some(base) = &wish.base {
         let resolved = repository.resolve(base);
         return resolved.map(SnapshotOf::Commit).map_err(|error| match error {
-            GitError::InvalidRevision { .. } => start_fault(&error).field("base"),
-            error => start_fault(&error),
+            GitError::InvalidRevision { .. } => start_fault(wish.peer, &error).field("base"),
+            error => start_fault(wish.peer, &error),
         });
     }
     match (wish.dirty, repository.head()) {
         (Dirty::Snapshot | Dirty::Ask, _) => Ok(SnapshotOf::WorkingTree),
         (Dirty::Committed, Head::Born { oid, .. }) => Ok(SnapshotOf::Commit(oid.clone())),
-        (Dirty::Committed, Head::Unborn { .. }) => Err(start_fault(&GitError::NoCommitYet)),
+        (Dirty::Committed, Head::Unborn { .. }) => Err(start_fault(wish.peer, &GitError::NoCommitYet)),
     }
 }
 
 /// Tells git's errors in the words of this tool.
-fn start_fault(error: &GitError) -> Fault {
+fn start_fault(peer: Peer, error: &GitError) -> Fault {
     let fault = git_fault(error);
     match error {
-        GitError::NoCommitYet => Fault::new(fault.code, fault.message)
-            .field("dirty")
-            .hint("leave out dirty: then codex starts from the files as they are"),
+        GitError::NoCommitYet => Fault::new(fault.code, fault.message).field("dirty").hint(format!(
+            "leave out dirty: then {peer} starts from the files as they are"
+        )),
         _ => fault,
     }
 }
@@ -229,7 +239,7 @@ fn baseline(repository: &Repository, prefix: &Path, snapshot: &Snapshot) -> Base
 }
 
 /// The caller asked to be told of uncommitted changes, and there are some.
-fn dirty(snapshot: &Snapshot, named: &[String]) -> Fault {
+fn dirty(peer: Peer, snapshot: &Snapshot, named: &[String]) -> Fault {
     let count = snapshot.uncommitted.len();
     let more = if count > named.len() { ", ..." } else { "" };
     let message = format!(
@@ -240,10 +250,10 @@ fn dirty(snapshot: &Snapshot, named: &[String]) -> Fault {
     Fault::new(FaultCode::DirtyWorkspace, message)
         .field("dirty")
         .allowing(["snapshot", "committed"])
-        .hint(
-            "say `snapshot` to have codex start from the files as they are, or `committed` to have it start from the last \
-             commit",
-        )
+        .hint(format!(
+            "say `snapshot` to have {peer} start from the files as they are, or `committed` to have it start from the last \
+             commit"
+        ))
 }
 
 impl Start {
@@ -257,7 +267,7 @@ impl Start {
     }
 
     /// Says what is no part of what the peer gets.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self, peer: Peer) -> Vec<String> {
         let left_out = &self.baseline.left_out;
         if left_out.is_empty() {
             return Vec::new();
@@ -265,7 +275,7 @@ impl Start {
         let named: Vec<&str> = left_out.iter().take(NAMED).map(String::as_str).collect();
         let more = if left_out.len() > named.len() { ", ..." } else { "" };
         vec![format!(
-            "submodules and repositories inside this one are left alone, so codex sees empty folders or nothing there: {}{more}",
+            "submodules and repositories inside this one are left alone, so {peer} sees empty folders or nothing there: {}{more}",
             named.join(", ")
         )]
     }

@@ -17,7 +17,8 @@ const SHORTEST_BYTES: usize = 8 * 1024;
 /// Says that there is one.
 pub(super) fn summary(job: &Job, result: &ResultRecord) -> String {
     format!(
-        "codex answered in {} ({}). Check its claims before you act on them.",
+        "{} answered in {} ({}). Check its claims before you act on them.",
+        job.spec.peer.name,
         spoken(result.elapsed_ms),
         job.spec.label
     )

@@ -97,17 +97,17 @@ fn shown(patch: &str) -> String {
 
 /// Says what there is to look at.
 pub(super) fn summary(job: &Job, result: &ResultRecord, standing: &Standing) -> String {
-    let took = spoken(result.elapsed_ms);
+    let (peer, took) = (job.spec.peer.name, spoken(result.elapsed_ms));
     let Some(work) = &result.work else {
-        return format!("codex answered in {took}, and what it left in the files could not be read.");
+        return format!("{peer} answered in {took}, and what it left in the files could not be read.");
     };
     if work.is_empty() {
         return format!(
-            "codex changed nothing in {took} ({}). Read its report.",
+            "{peer} changed nothing in {took} ({}). Read its report.",
             job.spec.label
         );
     }
-    let mut text = format!("codex changed {} in {took}", change(work));
+    let mut text = format!("{peer} changed {} in {took}", change(work));
     if let Some(problems) = problems(work) {
         let _ = write!(text, "; {problems}");
     }

@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::config::{Config, Origin, Setting};
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::peer::codex::version::{self, NEWEST_TESTED, Support};
+use crate::domain::peer::Peer;
+use crate::peer::support::Support;
 use crate::run::conclude::mask;
 use crate::run::program::Program;
 use crate::service::call::Call;
@@ -62,21 +63,24 @@ pub(super) async fn find_or_install(
         .tempdir_in(&folder)
         .map_err(StateError::io("write", &folder))?;
     let asking = &environment.clone().with("CODEX_HOME", home.path());
-    match Program::find(config, asking, store).await {
-        Ok(program) => match version::support(&program.version, config.codex_versions.value.as_ref()) {
+    match Program::find(Peer::Codex, config, asking, store).await {
+        Ok(program) => match Peer::Codex
+            .tested()
+            .support(&program.version, config.codex_versions.value.as_ref())
+        {
             Support::Supported | Support::Untested => return Ok(DemoCodex { program, own: false }),
             Support::TooOld => say(&format!(
                 "codex {} at {} is outside the supported range {}; the demo uses one of its own",
                 program.version,
                 program.path.display(),
-                version::range()
+                Peer::Codex.tested().range()
             )),
         },
         Err(fault) if fault.code == FaultCode::PeerNotFound && config.codex_bin.value.is_none() => {}
         Err(fault) => return Err(fault),
     }
     let folder = store.folder("demo/codex")?;
-    let place = folder.join(NEWEST_TESTED.to_string());
+    let place = folder.join(Peer::Codex.newest().to_string());
     if !place.exists() {
         let _lock = wait_for_lock(&folder, call, say).await?;
         if !place.exists() {
@@ -90,12 +94,14 @@ pub(super) async fn find_or_install(
         },
         ..config.clone()
     };
-    let program = Program::find(&own, asking, store).await.map_err(|fault| {
-        fault.hint(format!(
-            "delete `{}` and run the demo again; it is installed anew",
-            place.display()
-        ))
-    })?;
+    let program = Program::find(Peer::Codex, &own, asking, store)
+        .await
+        .map_err(|fault| {
+            fault.hint(format!(
+                "delete `{}` and run the demo again; it is installed anew",
+                place.display()
+            ))
+        })?;
     Ok(DemoCodex { program, own: true })
 }
 
@@ -143,8 +149,9 @@ async fn install(
         )
         .hint("install Node.js, which brings npm, and run the demo again")
     })?;
+    let newest = Peer::Codex.newest();
     say(&format!(
-        "installing codex {NEWEST_TESTED} with npm into {} (once; it needs the network and some hundred MB)",
+        "installing codex {newest} with npm into {} (once; it needs the network and some hundred MB)",
         place.display()
     ));
     let draft = folder.join(".installing");
@@ -156,7 +163,7 @@ async fn install(
         "private": true,
         "description": "The codex of `crosscheck demo`.",
         "license": "MIT",
-        "dependencies": {PACKAGE: NEWEST_TESTED.to_string()},
+        "dependencies": {PACKAGE: Peer::Codex.newest().to_string()},
     });
     let path = draft.join("package.json");
     fs::write(&path, manifest.to_string()).map_err(StateError::io("write", &path))?;
@@ -179,7 +186,7 @@ async fn install(
     let failed = |why: String| {
         Fault::new(
             FaultCode::PeerNotFound,
-            format!("npm could not install {PACKAGE}@{NEWEST_TESTED}: {why}"),
+            format!("npm could not install {PACKAGE}@{newest}: {why}"),
         )
         .hint("check the network and npm's configuration, or install codex yourself, and run the demo again")
     };
