@@ -66,7 +66,10 @@ impl Keywords {
             third = self.automaton.next_state(Anchored::No, third, *three);
             fourth = self.automaton.next_state(Anchored::No, fourth, *four);
             // What is special has the smallest numbers.
-            if self.automaton.is_special(first.min(second).min(third.min(fourth))) {
+            if self
+                .automaton
+                .is_special(first.min(second).min(third.min(fourth)))
+            {
                 for (lane, state) in [first, second, third, fourth].into_iter().enumerate() {
                     self.push(&mut lanes[lane], state, border(lane) + at + 1, usize::MAX);
                 }
