@@ -221,7 +221,7 @@ impl Live {
             let answer: Value = serde_json::from_str(&messages::flat(&result["content"])).ok()?;
             answer.pointer("/job/id")?.as_str().map(str::to_owned)
         });
-        ids.last()
+        ids.next_back()
     }
 
     /// Returns how often the model was told of the end of a job, in what it was sent last.
