@@ -217,7 +217,7 @@ impl Live {
     fn named_job(&self) -> Option<String> {
         let requests = self.api.requests();
         let results = requests.iter().flat_map(messages::tool_results);
-        let ids = results.filter_map(|result| {
+        let mut ids = results.filter_map(|result| {
             let answer: Value = serde_json::from_str(&messages::flat(&result["content"])).ok()?;
             answer.pointer("/job/id")?.as_str().map(str::to_owned)
         });
