@@ -18,6 +18,8 @@ mod ids;
 mod isolate;
 mod lines;
 mod reply;
+#[cfg(feature = "conformance")]
+mod samples;
 mod serve;
 mod server;
 mod service;
@@ -30,6 +32,8 @@ mod writer;
 
 pub use backend::Backend;
 pub use handed_over::HandedOver;
+#[cfg(feature = "conformance")]
+pub use serve::serve_samples;
 pub use serve::{ExitReason, serve};
 pub use server::Eras;
 pub use signals::{Signal, ending_signals};
