@@ -17,6 +17,7 @@ mod handed_over;
 mod ids;
 mod isolate;
 mod lines;
+mod questions;
 mod reply;
 #[cfg(feature = "conformance")]
 mod samples;

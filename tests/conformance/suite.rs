@@ -64,6 +64,12 @@ const OLDER_AS_RELEASED: &[Expected] = &[
 ];
 
 const NEWER_AS_RELEASED: &[Expected] = &[
+    ("caching: sep-2549-prompts-list-caching-hints", PROMPTS),
+    ("caching: sep-2549-resources-list-caching-hints", RESOURCES),
+    (
+        "caching: sep-2549-resources-templates-list-caching-hints",
+        RESOURCES,
+    ),
     ("completion-complete", COMPLETION),
     ("dns-rebinding-protection", HTTP),
     ("input-required-result-basic-elicitation", SAMPLE),

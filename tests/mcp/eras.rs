@@ -196,9 +196,6 @@ fn what_is_not_offered_is_not_found() {
         let answer = host.ask(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
         assert_eq!(answer["error"]["code"], -32601, "{method}: {answer}");
     }
-    let completion = json!({"jsonrpc": "2.0", "id": 1, "method": "completion/complete", "params": {
-        "ref": {"type": "ref/prompt", "name": "n"}, "argument": {"name": "a", "value": "v"}}});
-    assert_eq!(host.ask(&completion)["result"]["completion"]["values"], json!([]));
 }
 
 #[test]
