@@ -14,7 +14,7 @@ use crate::support::peers;
 use crate::support::run::finish;
 use crate::support::scripts::Scripted;
 use crate::table::Row;
-use crate::world::{PROGRAM, World};
+use crate::world::{World, program};
 
 /// Bytes of JSON that are counted as one token.
 const BYTES_OF_A_TOKEN: f64 = 4.0;
@@ -85,7 +85,7 @@ pub(crate) fn measure() -> Vec<Row> {
             panic!("our server was not there in time");
         };
         let ours = ours.beyond(bare);
-        let server = json!({"command": PROGRAM, "args": ["serve"]});
+        let server = json!({"command": program(), "args": ["serve"]});
         let mut row = Row::new(what, "", &ours.tokens()).remark(&ours.said());
         if let Some(alone) = session(&world, &claude, &With::Server(server, "consult")) {
             let alone = alone.beyond(bare);
@@ -123,7 +123,7 @@ fn session(world: &World, claude: &Path, with: &With<'_>) -> Option<Paid> {
         let mut command = world.home.claude_command(claude, &api.url());
         command
             .args(["-p", "hi", "--output-format", "json"])
-            .env("CROSSCHECK_BIN", PROGRAM)
+            .env("CROSSCHECK_BIN", program())
             .current_dir(world.home.work());
         let mark = match with {
             With::Nothing => "hi",
