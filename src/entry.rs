@@ -70,9 +70,15 @@ pub fn serve(environment: Environment, directory: PathBuf, program: PathBuf) -> 
         None => None,
     };
     let eras = Eras::from_legacy_variable(environment.text("CROSSCHECK_MCP_LEGACY"));
+    #[cfg(feature = "conformance")]
+    let samples = environment.text("CROSSCHECK_MCP_SAMPLES") == Some("1");
     let service = Service::new(program, environment, directory, contract_fingerprint());
     let reason = runtime.block_on(async {
         match mcp::ending_signals() {
+            #[cfg(feature = "conformance")]
+            Ok(signal) if samples => {
+                Ok(mcp::serve_samples(Arc::new(service), eras, input, output, begun, signal).await)
+            }
             Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, begun, signal).await),
             Err(error) => Err(error),
         }

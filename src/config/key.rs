@@ -37,6 +37,7 @@ pub const KEYS: &[Key] = &[
     projects("limits.concurrency", "an integer, 1 to 10"),
     projects("limits.timeout_s", "an integer, 10 to 14400 seconds"),
     projects("limits.budget_tokens", "an integer, 1000 to 100000000"),
+    users("limits.ask_above_tokens", "an integer, 1000 to 100000000"),
     projects("limits.prompt_bytes", "an integer, 10000 to 2097152"),
     projects("limits.depth", "1 or 2"),
     projects(

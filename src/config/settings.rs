@@ -33,6 +33,8 @@ pub struct Config {
     pub timeout_most: Option<Duration>,
     /// Tokens of a run; any number when absent.
     pub budget_tokens: Setting<Option<u64>>,
+    /// Tokens that a paid call may use without a person being asked first; nobody is asked when absent.
+    pub ask_above_tokens: Setting<Option<u64>>,
     /// Bytes of a prompt.
     pub prompt_bytes: Setting<usize>,
     /// How deep runs may be nested.
@@ -128,6 +130,13 @@ impl Config {
                     .number("CROSSCHECK_LIMITS_BUDGET_TOKENS", layer::budget_tokens)?
                     .map(|(name, tokens)| (name, Some(tokens))),
             ),
+            ask_above_tokens: Setting::pick(
+                None,
+                file.ask_above_tokens.map(Some),
+                variables
+                    .number("CROSSCHECK_LIMITS_ASK_ABOVE_TOKENS", layer::budget_tokens)?
+                    .map(|(name, tokens)| (name, Some(tokens))),
+            ),
             prompt_bytes: Setting::pick(
                 limits::PROMPT_BYTES,
                 file.prompt_bytes,
@@ -220,6 +229,7 @@ impl Config {
                 timeout.as_secs().into()
             }),
             row("limits.budget_tokens", &self.budget_tokens, |n| (*n).into()),
+            row("limits.ask_above_tokens", &self.ask_above_tokens, |n| (*n).into()),
             row("limits.prompt_bytes", &self.prompt_bytes, |n| (*n).into()),
             row("limits.depth", &self.depth, |n| (*n).into()),
             row("policy.roots", &self.roots, paths),
@@ -239,7 +249,7 @@ impl Config {
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
-            rows.insert(8, row("policy.roots", &self.project_roots, paths));
+            rows.insert(9, row("policy.roots", &self.project_roots, paths));
         }
         if let Some(most) = self.timeout_most.filter(|most| *most > self.timeout.value) {
             let most = json!({"key": "limits.timeout_s", "value": format!("at most {}", most.as_secs()), "origin": "project"});
@@ -350,7 +360,7 @@ mod tests {
     #[test]
     fn every_key_can_be_set() {
         let text = "[peer.codex]\nbin = '/bin/codex'\nversions = '>=0.1'\n\
-            [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nprompt_bytes = 10000\ndepth = 2\n\
+            [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nask_above_tokens = 1000\nprompt_bytes = 10000\ndepth = 2\n\
             [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
             [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
             [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\

@@ -20,6 +20,7 @@ use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::resume::Continued;
 use crate::service::review::{self as reviews, Prepared};
+use crate::service::spending::Spending;
 use crate::service::submit::Ready;
 use crate::state::record::Expects;
 use crate::sys::clock;
@@ -93,6 +94,7 @@ fn show(ready: &Ready<'_>) -> Reply {
     );
     let mut warnings = plan.warnings.clone();
     warnings.extend(preflight.warnings.iter().cloned());
+    warnings.extend(Spending::of(&common.options, &ready.config, 1).map(|spending| spending.told()));
     Reply {
         summary,
         body,

@@ -37,6 +37,7 @@ pub mod resume;
 pub mod review;
 pub mod review_input;
 mod shown;
+mod spending;
 pub mod status;
 pub mod submit;
 pub(crate) mod target;

@@ -152,6 +152,11 @@ impl Live {
             .expect("the session reads");
     }
 
+    /// Presses keys in a terminal.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.write(keys.as_bytes());
+    }
+
     /// Hands a prompt to a session of a program and waits for the end of the turn.
     pub(crate) fn prompt(&mut self, text: &str) {
         let before = self.turns();

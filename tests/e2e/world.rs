@@ -175,6 +175,12 @@ impl World {
         command
     }
 
+    /// Replaces our own configuration.
+    pub(crate) fn configure_ourselves(&self, text: &str) {
+        let file = self.home.config().join("crosscheck/config.toml");
+        fs::write(file, text).expect("a private directory is writable");
+    }
+
     /// Sets an option of the installed plugin.
     pub(crate) fn configure(&self, option: &str) {
         let arguments = ["plugin", "install", "codex@crosscheck", "--config", option];

@@ -25,6 +25,7 @@ use crate::service::deliver::object;
 use crate::service::dry_run::{Workplace, command, meta};
 use crate::service::plan::Plan;
 use crate::service::reply::{Outcome, Reply};
+use crate::service::spending::Spending;
 use crate::state::record::Expects;
 use crate::state::store::Store;
 use crate::state::trees;
@@ -145,6 +146,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             warnings.push(warning.clone());
         }
     }
+    warnings.extend(Spending::of(&common.options, config, runs).map(|spending| spending.told()));
     let each = if runs == 1 {
         format!("{bytes} bytes")
     } else {
