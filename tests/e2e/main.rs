@@ -21,6 +21,7 @@ mod live;
 mod outliving;
 mod permissions;
 mod session;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod unbuilt;

@@ -182,6 +182,14 @@ impl World {
         assert!(finished.status.success(), "{option}: {finished:#?}");
     }
 
+    /// Writes settings of Claude Code that the project brings with it.
+    pub(crate) fn bring_settings(&self, settings: &Value) {
+        let folder = self.repository().join(".claude");
+        fs::create_dir_all(&folder).expect("a private directory can be made");
+        fs::write(folder.join("settings.json"), settings.to_string())
+            .expect("a private directory is writable");
+    }
+
     /// Runs a headless session in which a person types `text`.
     pub(crate) fn session(&self, messages_url: &str, text: &str) -> Finished {
         let mut arguments = vec!["-p", text, "--output-format", "stream-json", "--verbose"];
