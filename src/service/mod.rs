@@ -27,6 +27,7 @@ pub mod hook;
 pub mod host_wait;
 pub mod jobs;
 pub mod models;
+pub mod namesake;
 pub mod opening;
 pub mod options;
 pub mod plan;

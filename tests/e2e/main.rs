@@ -18,6 +18,7 @@ mod delegates;
 mod killed;
 mod lists;
 mod live;
+mod namesakes;
 mod outliving;
 mod permissions;
 mod session;
