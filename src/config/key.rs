@@ -34,6 +34,8 @@ pub const KEYS: &[Key] = &[
         "peer.codex.versions",
         "a range of versions such as \">=0.170, <0.180\"",
     ),
+    users("peer.codex.model", "the name of a model"),
+    users("peer.codex.effort", "the name of an effort"),
     projects("limits.concurrency", "an integer, 1 to 10"),
     projects("limits.timeout_s", "an integer, 10 to 14400 seconds"),
     projects("limits.budget_tokens", "an integer, 1000 to 100000000"),
@@ -114,7 +116,7 @@ mod tests {
             ],
         );
         check("peer", &["codex"]);
-        check("peer.codex", &["bin", "versions"]);
+        check("peer.codex", &["bin", "versions", "model", "effort"]);
         check("allow", &["web_search", "network", "in_place"]);
         check("all", &[]);
         assert!(is_table("peer") && is_table("peer.codex"));

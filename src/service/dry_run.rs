@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::config::Config;
 use crate::domain::count::counted;
 use crate::domain::envelope::{JobLimits, Meta};
 use crate::domain::request::{Common, ConsultRequest, ReviewRequest};
@@ -102,7 +103,7 @@ fn show(ready: &Ready<'_>) -> Reply {
             "call {tool} with the same arguments to run it; that costs tokens of the user's account"
         )],
         warnings,
-        meta: meta(plan, preflight, ready.continued.as_ref(), common),
+        meta: meta(plan, preflight, ready.continued.as_ref(), (common, &ready.config)),
         ..Reply::default()
     }
 }
@@ -112,7 +113,7 @@ pub(super) fn meta(
     plan: &Plan,
     preflight: &Preflight,
     continued: Option<&Continued>,
-    common: &Common,
+    (common, config): (&Common, &Config),
 ) -> Meta {
     Meta {
         workspace: Some(plan.workspace.root.display().to_string()),
@@ -123,8 +124,8 @@ pub(super) fn meta(
         tier: Some(plan.tier),
         sandbox: Some(plan.tier.sandbox()),
         tools: Some(preflight.tools),
-        model: common.model.as_ref().map(|model| model.as_str().to_owned()),
-        effort: common.effort.as_ref().map(|effort| effort.as_str().to_owned()),
+        model: config.model(common).map(String::from),
+        effort: config.effort(common).map(String::from),
         thread: continued.map(|continued| continued.thread.as_str().to_owned()),
         ..Meta::default()
     }
@@ -141,7 +142,7 @@ fn arguments(ready: &Ready<'_>) -> Vec<Value> {
         plan,
         &ready.preflight,
         ready.continued.as_ref(),
-        ready.common,
+        (ready.common, &ready.config),
         place,
     )
 }
@@ -159,7 +160,7 @@ pub(super) fn command(
     plan: &Plan,
     preflight: &Preflight,
     continued: Option<&Continued>,
-    common: &Common,
+    (common, config): (&Common, &Config),
     place: Workplace,
 ) -> Vec<Value> {
     let last_message = match place.access {
@@ -170,8 +171,8 @@ pub(super) fn command(
         access: place.access,
         directory: place.directory,
         resume: continued.map(|continued| continued.thread.clone()),
-        model: common.model.clone(),
-        effort: common.effort.clone(),
+        model: config.model(common),
+        effort: config.effort(common),
         schema: plan.schema.as_ref().map(|_| "JOB/schema.json".into()),
         last_message: last_message.into(),
         isolation: common.options.isolation.unwrap_or_default(),

@@ -102,7 +102,8 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         .as_ref()
         .map(|(_, place)| place.directory.display().to_string());
     // The same for every run: tasks differ in what is said, not in what is started.
-    let arguments = place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, place));
+    let arguments =
+        place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), (common, config), place));
     let body = object(json!({
         "would_call": "delegate",
         "baseline": start.shown(),
@@ -168,7 +169,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         warnings,
         meta: plans
             .first()
-            .map(|plan| meta(plan, preflight, continued.as_ref(), common))
+            .map(|plan| meta(plan, preflight, continued.as_ref(), (common, config)))
             .unwrap_or_default(),
         ..Reply::default()
     }
