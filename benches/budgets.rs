@@ -35,6 +35,8 @@ mod others;
 mod running;
 #[path = "budgets/table.rs"]
 mod table;
+#[path = "budgets/tokens.rs"]
+mod tokens;
 #[path = "budgets/worktrees.rs"]
 mod worktrees;
 #[path = "budgets/world.rs"]
@@ -49,7 +51,7 @@ use crate::table::Row;
 type Measure = (&'static str, fn() -> Vec<Row>);
 
 /// All measures, in the order of the table.
-const MEASURES: [Measure; 9] = [
+const MEASURES: [Measure; 10] = [
     ("start", idle::measure),
     ("calls", calls::measure),
     ("added", added::measure),
@@ -58,6 +60,7 @@ const MEASURES: [Measure; 9] = [
     ("diff", big_diff::measure),
     ("worktree", worktrees::measure),
     ("scan", files::measure_scan),
+    ("tokens", tokens::measure),
     ("size", files::measure_size),
 ];
 

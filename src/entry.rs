@@ -24,6 +24,7 @@ use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
 use crate::service::context::Service;
 use crate::service::hook::{self, Event, INPUT_BYTES, Said};
+use crate::service::plugin_settings;
 use crate::sys::files;
 use crate::sys::log_file::{CappedLog, LOG_BYTES};
 use crate::sys::signal;
@@ -71,9 +72,16 @@ pub fn serve(peer: Peer, environment: Environment, directory: PathBuf, program: 
         None => None,
     };
     let eras = Eras::from_legacy_variable(environment.text("CROSSCHECK_MCP_LEGACY"));
+    #[cfg(feature = "conformance")]
+    let samples = environment.text("CROSSCHECK_MCP_SAMPLES") == Some("1");
+    let environment = plugin_settings::adopt(environment);
     let service = Service::of(peer, program, environment, directory, contract_fingerprint(peer));
     let reason = runtime.block_on(async {
         match mcp::ending_signals() {
+            #[cfg(feature = "conformance")]
+            Ok(signal) if samples => {
+                Ok(mcp::serve_samples(Arc::new(service), eras, input, output, begun, signal).await)
+            }
             Ok(signal) => Ok(mcp::serve(Arc::new(service), eras, input, output, begun, signal).await),
             Err(error) => Err(error),
         }
@@ -150,6 +158,7 @@ fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name
     if event == Event::Jobs {
         return list_jobs(environment, directory, program, &input);
     }
+    let environment = plugin_settings::adopt(environment);
     let service = Service::new(program, environment, directory, String::new());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

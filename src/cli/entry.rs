@@ -36,7 +36,7 @@ use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::peer::Peer;
 use crate::domain::visible::make_visible;
-use crate::service::call::Call;
+use crate::service::call::{Approver, Call};
 use crate::service::context::Service;
 use crate::sys::{clock, files};
 
@@ -177,6 +177,10 @@ impl Session<'_, '_> {
                     Err(fault) => Ok(service.refuse(tool, fault, &call)),
                     Ok(request) => {
                         let on_signal = OnSignal::of(&request);
+                        // Whoever typed a command at a terminal has agreed to what it costs; a script has not.
+                        let is_typed = self.streams.stdin_device == Device::Terminal
+                            && self.streams.stderr_device == Device::Terminal;
+                        call.approver = is_typed.then(Approver::given);
                         let work = Box::pin(service.call(request, call.clone()));
                         self.wait(on_signal, &call, &progress, &mut silent, work).await?
                     }

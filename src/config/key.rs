@@ -34,14 +34,19 @@ pub const KEYS: &[Key] = &[
         "peer.codex.versions",
         "a range of versions such as \">=0.170, <0.180\"",
     ),
+    users("peer.codex.model", "the name of a model"),
+    users("peer.codex.effort", "the name of an effort"),
     users("peer.claude.bin", "an absolute path"),
     users(
         "peer.claude.versions",
         "a range of versions such as \">=2.1.200, <2.2\"",
     ),
+    users("peer.claude.model", "the name of a model"),
+    users("peer.claude.effort", "the name of an effort"),
     projects("limits.concurrency", "an integer, 1 to 10"),
     projects("limits.timeout_s", "an integer, 10 to 14400 seconds"),
     projects("limits.budget_tokens", "an integer, 1000 to 100000000"),
+    users("limits.ask_above_tokens", "an integer, 1000 to 100000000"),
     projects("limits.prompt_bytes", "an integer, 10000 to 2097152"),
     projects("limits.depth", "1 or 2"),
     projects(
@@ -118,7 +123,7 @@ mod tests {
             ],
         );
         check("peer", &["codex", "claude"]);
-        check("peer.codex", &["bin", "versions"]);
+        check("peer.codex", &["bin", "versions", "model", "effort"]);
         check("allow", &["web_search", "network", "in_place"]);
         check("all", &[]);
         assert!(is_table("peer") && is_table("peer.codex"));

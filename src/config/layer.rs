@@ -10,6 +10,7 @@ use crate::config::document::{self, Entry, number, texts};
 use crate::config::key::Key;
 use crate::config::problem::Problem;
 use crate::domain::delegation::CHECK_BYTES;
+use crate::domain::request::{Effort, ModelName};
 use crate::domain::{globs, limits};
 use crate::redact::Further;
 
@@ -60,7 +61,12 @@ pub(super) struct Layer {
     pub(super) claude_versions: Option<VersionReq>,
     pub(super) concurrency: Option<usize>,
     pub(super) timeout: Option<Duration>,
+    pub(super) codex_model: Option<ModelName>,
+    pub(super) codex_effort: Option<Effort>,
+    pub(super) claude_model: Option<ModelName>,
+    pub(super) claude_effort: Option<Effort>,
     pub(super) budget_tokens: Option<u64>,
+    pub(super) ask_above_tokens: Option<u64>,
     pub(super) prompt_bytes: Option<usize>,
     pub(super) depth: Option<u32>,
     pub(super) roots: Option<Vec<PathBuf>>,
@@ -110,11 +116,16 @@ impl Layer {
         match entry.key.name {
             "peer.codex.bin" => self.codex_bin = Some(absolute(value.as_str()?)?),
             "peer.codex.versions" => self.codex_versions = Some(value.as_str()?.parse().ok()?),
+            "peer.codex.model" => self.codex_model = Some(name(value.as_str()?)?),
+            "peer.codex.effort" => self.codex_effort = Some(name(value.as_str()?)?),
+            "peer.claude.model" => self.claude_model = Some(name(value.as_str()?)?),
+            "peer.claude.effort" => self.claude_effort = Some(name(value.as_str()?)?),
             "peer.claude.bin" => self.claude_bin = Some(absolute(value.as_str()?)?),
             "peer.claude.versions" => self.claude_versions = Some(value.as_str()?.parse().ok()?),
             "limits.concurrency" => self.concurrency = Some(concurrency(number(value)?)?),
             "limits.timeout_s" => self.timeout = Some(timeout(number(value)?)?),
             "limits.budget_tokens" => self.budget_tokens = Some(budget_tokens(number(value)?)?),
+            "limits.ask_above_tokens" => self.ask_above_tokens = Some(budget_tokens(number(value)?)?),
             "limits.prompt_bytes" => self.prompt_bytes = Some(prompt_bytes(number(value)?)?),
             "limits.depth" => self.depth = Some(depth(number(value)?)?),
             "policy.roots" => self.roots = Some(roots(value, owner)?),
@@ -140,6 +151,11 @@ impl Layer {
         }
         Some(())
     }
+}
+
+/// Returns a name that can stand in a command line of the peer's.
+pub(super) fn name<T: TryFrom<String>>(text: &str) -> Option<T> {
+    text.to_owned().try_into().ok()
 }
 
 /// Returns a number of jobs within its bounds.
@@ -176,7 +192,8 @@ fn depth(number: u64) -> Option<u32> {
     (1..=DEPTH_MAX).contains(&depth).then_some(depth)
 }
 
-fn absolute(text: &str) -> Option<PathBuf> {
+/// Returns an absolute path.
+pub(super) fn absolute(text: &str) -> Option<PathBuf> {
     let is_path = text.len() <= PATH_BYTES && !text.contains('\0') && text.starts_with('/');
     is_path.then(|| PathBuf::from(text))
 }

@@ -150,6 +150,7 @@ fn entry() -> impl Strategy<Value = (&'static str, String)> {
             "limits.budget_tokens",
             prop_oneof![1_000_u64..3_000, 2_000_u64..100_000_001]
         ),
+        of("limits.ask_above_tokens", 1_000_u64..3_000),
         of("limits.prompt_bytes", 10_000_u64..2_097_153),
         of("limits.depth", 1_u64..3),
         of("limits.concurrency", Just(99)),
@@ -240,6 +241,7 @@ fn wider(narrow: &Config, plain: &Config) -> Option<&'static str> {
         ("reuse", narrow.reuse != plain.reuse),
         ("confirm", narrow.confirm != plain.confirm),
         ("notify", narrow.notify != plain.notify),
+        ("ask", narrow.ask_above_tokens != plain.ask_above_tokens),
         ("bin", narrow.codex_bin != plain.codex_bin),
         ("versions", narrow.codex_versions != plain.codex_versions),
     ];

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::environment::PLUGIN_PREFIX;
+
 /// Where a value was taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -11,6 +13,8 @@ pub enum Origin {
     File,
     /// A variable of this name.
     Environment(&'static str),
+    /// A setting of our plugin in its host.
+    Plugin,
     /// The project's file, which made it narrower.
     Project,
     /// The user's file and the project's: each added to a list of what is kept back, or both had to agree.
@@ -18,10 +22,19 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Returns where a variable's value was taken from.
+    fn of_variable(name: &'static str) -> Self {
+        if name.starts_with(PLUGIN_PREFIX) {
+            Self::Plugin
+        } else {
+            Self::Environment(name)
+        }
+    }
+
     /// Returns whose configuration it is, in words for a sentence.
     pub fn owner(self) -> &'static str {
         match self {
-            Self::Default | Self::File | Self::Environment(_) => "the user's configuration",
+            Self::Default | Self::File | Self::Environment(_) | Self::Plugin => "the user's configuration",
             Self::Project => "the project's `.crosscheck/config.toml`",
             Self::FileAndProject => "the user's configuration or the project's `.crosscheck/config.toml`",
         }
@@ -34,6 +47,7 @@ impl fmt::Display for Origin {
             Self::Default => out.write_str("default"),
             Self::File => out.write_str("file"),
             Self::Environment(name) => write!(out, "environment {name}"),
+            Self::Plugin => out.write_str("plugin setting"),
             Self::Project => out.write_str("project"),
             Self::FileAndProject => out.write_str("file and project"),
         }
@@ -55,7 +69,7 @@ impl<T> Setting<T> {
         match (environment, file) {
             (Some((name, value)), _) => Self {
                 value,
-                origin: Origin::Environment(name),
+                origin: Origin::of_variable(name),
             },
             (None, Some(value)) => Self {
                 value,

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use crate::config::layer::{self, Confirm, Layer, Owner};
 use crate::config::origin::{Origin, Setting};
 use crate::config::problem::Problem;
-use crate::domain::environment::Environment;
+use crate::domain::environment::{Environment, PLUGIN_PREFIX};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::domain::peer::Peer;
+use crate::domain::request::{Common, Effort, ModelName};
 use crate::redact::Further;
 
 /// Folders that installers of packages make inside a workspace; checks rarely work without them.
@@ -25,10 +26,18 @@ pub struct Config {
     pub codex_bin: Setting<Option<PathBuf>>,
     /// Replaces the tested version range of codex.
     pub codex_versions: Setting<Option<VersionReq>>,
+    /// The model of a call to codex that names none; codex's own default when absent.
+    pub codex_model: Setting<Option<ModelName>>,
+    /// The effort of a call to codex that names none; codex's own default when absent.
+    pub codex_effort: Setting<Option<Effort>>,
     /// The claude program; found when absent.
     pub claude_bin: Setting<Option<PathBuf>>,
     /// Replaces the tested version range of claude.
     pub claude_versions: Setting<Option<VersionReq>>,
+    /// The model of a call to claude that names none; claude's own default when absent.
+    pub claude_model: Setting<Option<ModelName>>,
+    /// The effort of a call to claude that names none; claude's own default when absent.
+    pub claude_effort: Setting<Option<Effort>>,
     /// Jobs at once.
     pub concurrency: Setting<usize>,
     /// Deadline of a run.
@@ -37,6 +46,8 @@ pub struct Config {
     pub timeout_most: Option<Duration>,
     /// Tokens of a run; any number when absent.
     pub budget_tokens: Setting<Option<u64>>,
+    /// Tokens that a paid call may use without a person being asked first; nobody is asked when absent.
+    pub ask_above_tokens: Setting<Option<u64>>,
     /// Bytes of a prompt.
     pub prompt_bytes: Setting<usize>,
     /// How deep runs may be nested.
@@ -107,14 +118,39 @@ impl Config {
             codex_bin: Setting::pick(
                 None,
                 file.codex_bin.map(Some),
-                program_variable(Peer::Codex, environment),
+                match program_variable(Peer::Codex, environment) {
+                    Some(named) => Some(named),
+                    None => variables
+                        .read(&["CROSSCHECK_PLUGIN_CODEX"], layer::absolute)?
+                        .map(|(name, path)| (name, Some(path))),
+                },
             ),
             codex_versions: Setting::pick(
                 None,
                 file.codex_versions.map(Some),
                 variables
-                    .read("CROSSCHECK_PEER_CODEX_VERSIONS", |text| text.parse().ok())?
+                    .read(&["CROSSCHECK_PEER_CODEX_VERSIONS"], |text| text.parse().ok())?
                     .map(|(name, range)| (name, Some(range))),
+            ),
+            codex_model: Setting::pick(
+                None,
+                file.codex_model.map(Some),
+                variables
+                    .read(
+                        &["CROSSCHECK_PEER_CODEX_MODEL", "CROSSCHECK_PLUGIN_MODEL"],
+                        layer::name,
+                    )?
+                    .map(|(name, model)| (name, Some(model))),
+            ),
+            codex_effort: Setting::pick(
+                None,
+                file.codex_effort.map(Some),
+                variables
+                    .read(
+                        &["CROSSCHECK_PEER_CODEX_EFFORT", "CROSSCHECK_PLUGIN_EFFORT"],
+                        layer::name,
+                    )?
+                    .map(|(name, effort)| (name, Some(effort))),
             ),
             claude_bin: Setting::pick(
                 None,
@@ -125,31 +161,55 @@ impl Config {
                 None,
                 file.claude_versions.map(Some),
                 variables
-                    .read("CROSSCHECK_PEER_CLAUDE_VERSIONS", |text| text.parse().ok())?
+                    .read(&["CROSSCHECK_PEER_CLAUDE_VERSIONS"], |text| text.parse().ok())?
                     .map(|(name, range)| (name, Some(range))),
+            ),
+            claude_model: Setting::pick(
+                None,
+                file.claude_model.map(Some),
+                variables
+                    .read(&["CROSSCHECK_PEER_CLAUDE_MODEL"], layer::name)?
+                    .map(|(name, model)| (name, Some(model))),
+            ),
+            claude_effort: Setting::pick(
+                None,
+                file.claude_effort.map(Some),
+                variables
+                    .read(&["CROSSCHECK_PEER_CLAUDE_EFFORT"], layer::name)?
+                    .map(|(name, effort)| (name, Some(effort))),
             ),
             concurrency: Setting::pick(
                 limits::CONCURRENCY_DEFAULT,
                 file.concurrency,
-                variables.number("CROSSCHECK_LIMITS_CONCURRENCY", layer::concurrency)?,
+                variables.number(
+                    &["CROSSCHECK_LIMITS_CONCURRENCY", "CROSSCHECK_PLUGIN_CONCURRENCY"],
+                    layer::concurrency,
+                )?,
             ),
             timeout: Setting::pick(
                 limits::TIMEOUT_DEFAULT,
                 file.timeout,
-                variables.number("CROSSCHECK_LIMITS_TIMEOUT_S", layer::timeout)?,
+                variables.number(&["CROSSCHECK_LIMITS_TIMEOUT_S"], layer::timeout)?,
             ),
             timeout_most: None,
             budget_tokens: Setting::pick(
                 None,
                 file.budget_tokens.map(Some),
                 variables
-                    .number("CROSSCHECK_LIMITS_BUDGET_TOKENS", layer::budget_tokens)?
+                    .number(&["CROSSCHECK_LIMITS_BUDGET_TOKENS"], layer::budget_tokens)?
+                    .map(|(name, tokens)| (name, Some(tokens))),
+            ),
+            ask_above_tokens: Setting::pick(
+                None,
+                file.ask_above_tokens.map(Some),
+                variables
+                    .number(&["CROSSCHECK_LIMITS_ASK_ABOVE_TOKENS"], layer::budget_tokens)?
                     .map(|(name, tokens)| (name, Some(tokens))),
             ),
             prompt_bytes: Setting::pick(
                 limits::PROMPT_BYTES,
                 file.prompt_bytes,
-                variables.number("CROSSCHECK_LIMITS_PROMPT_BYTES", layer::prompt_bytes)?,
+                variables.number(&["CROSSCHECK_LIMITS_PROMPT_BYTES"], layer::prompt_bytes)?,
             ),
             depth: Setting::pick(1, file.depth, None),
             roots: Setting::pick(Vec::new(), file.roots, None),
@@ -167,7 +227,7 @@ impl Config {
             notify: Setting::pick(
                 true,
                 file.notify,
-                variables.read("CROSSCHECK_HOST_NOTIFY", |text| text.parse().ok())?,
+                variables.read(&["CROSSCHECK_HOST_NOTIFY"], |text| text.parse().ok())?,
             ),
         })
     }
@@ -186,6 +246,24 @@ impl Config {
             Peer::Codex => &self.codex_versions,
             Peer::Claude => &self.claude_versions,
         }
+    }
+
+    /// Returns the model of a call; the peer's own default when absent.
+    pub fn model(&self, peer: Peer, asked: &Common) -> Option<ModelName> {
+        let set = match peer {
+            Peer::Codex => &self.codex_model,
+            Peer::Claude => &self.claude_model,
+        };
+        asked.model.clone().or_else(|| set.value.clone())
+    }
+
+    /// Returns the effort of a call; the peer's own default when absent.
+    pub fn effort(&self, peer: Peer, asked: &Common) -> Option<Effort> {
+        let set = match peer {
+            Peer::Codex => &self.codex_effort,
+            Peer::Claude => &self.claude_effort,
+        };
+        asked.effort.clone().or_else(|| set.value.clone())
     }
 
     /// Returns how long a run may take that asks for nothing; `default` is what holds when nobody set anything.
@@ -248,16 +326,23 @@ impl Config {
                 .as_ref()
                 .map_or(Value::Null, |range| range.to_string().into())
         };
+        let model = |name: &Option<ModelName>| name.as_ref().map_or(Value::Null, |name| name.as_str().into());
+        let effort = |name: &Option<Effort>| name.as_ref().map_or(Value::Null, |name| name.as_str().into());
         let mut rows = vec![
             row("peer.codex.bin", &self.codex_bin, program),
             row("peer.codex.versions", &self.codex_versions, versions),
+            row("peer.codex.model", &self.codex_model, model),
+            row("peer.codex.effort", &self.codex_effort, effort),
             row("peer.claude.bin", &self.claude_bin, program),
             row("peer.claude.versions", &self.claude_versions, versions),
+            row("peer.claude.model", &self.claude_model, model),
+            row("peer.claude.effort", &self.claude_effort, effort),
             row("limits.concurrency", &self.concurrency, |n| (*n).into()),
             row("limits.timeout_s", &self.timeout, |timeout| {
                 timeout.as_secs().into()
             }),
             row("limits.budget_tokens", &self.budget_tokens, |n| (*n).into()),
+            row("limits.ask_above_tokens", &self.ask_above_tokens, |n| (*n).into()),
             row("limits.prompt_bytes", &self.prompt_bytes, |n| (*n).into()),
             row("limits.depth", &self.depth, |n| (*n).into()),
             row("policy.roots", &self.roots, paths),
@@ -277,11 +362,11 @@ impl Config {
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
-            rows.insert(10, row("policy.roots", &self.project_roots, paths));
+            rows.insert(15, row("policy.roots", &self.project_roots, paths));
         }
         if let Some(most) = self.timeout_most.filter(|most| *most > self.timeout.value) {
             let most = json!({"key": "limits.timeout_s", "value": format!("at most {}", most.as_secs()), "origin": "project"});
-            rows.insert(6, most);
+            rows.insert(10, most);
         }
         rows
     }
@@ -303,28 +388,44 @@ impl Variables<'_> {
     /// Reads a number within its bounds.
     fn number<T>(
         &self,
-        name: &'static str,
+        names: &[&'static str],
         within: impl Fn(u64) -> Option<T>,
     ) -> Result<Option<(&'static str, T)>, Fault> {
-        self.read(name, |text| text.parse().ok().and_then(&within))
+        self.read(names, |text| text.parse().ok().and_then(&within))
     }
 
-    /// Reads a variable; one that does not hold what it should is a fault, not an absent one.
+    /// Reads the first of these that is set; one that does not hold what it should is a fault, not an absent one.
     fn read<T>(
         &self,
-        name: &'static str,
+        names: &[&'static str],
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<(&'static str, T)>, Fault> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(text) => match text.to_str().and_then(parse) {
-                Some(value) => Ok(Some((name, value))),
-                None => Err(invalid(
-                    name,
-                    format!("the variable `{name}` does not hold what it should"),
-                )),
-            },
+        let set = names
+            .iter()
+            .find_map(|name| self.0.get(name).map(|text| (*name, text)));
+        let Some((name, text)) = set else {
+            return Ok(None);
+        };
+        match text.to_str().and_then(parse) {
+            Some(value) => Ok(Some((name, value))),
+            None => Err(unusable(name)),
         }
+    }
+}
+
+/// Says that a variable, or a setting of the plugin that came in one, holds nothing that can be used.
+fn unusable(name: &'static str) -> Fault {
+    match name.strip_prefix(PLUGIN_PREFIX) {
+        Some(setting) => {
+            let setting = setting.to_ascii_lowercase();
+            let message = format!("the plugin's setting `{setting}` does not hold what it should");
+            invalid(name, message)
+                .hint("mend it with `/plugin configure codex@crosscheck`, then `/mcp` to reconnect")
+        }
+        None => invalid(
+            name,
+            format!("the variable `{name}` does not hold what it should"),
+        ),
     }
 }
 
@@ -383,6 +484,63 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_of_the_plugin_lies_between_the_file_and_the_environment() {
+        let plugin = [
+            ("CROSSCHECK_PLUGIN_CODEX", "/opt/codex"),
+            ("CROSSCHECK_PLUGIN_MODEL", "small"),
+            ("CROSSCHECK_PLUGIN_EFFORT", ""),
+            ("CROSSCHECK_PLUGIN_CONCURRENCY", "2"),
+        ];
+        let text = "[peer.codex]\nmodel = 'large'\neffort = 'low'\n";
+        let check = |further: &[(&str, &str)], key: &str, expected: (Value, &str)| {
+            let config = Config::layered(Some(text), &env(&[&plugin[..], further].concat())).unwrap();
+            let rows = config.rows();
+            let row = rows.iter().find(|row| row["key"] == key).unwrap();
+            assert_eq!(
+                (&row["value"], row["origin"].as_str().unwrap()),
+                (&expected.0, expected.1),
+                "{key}"
+            );
+        };
+        check(&[], "peer.codex.bin", (json!("/opt/codex"), "plugin setting"));
+        check(&[], "peer.codex.model", (json!("small"), "plugin setting"));
+        // Nobody filled it in, so it says nothing.
+        check(&[], "peer.codex.effort", (json!("low"), "file"));
+        check(&[], "limits.concurrency", (json!(2), "plugin setting"));
+        let over = [("CROSSCHECK_PEER_CODEX_MODEL", "own")];
+        check(
+            &over,
+            "peer.codex.model",
+            (json!("own"), "environment CROSSCHECK_PEER_CODEX_MODEL"),
+        );
+    }
+
+    #[test]
+    fn what_a_call_names_outranks_what_is_usual() {
+        let text = "[peer.codex]\nmodel = 'usual'\neffort = 'low'\n";
+        let config = Config::layered(Some(text), &env(&[])).unwrap();
+        let asked = Common {
+            model: ModelName::try_from("other".to_owned()).ok(),
+            ..Common::default()
+        };
+        assert_eq!(
+            config.model(Peer::Codex, &asked).map(String::from).as_deref(),
+            Some("other")
+        );
+        assert_eq!(
+            config
+                .model(Peer::Codex, &Common::default())
+                .map(String::from)
+                .as_deref(),
+            Some("usual")
+        );
+        assert_eq!(
+            config.effort(Peer::Codex, &asked).map(String::from).as_deref(),
+            Some("low")
+        );
+    }
+
+    #[test]
     fn every_key_is_shown_once_and_in_its_place() {
         let rows = Config::layered(None, &env(&[])).unwrap().rows();
         let shown: Vec<&str> = rows.iter().map(|row| row["key"].as_str().unwrap()).collect();
@@ -392,9 +550,9 @@ mod tests {
 
     #[test]
     fn every_key_can_be_set() {
-        let text = "[peer.codex]\nbin = '/bin/codex'\nversions = '>=0.1'\n\
-            [peer.claude]\nbin = '/bin/claude'\nversions = '>=2'\n\
-            [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nprompt_bytes = 10000\ndepth = 2\n\
+        let text = "[peer.codex]\nbin = '/bin/codex'\nversions = '>=0.1'\nmodel = 'm'\neffort = 'high'\n\
+            [peer.claude]\nbin = '/bin/claude'\nversions = '>=2'\nmodel = 'm'\neffort = 'high'\n\
+            [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nask_above_tokens = 1000\nprompt_bytes = 10000\ndepth = 2\n\
             [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
             [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
             [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\
@@ -452,6 +610,9 @@ mod tests {
         check("CROSSCHECK_LIMITS_TIMEOUT_S", "99999");
         check("CROSSCHECK_LIMITS_CONCURRENCY", "0");
         check("CROSSCHECK_PEER_CODEX_VERSIONS", "newest");
+        check("CROSSCHECK_PEER_CODEX_MODEL", "-m s3cret");
+        check("CROSSCHECK_PLUGIN_CODEX", "bin/codex");
+        check("CROSSCHECK_PLUGIN_CONCURRENCY", "11");
     }
 
     #[test]

@@ -62,6 +62,9 @@ const NETWORK: [&str; 14] = [
 /// Counts how deep runs of this program are nested; a peer's command that calls us again is recognised by it.
 pub const DEPTH_VARIABLE: &str = "CROSSCHECK_DEPTH";
 
+/// How the variables begin by which a setting of our plugin goes on to our own processes, once it is known to be the user's.
+pub const PLUGIN_PREFIX: &str = "CROSSCHECK_PLUGIN_";
+
 /// A set of environment variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<OsString, OsString>);
@@ -97,6 +100,13 @@ impl Environment {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.0.insert(name.into(), value.into());
+        self
+    }
+
+    /// Removes a variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(OsStr::new(name));
         self
     }
 

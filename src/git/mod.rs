@@ -61,6 +61,7 @@ mod room;
 
 mod working_tree;
 
+mod leftover;
 mod vault;
 pub use vault::Vault;
 

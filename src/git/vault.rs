@@ -5,6 +5,7 @@
 //! conversion off. Nothing of it is visible in the user's repository, and nothing that the repository names is in it.
 
 use crate::git::command::{CHECKOUT, Command, LIST, Output, QUERY};
+use crate::git::leftover::WAITS;
 use crate::git::private::{
     BIG_FILE_BYTES, alternates_line, expand, explain, first_oid, quoted, read_regular,
 };
@@ -166,10 +167,11 @@ impl Vault {
 
     /// Points a ref of ours, such as `refs/jobs/ID/base`, to a commit; what it holds is kept until the ref is deleted.
     pub fn set_ref(&self, name: &str, commit: &Oid) -> Result<(), GitError> {
-        let output = self
-            .command("update-ref")
-            .args(["--no-deref", "--", name, commit.as_str()])
-            .run(&QUERY)?;
+        let output = self.run_locking(&[name], || {
+            self.command("update-ref")
+                .args(["--no-deref", "--", name, commit.as_str()])
+                .run(&QUERY)
+        })?;
         self.expect("update-ref", &output)
     }
 
@@ -195,15 +197,17 @@ impl Vault {
             return Ok(());
         }
         let mut orders = Vec::new();
-        for name in names {
+        for name in &names {
             // Each order has two fields; the empty one means whatever it points to.
             orders.extend([&b"delete "[..], name.as_bytes(), b"\0\0"].concat());
         }
-        let output = self
-            .command("update-ref")
-            .args(["--no-deref", "-z", "--stdin"])
-            .stdin(orders)
-            .run(&LIST)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let output = self.run_locking(&names, || {
+            self.command("update-ref")
+                .args(["--no-deref", "-z", "--stdin"])
+                .stdin(orders.clone())
+                .run(&LIST)
+        })?;
         self.expect("update-ref", &output)
     }
 
@@ -326,8 +330,7 @@ fn config_file(repository: &Repository, settings: &Settings, directory: &Path) -
     let _ = writeln!(text, "[core]\n\tignorecase = {ignores_case}");
     text.push_str("[core]\n\tbare = true\n\tfsmonitor = false\n\thooksPath = /dev/null\n");
     text.push_str("\tautocrlf = false\n\tsafecrlf = false\n\tlogAllRefUpdates = false\n");
-    // Several workers delete and set refs at once; each holds a lock for milliseconds.
-    text.push_str("\tfilesRefLockTimeout = 10000\n\tpackedRefsTimeout = 10000\n");
+    text.push_str(WAITS);
     let _ = writeln!(text, "\tbigFileThreshold = {BIG_FILE_BYTES}");
     if settings.excludes_file.is_some() {
         let _ = writeln!(

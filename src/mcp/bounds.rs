@@ -40,6 +40,9 @@ pub(super) const WAITING_CALLS: usize = 512;
 /// Time for a person to answer a question. Longer than a look at a diff takes; the call waits as long.
 pub(super) const APPROVAL_WAIT: Duration = Duration::from_secs(15 * 60);
 
+/// Questions that wait for their calls to come back. A person answers one at a time; one that is forgotten is asked again.
+pub(super) const OPEN_QUESTIONS: usize = 64;
+
 /// Time for answers to be written after the host closed our input, before their calls are told to end.
 pub(super) const INPUT_ENDED_GRACE: Duration = Duration::from_millis(200);
 /// Time for answers to be written after that, or after a signal: Claude Code kills 400 ms after its second signal.

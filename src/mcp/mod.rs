@@ -17,7 +17,10 @@ mod handed_over;
 mod ids;
 mod isolate;
 mod lines;
+mod questions;
 mod reply;
+#[cfg(feature = "conformance")]
+mod samples;
 mod serve;
 mod server;
 mod service;
@@ -32,6 +35,8 @@ use crate::domain::peer::Peer;
 
 pub use backend::Backend;
 pub use handed_over::HandedOver;
+#[cfg(feature = "conformance")]
+pub use serve::serve_samples;
 pub use serve::{ExitReason, serve};
 pub use server::Eras;
 pub use signals::{Signal, ending_signals};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
 
-use rmcp::service::ServiceExt;
+use rmcp::service::{DynService, RoleServer, ServiceExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,10 @@ use crate::mcp::reply::Constants;
 use crate::mcp::server::{Eras, Server};
 use crate::mcp::signals::Signal;
 use crate::mcp::transport;
+
+/// What answers requests, with each request's future in a box of its own: rmcp moves it four times before it runs, and it has
+/// room for every kind of request there is, 5.6 kB. It was the largest single cost of a quick call.
+type Handler = Box<dyn DynService<RoleServer>>;
 
 /// Why the session ended. All but the last are the ordinary ways for a host to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,32 @@ pub async fn serve(
     begun: Option<HandedOver>,
     signal: impl Future<Output = Signal>,
 ) -> ExitReason {
+    let handler = Server::into_dyn;
+    serve_as(handler, backend, eras, (input, output), begun, signal).await
+}
+
+/// Serves like [`serve`], with the samples of the conformance suite beside the tools.
+#[cfg(feature = "conformance")]
+pub async fn serve_samples(
+    backend: Arc<dyn Backend>,
+    eras: Eras,
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+    begun: Option<HandedOver>,
+    signal: impl Future<Output = Signal>,
+) -> ExitReason {
+    let handler = |server| crate::mcp::samples::Sampled::new(server).into_dyn();
+    serve_as(handler, backend, eras, (input, output), begun, signal).await
+}
+
+async fn serve_as(
+    handler: impl FnOnce(Server) -> Handler,
+    backend: Arc<dyn Backend>,
+    eras: Eras,
+    (input, output): (impl Read + Send + 'static, impl Write + Send + 'static),
+    begun: Option<HandedOver>,
+    signal: impl Future<Output = Signal>,
+) -> ExitReason {
     let closing = CancellationToken::new();
     let stop = CancellationToken::new();
     let constants = Constants::default();
@@ -49,7 +79,7 @@ pub async fn serve(
     let input = Cursor::new(first.unwrap_or_default()).chain(input);
     let (transport, ends) = transport::open(input, output, eras.versions(), constants.clone(), answered);
     let server = Server::new(backend, eras, closing.clone(), constants);
-    let mut session = tokio::spawn(session(server, transport, stop.clone()));
+    let mut session = tokio::spawn(session(handler(server), transport, stop.clone()));
     let reason = tokio::select! {
         // In this order: the session also ends when the input does, and then the input is the reason.
         biased;
@@ -78,10 +108,8 @@ pub async fn serve(
 }
 
 /// Runs rmcp. How it ends does not matter here: the reason is known to [`serve`].
-async fn session(server: Server, transport: transport::HostTransport, stop: CancellationToken) {
-    // Each request's future in a box of its own: rmcp moves it four times before it runs, and it has room for every kind of
-    // request there is, 5.6 kB. It was the largest single cost of a quick call.
-    match server.into_dyn().serve_with_ct(transport, stop).await {
+async fn session(server: Handler, transport: transport::HostTransport, stop: CancellationToken) {
+    match server.serve_with_ct(transport, stop).await {
         Ok(running) => {
             if let Err(error) = running.waiting().await {
                 tracing::error!(%error, "the session stopped unexpectedly");

@@ -7,9 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorCode,
-    ErrorData, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-    ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, JsonObject,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
@@ -17,11 +19,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::fault::{Fault, FaultCode};
+use crate::mcp::approval::Asking;
 use crate::mcp::arguments::{self, TOOLS};
 use crate::mcp::backend::Backend;
 use crate::mcp::bounds::{QUICK_CALLS, TOOL_NAME_CHARS, WAITING_CALLS};
 use crate::mcp::calls::OpenCall;
 use crate::mcp::isolate::{Panicked, isolate};
+use crate::mcp::questions::Questions;
 use crate::mcp::reply::{Constants, ReplyError};
 use crate::mcp::{approval, caller, reply, tools};
 use crate::service::call::{Call, Host};
@@ -89,6 +93,7 @@ pub(super) struct Server {
     host: OnceLock<Arc<Host>>,
     quick: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    questions: Arc<Questions>,
     /// Makes the request ids of this process differ from those of the next one.
     session: u32,
     count: AtomicU64,
@@ -110,6 +115,7 @@ impl Server {
             host: OnceLock::new(),
             quick: Arc::new(Semaphore::new(QUICK_CALLS)),
             waiting: Arc::new(Semaphore::new(WAITING_CALLS)),
+            questions: Arc::default(),
             // Without randomness the ids still count up; they only name lines of a log.
             session: getrandom::u32().unwrap_or_else(|_| std::process::id()),
             count: AtomicU64::new(1),
@@ -130,7 +136,7 @@ impl Server {
             host_thread: caller::host_thread(meta),
             host_process: self.host_process.clone(),
             progress: meta.get_progress_token().and_then(|token| open.progress(&token)),
-            approver: approval::approver(context, &open.cancelled),
+            approver: None,
             cancelled: open.cancelled.clone(),
             closing: self.closing.clone(),
         }
@@ -162,8 +168,29 @@ impl Server {
                 None,
             ));
         };
-        let call = self.call(&open, &context);
-        let result = self.answer(tool, params.arguments, &open, &call).await;
+        let mut call = self.call(&open, &context);
+        let question = match approval::asking(&context, &params, &open.cancelled, &self.questions) {
+            Asking::Nobody => None,
+            Asking::Within(approver) => {
+                call.approver = Some(approver);
+                None
+            }
+            Asking::Instead(approver, question) => {
+                call.approver = Some(approver);
+                Some(question)
+            }
+        };
+        let question = async {
+            match question {
+                Some(question) => question.await.ok(),
+                None => None,
+            }
+        };
+        let result = tokio::select! {
+            // The call is over with its question; what decided to ask it is dropped where it waits.
+            Some(question) = question => return Ok(CallToolResponse::InputRequired(question)),
+            result = self.answer(tool, params.arguments, &open, &call) => result,
+        };
         result
             .map(CallToolResponse::Complete)
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))
@@ -248,6 +275,40 @@ impl ServerHandler for Server {
         Ok(ListToolsResult::with_all_items(
             tools::list(self.backend.peer()).to_vec(),
         ))
+    }
+
+    // rmcp would answer these with empty lists, and the newer revision wants every method that works to be declared.
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
     }
 
     // On the heap as a whole: rmcp moves the future of a request several times before it runs.

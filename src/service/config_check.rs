@@ -17,10 +17,14 @@ use crate::sys::clock::Stopwatch;
 /// The name of this use case in envelopes.
 const NAME: &str = "config";
 /// Variables that are settings.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 11] = [
     "CROSSCHECK_HOST_NOTIFY",
     "CROSSCHECK_PEER_CODEX_VERSIONS",
+    "CROSSCHECK_PEER_CODEX_MODEL",
+    "CROSSCHECK_PEER_CODEX_EFFORT",
     "CROSSCHECK_PEER_CLAUDE_VERSIONS",
+    "CROSSCHECK_PEER_CLAUDE_MODEL",
+    "CROSSCHECK_PEER_CLAUDE_EFFORT",
     "CROSSCHECK_LIMITS_CONCURRENCY",
     "CROSSCHECK_LIMITS_TIMEOUT_S",
     "CROSSCHECK_LIMITS_BUDGET_TOKENS",

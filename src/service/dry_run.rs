@@ -21,6 +21,7 @@ use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::resume::Continued;
 use crate::service::review::{self as reviews, Prepared};
+use crate::service::spending::Spending;
 use crate::service::submit::{Ready, withheld_globs};
 use crate::state::record::Expects;
 use crate::sys::clock;
@@ -95,6 +96,7 @@ fn show(ready: &Ready<'_>) -> Reply {
     );
     let mut warnings = plan.warnings.clone();
     warnings.extend(preflight.warnings.iter().cloned());
+    warnings.extend(Spending::of(&common.options, &ready.config, 1).map(|spending| spending.told()));
     Reply {
         summary,
         body,
@@ -102,7 +104,7 @@ fn show(ready: &Ready<'_>) -> Reply {
             "call {tool} with the same arguments to run it; that costs tokens of the user's account"
         )],
         warnings,
-        meta: meta(plan, preflight, ready.continued.as_ref(), common),
+        meta: meta(plan, preflight, ready.continued.as_ref(), (common, &ready.config)),
         ..Reply::default()
     }
 }
@@ -112,7 +114,7 @@ pub(super) fn meta(
     plan: &Plan,
     preflight: &Preflight,
     continued: Option<&Continued>,
-    common: &Common,
+    (common, config): (&Common, &Config),
 ) -> Meta {
     Meta {
         workspace: Some(plan.workspace.root.display().to_string()),
@@ -127,8 +129,8 @@ pub(super) fn meta(
             .runs_commands()
             .then(|| plan.tier.sandbox()),
         tools: Some(preflight.tools),
-        model: common.model.as_ref().map(|model| model.as_str().to_owned()),
-        effort: common.effort.as_ref().map(|effort| effort.as_str().to_owned()),
+        model: config.model(preflight.program.peer, common).map(String::from),
+        effort: config.effort(preflight.program.peer, common).map(String::from),
         thread: continued.map(|continued| continued.thread.as_str().to_owned()),
         ..Meta::default()
     }
@@ -145,8 +147,7 @@ fn arguments(ready: &Ready<'_>) -> Vec<Value> {
         plan,
         &ready.preflight,
         ready.continued.as_ref(),
-        ready.common,
-        &ready.config,
+        (ready.common, &ready.config),
         place,
     )
 }
@@ -164,8 +165,7 @@ pub(super) fn command(
     plan: &Plan,
     preflight: &Preflight,
     continued: Option<&Continued>,
-    common: &Common,
-    config: &Config,
+    (common, config): (&Common, &Config),
     place: Workplace,
 ) -> Vec<Value> {
     let peer = preflight.program.peer;
@@ -177,8 +177,8 @@ pub(super) fn command(
         access: place.access,
         directory: place.directory,
         resume: continued.map(|continued| continued.thread.clone()),
-        model: common.model.clone(),
-        effort: common.effort.clone(),
+        model: config.model(peer, common),
+        effort: config.effort(peer, common),
         session: ThreadId::of("dry run"),
         record: None,
         schema: plan.schema.as_ref().map(|schema| Schema {

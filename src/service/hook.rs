@@ -22,6 +22,7 @@ use crate::domain::wake::text;
 use crate::service::context::Service;
 use crate::service::hook::input::Input;
 use crate::service::hook::telling::Telling;
+use crate::service::namesake;
 use crate::service::workspace::Workspace;
 use crate::state::notice;
 use crate::state::sessions::{self, Session};
@@ -178,20 +179,27 @@ fn is_wanted(service: &Service) -> bool {
 }
 
 async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, input: &Input) -> Said {
+    let other = namesake::first_note(service.environment(), &store);
+    // A model is the only one who can tell it to the person: what a hook says, nobody else sees.
+    let other = other.map(|note| format!("Tell the person in one sentence, and go on: {note}."));
+    let alone = |text: Option<String>| match text {
+        Some(text) => Said::context("SessionStart", text, None),
+        None => Said::Nothing,
+    };
     if !is_wanted(service) {
         sessions::forget(&store, host);
-        return Said::Nothing;
+        return alone(other);
     }
     let Some(name) = input.session() else {
         tracing::warn!("the host does not say which conversation begins");
-        return Said::Nothing;
+        return alone(other);
     };
     let session = Session::new(host.clone(), name);
     let watched = match sessions::register(&store, &session) {
         Ok(watched) => watched,
         Err(error) => {
             tracing::warn!(%error, "this session is not told anything");
-            return Said::Nothing;
+            return alone(other);
         }
     };
     let telling = Telling { store, session };
@@ -202,7 +210,11 @@ async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, 
     };
     let left = telling.left_behind(workspace.as_ref().map(Workspace::hash)).await;
     sessions::sweep(&telling.store);
-    let texts = [text::ended(&left.own), text::lies_there(&left.orphans)];
+    let texts = [
+        text::ended(&left.own),
+        text::lies_there(&left.orphans),
+        other.unwrap_or_default(),
+    ];
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     Said::context("SessionStart", texts.join("\n"), Some(watched))
 }

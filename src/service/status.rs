@@ -21,7 +21,9 @@ use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
 use crate::service::models;
+use crate::service::namesake;
 use crate::service::options;
+use crate::service::plugin_settings;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::status::peer::peer;
 use crate::service::status::policy::{Ruled, policy};
@@ -101,6 +103,8 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
         }
         settings.extend(ruled.fields.clone());
     }
+    notes.extend(plugin_settings::note(service.environment()));
+    notes.extend(namesake::note(service.environment()));
     body.insert("config".to_owned(), settings.into());
     fixes.append(&mut notes);
     let ready = blocked.is_empty();

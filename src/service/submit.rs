@@ -23,6 +23,7 @@ use crate::service::plan::Plan;
 use crate::service::preflight::Preflight;
 use crate::service::reply::{Outcome, Refusal};
 use crate::service::resume::Continued;
+use crate::service::spending;
 use crate::service::waiting::wait_as_allowed;
 use crate::service::workspace::Workspace;
 use crate::state::directory::JobDirectory;
@@ -65,6 +66,10 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     let wait = ready.common.wait;
     seam::point("submit.begun");
     locking::check(store).map_err(Fault::from)?;
+    if !is_started(&ready, call)? {
+        // Before the keys are taken: a person may take minutes, and whoever repeats the call meanwhile must not wait for them.
+        spending::agreed(&ready, 1, call).await?;
+    }
     let locked = match claim(&ready, call)? {
         Claim::Taken(directory) => {
             return wait_and_deliver(service, store, directory, false, wait, call).await;
@@ -131,6 +136,20 @@ pub(super) fn claim(ready: &Ready<'_>, call: &Call) -> Result<Claim, Fault> {
         }
     }
     Ok(Claim::Free(locked))
+}
+
+/// Tells whether an earlier identical call started what is asked for, which is paid for already then.
+pub(super) fn is_started(ready: &Ready<'_>, call: &Call) -> Result<bool, Fault> {
+    let plan = &ready.plan;
+    let found = started_before(
+        &ready.store,
+        plan.kind,
+        &plan.workspace,
+        ready.common,
+        &ready.arguments,
+        call,
+    )?;
+    Ok(found.is_some())
 }
 
 /// Finds the job that an earlier identical call started, before anything is done that only a new one needs; for a group it
@@ -360,8 +379,8 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         tools: ready.preflight.tools,
         web_search: common.options.web_search,
         ephemeral: common.options.ephemeral,
-        model: common.model.clone(),
-        effort: common.effort.clone(),
+        model: ready.config.model(ready.preflight.program.peer, common),
+        effort: ready.config.effort(ready.preflight.program.peer, common),
         timeout_ms: clock::millis(allowance.timeout),
         budget_tokens: allowance.budget_tokens,
         budget_microusd: common.options.budget_microusd,

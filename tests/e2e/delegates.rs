@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::live::{Live, call};
 use crate::session::{Session, full_name};
-use crate::support::model::FakeModel;
+use crate::support::model::{FakeModel, wait_until};
 use crate::support::peers;
 use crate::support::scripts::Scripted;
 use crate::world::{Way, World};
@@ -180,4 +181,30 @@ fn two_tasks_in_the_background_are_told_compared_and_landed_one_at_a_time() {
     world.git(&repository, &["branch", "--quiet", "-D", "side"]);
     world.terminal(&["clean", "--yes"]);
     assert_eq!(world.state_of_the_repository(), before);
+}
+
+#[test]
+fn a_person_lands_a_task_in_the_dialogs_of_the_newest_claude_code() {
+    let model = FakeModel::start(Scripted::well());
+    let world = World::new(&model.base_url(), &peers::claude_newest(), Way::PluginDir);
+    let id = delegated(&world);
+    let token = text(&previewed(&world, &id), "/token").to_owned();
+    let greeting = world.repository().join("greeting.txt");
+    let mut live = Live::terminal(&world);
+    let input = json!({"id": id, "action": "land", "token": token});
+    live.type_line(&call("apply", &input), &token[token.len() - 8..]);
+    // Claude Code's own question comes first, since the tool needs a person; then ours, with what would land.
+    wait_until("the permission", || live.shows("Do you want to proceed?"));
+    assert!(!greeting.exists());
+    live.press("\r");
+    wait_until("the question", || {
+        live.shows("Put the result of Codex job") && live.shows("Accept")
+    });
+    assert!(!greeting.exists(), "nothing lands before the answer");
+    wait_until("the landing", || {
+        // Yes is chosen already. A key that comes before the dialog listens is lost.
+        live.press("\r");
+        greeting.exists()
+    });
+    assert_eq!(fs::read(&greeting).expect("it landed"), b"hello\n");
 }

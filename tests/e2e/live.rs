@@ -152,6 +152,11 @@ impl Live {
             .expect("the session reads");
     }
 
+    /// Presses keys in a terminal.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.write(keys.as_bytes());
+    }
+
     /// Hands a prompt to a session of a program and waits for the end of the turn.
     pub(crate) fn prompt(&mut self, text: &str) {
         let before = self.turns();
@@ -217,11 +222,11 @@ impl Live {
     fn named_job(&self) -> Option<String> {
         let requests = self.api.requests();
         let results = requests.iter().flat_map(messages::tool_results);
-        let ids = results.filter_map(|result| {
+        let mut ids = results.filter_map(|result| {
             let answer: Value = serde_json::from_str(&messages::flat(&result["content"])).ok()?;
             answer.pointer("/job/id")?.as_str().map(str::to_owned)
         });
-        ids.last()
+        ids.next_back()
     }
 
     /// Returns how often the model was told of the end of a job, in what it was sent last.

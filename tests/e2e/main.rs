@@ -18,9 +18,12 @@ mod delegates;
 mod killed;
 mod lists;
 mod live;
+mod namesakes;
 mod outliving;
 mod permissions;
 mod session;
+mod settings;
+mod spending;
 #[path = "../support/mod.rs"]
 mod support;
 mod unbuilt;

@@ -175,11 +175,23 @@ impl World {
         command
     }
 
+    /// Replaces our own configuration.
+    pub(crate) fn configure_ourselves(&self, text: &str) {
+        let file = self.home.config().join("crosscheck/config.toml");
+        fs::write(file, text).expect("a private directory is writable");
+    }
+
     /// Sets an option of the installed plugin.
     pub(crate) fn configure(&self, option: &str) {
-        let arguments = ["plugin", "install", "codex@crosscheck", "--config", option];
-        let finished = self.claude("http://127.0.0.1:9", &arguments);
-        assert!(finished.status.success(), "{option}: {finished:#?}");
+        self.manage(&["install", "codex@crosscheck", "--config", option]);
+    }
+
+    /// Writes settings of Claude Code that the project brings with it.
+    pub(crate) fn bring_settings(&self, settings: &Value) {
+        let folder = self.repository().join(".claude");
+        fs::create_dir_all(&folder).expect("a private directory can be made");
+        fs::write(folder.join("settings.json"), settings.to_string())
+            .expect("a private directory is writable");
     }
 
     /// Runs a headless session in which a person types `text`.
@@ -292,13 +304,32 @@ impl World {
     }
 
     fn install(&self, marketplace: &str) {
-        for arguments in [
-            &["plugin", "marketplace", "add", marketplace][..],
-            &["plugin", "install", "codex@crosscheck"],
+        self.manage(&["marketplace", "add", marketplace]);
+        self.manage(&["install", "codex@crosscheck"]);
+    }
+
+    /// Runs `claude plugin` with these arguments; it must succeed.
+    pub(crate) fn manage(&self, arguments: &[&str]) {
+        let whole = [&["plugin"], arguments].concat();
+        let finished = self.claude("http://127.0.0.1:9", &whole);
+        assert!(finished.status.success(), "{arguments:?}: {finished:#?}");
+    }
+
+    /// Makes a marketplace `other` with a plugin of our name, which has a command `review`, and returns its folder.
+    pub(crate) fn make_namesake(&self) -> PathBuf {
+        let place = self.home.work().join("other marketplace");
+        let marketplace = json!({"name": "other", "owner": {"name": "Nobody"}, "metadata": {"description": "Another one."},
+            "plugins": [{"name": "codex", "source": "./codex", "description": "Another one."}]});
+        let plugin = json!({"name": "codex", "version": "1.0.0", "description": "Another one.", "author": {"name": "Nobody"}});
+        let command = "---\ndescription: Another one.\n---\nThe words of the other plugin.\n";
+        for (path, text) in [
+            (".claude-plugin/marketplace.json", marketplace.to_string()),
+            ("codex/.claude-plugin/plugin.json", plugin.to_string()),
+            ("codex/commands/review.md", command.to_owned()),
         ] {
-            let finished = self.claude("http://127.0.0.1:9", arguments);
-            assert!(finished.status.success(), "{arguments:?}: {finished:#?}");
+            write(&place, path, Some(&text));
         }
+        place
     }
 
     /// Runs our program in a terminal in the repository; it must succeed.

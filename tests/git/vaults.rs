@@ -60,6 +60,30 @@ fn a_vault_outlives_its_repository() {
 }
 
 #[test]
+fn locks_of_a_killed_git_keep_nobody_out() {
+    with_a_commit(|setup| {
+        let vault = open(setup);
+        let commit = head(setup);
+        vault.set_ref("refs/jobs/b/base", &commit).unwrap();
+        let directory = setup.folder().join("vault/git");
+        std::fs::create_dir_all(directory.join("refs/jobs/a")).unwrap();
+        for left in [
+            "refs/jobs/a/result.lock",
+            "refs/jobs/b/base.lock",
+            "packed-refs.lock",
+        ] {
+            std::fs::write(directory.join(left), "").unwrap();
+        }
+        // Each waits for as long as git does for a lock that somebody may hold.
+        std::thread::scope(|threads| {
+            threads.spawn(|| vault.set_ref("refs/jobs/a/result", &commit).unwrap());
+            threads.spawn(|| vault.delete_refs("refs/jobs/b/").unwrap());
+        });
+        assert_eq!(vault.list_refs("refs").unwrap(), ["refs/jobs/a/result"]);
+    });
+}
+
+#[test]
 fn many_open_it_at_once_for_the_first_time() {
     with_a_commit(|setup| {
         let repository = setup.repository();

@@ -461,6 +461,37 @@ fn a_person_is_asked_where_the_host_can_ask() {
 }
 
 #[test]
+fn a_host_of_the_newer_protocol_is_asked_by_an_answer_and_a_yes_is_for_what_it_saw() {
+    let world = world();
+    let id = job(&world, all_kinds);
+    let before = state_of(&world);
+    let mut server = world.modern_server_that_may_ask();
+    let token = preview(&mut server, &json!({"id": id}))["token"].clone();
+    for action in ["decline", "cancel", "accept"] {
+        let call = server.start_call("apply", &land(&id, &token));
+        let question = server.answer(call)["result"].clone();
+        assert_eq!(question["resultType"], "input_required", "{question}");
+        let text = question["inputRequests"]["approval"]["params"]["message"]
+            .as_str()
+            .unwrap();
+        assert!(text.contains(&id) && text.contains("6 files"), "{text}");
+        assert_eq!(state_of(&world), before, "nothing happens before the answer");
+        let brought = json!({"requestState": question["requestState"],
+            "inputResponses": {"approval": {"action": action, "content": {}}}});
+        let call = server.start_call_with("apply", &land(&id, &token), &brought);
+        let envelope = server.envelope(call);
+        if action == "accept" {
+            assert_eq!(envelope["landed"], true, "{envelope:#}");
+        } else {
+            assert_eq!(envelope["error"]["code"], "apply_needs_approval", "{envelope:#}");
+            let hint = envelope["error"]["repair"]["hint"].as_str().unwrap();
+            assert!(hint.contains(&format!("crosscheck apply {id} --land")), "{hint}");
+            assert_eq!(state_of(&world), before);
+        }
+    }
+}
+
+#[test]
 fn where_nobody_can_be_asked_the_configuration_may_insist() {
     let world = world();
     world.configure("[apply]\nconfirm = \"always\"\n");

@@ -25,5 +25,6 @@ mod making;
 mod outages;
 mod policies;
 mod reviews;
+mod spending;
 mod statuses;
 mod watching;

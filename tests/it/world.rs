@@ -169,6 +169,15 @@ impl World {
         Server::start(command, "tester", "1.0.0", &json!({"elicitation": {}}))
     }
 
+    /// Starts our server for a host of the newer protocol that can show questions.
+    pub(crate) fn modern_server_that_may_ask(&self) -> Server {
+        let mut command = self.home.command(PROGRAM);
+        command.arg("serve");
+        let mut server = Server::silent(command);
+        server.modern = true;
+        server
+    }
+
     /// Lists the job directories.
     pub(crate) fn jobs(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.home.state().join("jobs")) else {
@@ -208,10 +217,23 @@ pub(crate) struct Server {
     lines: Receiver<Value>,
     pending: Vec<Value>,
     next_id: u64,
+    /// Whether each request says for itself what `initialize` says for all.
+    modern: bool,
 }
 
 impl Server {
-    fn start(mut command: Command, name: &str, version: &str, capabilities: &Value) -> Self {
+    fn start(command: Command, name: &str, version: &str, capabilities: &Value) -> Self {
+        let mut server = Self::silent(command);
+        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
+            "clientInfo": {"name": name, "version": version}});
+        let id = server.request("initialize", &hello);
+        server.answer(id);
+        server.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        server
+    }
+
+    /// Starts a server and says nothing.
+    fn silent(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -229,19 +251,14 @@ impl Server {
             }
         });
         let stdin = child.stdin.take();
-        let mut server = Self {
+        Self {
             child,
             stdin,
             lines,
             pending: Vec::new(),
             next_id: 0,
-        };
-        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
-            "clientInfo": {"name": name, "version": version}});
-        let id = server.request("initialize", &hello);
-        server.answer(id);
-        server.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-        server
+            modern: false,
+        }
     }
 
     /// Returns the number of the server's process.
@@ -269,11 +286,21 @@ impl Server {
 
     /// Starts a tool call and returns its id.
     pub(crate) fn start_call(&mut self, tool: &str, arguments: &Value) -> u64 {
-        let meta = json!({"progressToken": format!("p{}", self.next_id + 1)});
-        self.request(
-            "tools/call",
-            &json!({"name": tool, "arguments": arguments, "_meta": meta}),
-        )
+        self.start_call_with(tool, arguments, &json!({}))
+    }
+
+    /// Starts a tool call that brings along what an earlier one left, and returns its id.
+    pub(crate) fn start_call_with(&mut self, tool: &str, arguments: &Value, brought: &Value) -> u64 {
+        let mut meta = json!({"progressToken": format!("p{}", self.next_id + 1)});
+        if self.modern {
+            meta["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+            meta["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {"form": {}}});
+        }
+        let mut params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+        for (name, value) in brought.as_object().into_iter().flatten() {
+            params[name] = value.clone();
+        }
+        self.request("tools/call", &params)
     }
 
     /// Waits for the answer to a request.

@@ -25,6 +25,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Stub {
     /// Calls that came to an end.
     pub(crate) done: AtomicUsize,
+    /// Questions that differ each time.
+    pub(crate) asked: AtomicUsize,
     /// Why calls were given up.
     pub(crate) cancelled: Mutex<Vec<CancelReason>>,
     /// The progress sink of the last call that asked for one.
@@ -81,6 +83,20 @@ impl Stub {
                 }
                 () = call.closing.cancelled() => return json!("closing"),
             },
+            "ask" => {
+                return match &call.approver {
+                    Some(approver) => {
+                        json!(format!("{:?}", approver.ask(format!("Question {number}?")).await))
+                    }
+                    None => json!("nobody"),
+                };
+            }
+            // Another question each time.
+            "ask_anew" => {
+                let number = self.asked.fetch_add(1, Ordering::SeqCst);
+                let approver = call.approver.as_ref().unwrap();
+                return json!(format!("{:?}", approver.ask(format!("Question {number}?")).await));
+            }
             "big" => return json!("x".repeat(usize::try_from(number).unwrap())),
             "progress" => {
                 let sink = call.progress.clone();

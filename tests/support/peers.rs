@@ -34,6 +34,11 @@ pub(crate) fn claude_newest() -> PathBuf {
     claude_in(&install("tests/peers"), "claude-newest")
 }
 
+/// Returns the folder of the packages that judge the protocol from outside. Installs them on first use.
+pub(crate) fn suites() -> PathBuf {
+    install("tests/suites")
+}
+
 /// Installs the packages that `folder` of this repository names, once, and returns their `node_modules`.
 fn install(folder: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

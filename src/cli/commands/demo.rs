@@ -30,5 +30,11 @@ pub(crate) async fn run(
     call: &Call,
     say: &mut dyn FnMut(&str),
 ) -> Envelope {
-    demo::run(service, DemoOptions { keep: flags.keep }, call.clone(), say).await
+    Box::pin(demo::run(
+        service,
+        DemoOptions { keep: flags.keep },
+        call.clone(),
+        say,
+    ))
+    .await
 }

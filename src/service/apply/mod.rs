@@ -8,6 +8,7 @@ mod subject;
 mod selection;
 
 mod plan;
+mod steps;
 
 mod token;
 

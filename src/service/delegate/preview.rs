@@ -25,6 +25,7 @@ use crate::service::deliver::object;
 use crate::service::dry_run::{Workplace, command, meta};
 use crate::service::plan::Plan;
 use crate::service::reply::{Outcome, Reply};
+use crate::service::spending::Spending;
 use crate::state::record::Expects;
 use crate::state::store::Store;
 use crate::state::trees;
@@ -102,7 +103,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         .map(|(_, place)| place.directory.display().to_string());
     // The same for every run: tasks differ in what is said, not in what is started.
     let arguments =
-        place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), common, config, place));
+        place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), (common, config), place));
     let body = object(json!({
         "would_call": "delegate",
         "baseline": start.shown(),
@@ -146,6 +147,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             warnings.push(warning.clone());
         }
     }
+    warnings.extend(Spending::of(&common.options, config, runs).map(|spending| spending.told()));
     let each = if runs == 1 {
         format!("{bytes} bytes")
     } else {
@@ -168,7 +170,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
         warnings,
         meta: plans
             .first()
-            .map(|plan| meta(plan, preflight, continued.as_ref(), common))
+            .map(|plan| meta(plan, preflight, continued.as_ref(), (common, config)))
             .unwrap_or_default(),
         ..Reply::default()
     }

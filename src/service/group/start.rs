@@ -8,8 +8,10 @@ use crate::service::context::Service;
 use crate::service::delegate::plan::members;
 use crate::service::group::{directories, group_of, tell};
 use crate::service::reply::Outcome;
+use crate::service::spending;
 use crate::service::submit::{
-    Claim, Ready, check_queue, claim, create, naming, new_job_id, start, store_keys, take_back, watch_over,
+    Claim, Ready, check_queue, claim, create, is_started, naming, new_job_id, start, store_keys, take_back,
+    watch_over,
 };
 use crate::service::waiting::wait_as_allowed;
 use crate::state::directory::JobDirectory;
@@ -30,6 +32,9 @@ pub async fn submit(
     };
     let store = &first.store;
     locking::check(store).map_err(Fault::from)?;
+    if !is_started(first, call)? {
+        spending::agreed(first, ready.len(), call).await?;
+    }
     let locked = match claim(first, call)? {
         Claim::Taken(directory) => return again(service, store, &directory, request, call).await,
         Claim::Free(locked) => locked,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::service::context::Service;
 use crate::service::deliver::object;
+use crate::service::plugin_settings;
 use crate::service::project::{self, Project};
 use crate::service::reply::{Outcome, Reply};
 use crate::service::workspace::Workspace;
@@ -86,6 +87,7 @@ pub(super) fn policy(service: &Service, workspace: Option<&Path>) -> Outcome {
                 "start the user's MCP servers, hooks, plugins or apps in a run",
             ],
         })),
+        warnings: plugin_settings::note(service.environment()).into_iter().collect(),
         ..Reply::default()
     })
 }
