@@ -504,6 +504,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_thread_that_is_opened_for_a_purpose_is_always_the_same() {
+        let thread = ThreadId::of("a job");
+        assert_eq!(thread, ThreadId::of("a job"));
+        assert_ne!(thread, ThreadId::of("another job"));
+        let text = thread.as_str().to_owned();
+        assert_eq!((&text[14..15], &text[19..20]), ("4", "8"), "{text}");
+        assert_eq!(ThreadId::try_from(text).unwrap(), thread);
+    }
+
+    #[test]
     fn names_that_could_change_a_command_line_are_refused() {
         let check = |text: &str, good: bool| {
             assert_eq!(ModelName::try_from(text.to_owned()).is_ok(), good, "{text:?}");

@@ -236,6 +236,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_glob_names_secrets_alone() {
+        let globs = secret_globs();
+        for name in [".env", "*.pem", ".ssh/**", ".aws/credentials"] {
+            assert!(globs.iter().any(|glob| glob == name), "{name}");
+        }
+        for glob in globs {
+            // A path that it fits.
+            let path = format!("sub/{}", glob.replace("**", "own").replace('*', "x"));
+            assert!(is_secret_path(path.as_bytes()), "{glob}: {path}");
+        }
+    }
+
+    #[test]
     fn secret_files_are_known_by_name() {
         let check = |path: &str, secret: bool| assert_eq!(is_secret_path(path.as_bytes()), secret, "{path}");
         for path in [

@@ -117,3 +117,130 @@ impl Line {
         self.0.push(value.into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::request::ThreadId;
+    use crate::peer::exec::Schema;
+
+    fn exec() -> Exec {
+        Exec {
+            access: Access::Read,
+            directory: "/w".into(),
+            resume: None,
+            session: ThreadId::of("a job"),
+            record: None,
+            model: None,
+            effort: None,
+            schema: None,
+            last_message: "/j/last".into(),
+            isolation: Isolation::Clean,
+            project: "/w".into(),
+            servers: Vec::new(),
+            tools: Tools::Files,
+            web_search: false,
+            ephemeral: false,
+            withheld: Vec::new(),
+            budget_microusd: None,
+            max_turns: None,
+            counts_tokens: false,
+        }
+    }
+
+    fn line(exec: &Exec) -> String {
+        let words: Vec<_> = arguments(exec)
+            .iter()
+            .map(|word| format!("[{}]", word.to_string_lossy()))
+            .collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn a_run_that_reads_has_neither_a_command_nor_an_edit() {
+        let thread = ThreadId::of("a job");
+        assert_eq!(
+            line(&exec()),
+            format!(
+                "[-p] [--output-format] [stream-json] [--verbose] [--safe-mode] [--strict-mcp-config] \
+                 [--disable-slash-commands] [--no-chrome] [--setting-sources] [user] [--tools] [Read,Grep,Glob] \
+                 [--permission-mode] [dontAsk] [--session-id] [{}]",
+                thread.as_str()
+            )
+        );
+        let blind = Exec {
+            tools: Tools::None,
+            ..exec()
+        };
+        assert!(line(&blind).contains("[--tools] []"), "{}", line(&blind));
+    }
+
+    #[test]
+    fn a_run_that_edits_reads_nobodys_settings() {
+        let edits = Exec {
+            access: Access::Write {
+                top: "/w".into(),
+                network: true,
+            },
+            ..exec()
+        };
+        let line = line(&edits);
+        assert!(line.contains("[--setting-sources] []"), "{line}");
+        assert!(
+            line.contains("[--tools] [Read,Grep,Glob,Edit,Write,NotebookEdit]"),
+            "{line}"
+        );
+        assert!(line.contains("[--permission-mode] [acceptEdits]"), "{line}");
+        assert!(!line.contains("Bash"), "{line}");
+    }
+
+    #[test]
+    fn what_bounds_a_run_is_passed_on() {
+        let bounded = Exec {
+            budget_microusd: Some(1_250_000),
+            max_turns: Some(7),
+            counts_tokens: true,
+            ephemeral: true,
+            schema: Some(Schema {
+                path: "/j/schema.json".into(),
+                text: "{}".to_owned(),
+            }),
+            ..exec()
+        };
+        let line = line(&bounded);
+        for part in [
+            "[--max-budget-usd] [1.250000]",
+            "[--max-turns] [7]",
+            "[--include-partial-messages]",
+            "[--no-session-persistence]",
+            "[--json-schema] [{}]",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_thread_is_gone_on_from_by_its_record_where_there_is_one() {
+        let thread = ThreadId::of("another job");
+        let resumed = Exec {
+            resume: Some(thread.clone()),
+            ..exec()
+        };
+        assert!(line(&resumed).ends_with(&format!("[--resume] [{}]", thread.as_str())));
+        let found = Exec {
+            record: Some("/c/projects/x/y.jsonl".into()),
+            ..resumed
+        };
+        assert!(line(&found).ends_with("[--resume] [/c/projects/x/y.jsonl]"));
+    }
+
+    #[test]
+    fn no_glob_ends_its_rule() {
+        let check = |glob: &str, expected: &str| assert_eq!(denied(&[glob.to_owned()]), expected, "{glob}");
+        check(".env", "Read(**/.env)");
+        check(".aws/credentials", "Read(**/.aws/credentials)");
+        check("/w/private/**", "Read(//w/private/**)");
+        check("a),Bash(*", "");
+        check("", "");
+    }
+}
