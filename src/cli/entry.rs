@@ -214,7 +214,7 @@ impl Session<'_, '_> {
                 (envelope, flags.output, FailOn::Never)
             }
             Work::Contract(flags) => {
-                let work = contract::run(service, &flags, &call);
+                let work = Box::pin(contract::run(service, &flags, &call));
                 let envelope = self
                     .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
                     .await?;

@@ -95,6 +95,10 @@ impl Config {
     ///
     /// # Errors
     /// `config_invalid` naming the key and its place, never its value.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one entry for each setting, in the order of the file"
+    )]
     pub fn layered(file: Option<&str>, environment: &Environment) -> Result<Self, Fault> {
         let programs = Peer::ALL.map(Peer::program_variable);
         for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR"]

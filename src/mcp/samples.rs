@@ -120,7 +120,7 @@ impl ServerHandler for Sampled {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut all = tools::list().to_vec();
+        let mut all = tools::list(crate::domain::peer::Peer::default()).to_vec();
         for name in told::TOOLS.into_iter().chain(asking::TOOLS) {
             let description = format!("What the conformance suite calls {name}.");
             all.push(read(

@@ -383,6 +383,7 @@ impl Peer {
 
     /// Tells which peer's program runs lines of shell that no model started, such as checks: the one with a sandbox that
     /// can be had without a model.
+    #[must_use]
     pub fn checker(self) -> Self {
         match self {
             Self::Codex | Self::Claude => Self::Codex,

@@ -181,10 +181,7 @@ impl Attempt<'_> {
         match repaired {
             Ok(Ok((answer, warnings))) => {
                 remains.warnings.extend(warnings);
-                remains.warnings.push(format!(
-                    "{}'s first answer could not be read; it repaired it in a second turn",
-                    self.peer()
-                ));
+                remains.warnings.push(repaired_by(self.peer()));
                 Ok(answer)
             }
             Ok(Err(error)) => Err(bad_output(self.peer(), &error)),
@@ -453,6 +450,10 @@ impl Attempt<'_> {
             serde_json::from_str(&text).map_err(|source| StateError::Damaged { path, source })?;
         Ok(Some(sent.into()))
     }
+}
+
+fn repaired_by(peer: Peer) -> String {
+    format!("{peer}'s first answer could not be read; it repaired it in a second turn")
 }
 
 fn bad_output(peer: Peer, error: &AnswerError) -> (JobState, Fault) {

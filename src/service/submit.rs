@@ -421,9 +421,12 @@ pub(super) fn withheld_globs(peer: Peer, config: &Config, plan: &Plan) -> Vec<St
     }
     let top = plan.repo_root.as_ref().unwrap_or(&plan.directory);
     let listed = config.secret_files.value.iter().chain(&config.paths_deny.value);
-    let listed = listed.map(|glob| match glob.contains('/') {
-        true => format!("{}/{glob}", top.display()),
-        false => glob.clone(),
+    let listed = listed.map(|glob| {
+        if glob.contains('/') {
+            format!("{}/{glob}", top.display())
+        } else {
+            glob.clone()
+        }
     });
     secret_globs().into_iter().chain(listed).collect()
 }

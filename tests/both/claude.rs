@@ -158,7 +158,7 @@ fn a_token_budget_ends_a_run() {
         .with_change();
         let arguments = json!({"prompt": "x", "options": {"budget_tokens": 1000}});
         let fault = column.server().fault("consult", &arguments, "budget_exceeded");
-        assert!(fault["job"]["usage"]["input"].as_u64().unwrap() > 0, "{fault:#}");
+        assert!(fault["meta"]["usage"]["input"].as_u64().unwrap() > 0, "{fault:#}");
     }
 }
 
@@ -192,6 +192,68 @@ fn a_version_that_is_too_old_is_refused_unpaid() {
             .contains("@anthropic-ai/claude-code")
     );
     assert_eq!(column.asked(), 0);
+}
+
+/// Makes a world whose claude is a script that says it is newer than any tested one: `body` runs before the real program.
+fn newer(body: &str) -> Column {
+    let real = peers::claude_newest();
+    let column = Column::claude(real.clone(), &Model::Answers(json!({"answer": "Yes."})));
+    let program = column.world.home.private().join("newer-claude");
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in\n--version) echo '2.9.0 (Claude Code)'; exit 0;;\nesac\n{body}\nexec '{}' \"$@\"\n",
+        real.display()
+    );
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let Column {
+        world,
+        messages,
+        peer,
+    } = column;
+    let home = world.home.with_variable("CROSSCHECK_CLAUDE_BIN", program);
+    Column {
+        peer,
+        world: crate::world::World { home, ..world },
+        messages,
+    }
+}
+
+#[test]
+fn a_newer_claude_proves_for_free_that_it_knows_every_flag() {
+    let column = newer("");
+    let told = column.server().ok("consult", &json!({"prompt": "x"}));
+    let warnings = told["warnings"].to_string();
+    assert!(
+        warnings.contains("claude 2.9.0 is newer than any tested version"),
+        "{warnings}"
+    );
+    assert_eq!(column.asked(), 1, "the check asked nobody");
+
+    let column = newer(
+        "case \"$*\" in\n*--safe-mode*) echo \"error: unknown option '--safe-mode'\" >&2; exit 1;;\nesac",
+    );
+    let fault = column
+        .server()
+        .fault("consult", &json!({"prompt": "x"}), "peer_contract_changed");
+    assert!(
+        fault["error"]["message"].as_str().unwrap().contains("read_flags"),
+        "{fault:#}"
+    );
+    assert_eq!(column.asked(), 0);
+}
+
+#[test]
+fn the_tested_versions_keep_the_contract() {
+    for program in versions() {
+        let column = Column::claude(program, &Model::Answers(json!({"answer": "Yes."})));
+        let mut command = column.world.home.command(crate::world::PROGRAM);
+        command.args(["--peer", "claude", "contract", "--json"]);
+        let finished = crate::support::run::finish(command, "");
+        let envelope: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(envelope["passed"], true, "{envelope:#}");
+        assert_eq!(envelope["checks"].as_array().unwrap().len(), 3);
+        assert_eq!(column.asked(), 0);
+    }
 }
 
 #[test]

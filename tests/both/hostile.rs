@@ -194,7 +194,8 @@ fn secrets_of_the_workspace_are_kept_from_claude() {
             .iter()
             .map(|result| flat(&result["content"]))
             .collect();
-        assert!(results[0].contains("a - b"), "{results:#?}");
+        // Calls that only read are made side by side, so their results come in any order.
+        assert!(results.iter().any(|text| text.contains("a - b")), "{results:#?}");
         for request in &requests {
             assert!(
                 !request.to_string().contains(&token),
@@ -202,8 +203,9 @@ fn secrets_of_the_workspace_are_kept_from_claude() {
                 column.name()
             );
         }
+        let outside = fs::read_to_string("/etc/hostname").unwrap();
         assert!(
-            !results[6].contains(fs::read_to_string("/etc/hostname").unwrap_or("?".into()).trim()),
+            !results.iter().any(|text| text.contains(outside.trim())),
             "{results:#?}"
         );
     }

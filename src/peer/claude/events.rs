@@ -143,6 +143,7 @@ struct Denial {
 /// Tokens as the service counts them: what came from a cache is told apart from the rest.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the service")]
 struct Counts {
     input_tokens: u64,
     cache_creation_input_tokens: u64,
@@ -175,7 +176,7 @@ impl Reader {
             Err(_) => return Some(vec![unknown(&kind_of(line)?)]),
         };
         Some(match (line.kind.as_str(), line.subtype.as_deref()) {
-            ("system", Some("init")) => self.begun(line.session_id),
+            ("system", Some("init")) => begun(line.session_id),
             ("system", Some("api_retry")) => vec![retrying(&line)],
             // Parts of a message, what tools gave back, and notices that change nothing.
             ("system" | "user", _) => Vec::new(),
@@ -189,15 +190,6 @@ impl Reader {
             ("result", _) => self.result(&line),
             (other, _) => vec![unknown(other)],
         })
-    }
-
-    fn begun(&mut self, session: Option<String>) -> Vec<Event> {
-        let thread = session.filter(|id| is_thread(id));
-        let started = match thread {
-            Some(thread) => Event::ThreadStarted { thread },
-            None => unknown("init without a session"),
-        };
-        vec![started, Event::TurnStarted]
     }
 
     /// Reads one message of the model, or a part of one: each part comes in a line of its own, with the message's id.
@@ -337,6 +329,15 @@ impl Reader {
         let _ = write!(text, ": {words}");
         text
     }
+}
+
+fn begun(session: Option<String>) -> Vec<Event> {
+    let thread = session.filter(|id| is_thread(id));
+    let started = match thread {
+        Some(thread) => Event::ThreadStarted { thread },
+        None => unknown("init without a session"),
+    };
+    vec![started, Event::TurnStarted]
 }
 
 /// The cost of this run. Newer versions tell the cost of the whole thread as the total and this run's by model (seen with
