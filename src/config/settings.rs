@@ -88,15 +88,7 @@ impl Config {
     /// # Errors
     /// `config_invalid` naming the key and its place, never its value.
     pub fn layered(file: Option<&str>, environment: &Environment) -> Result<Self, Fault> {
-        for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR", PROGRAM_VARIABLE] {
-            // Taken for absent it would be a setting that silently does not hold.
-            if environment.get(name).is_some() && environment.path(name).is_none() {
-                return Err(invalid(
-                    name,
-                    format!("the variable `{name}` does not hold an absolute path"),
-                ));
-            }
-        }
+        refuse_relative_places(environment)?;
         let (file, wrong) = Layer::read(file.unwrap_or_default(), Owner::User);
         if let Some(first) = wrong.first() {
             return Err(bad_file(first, wrong.len()));
@@ -342,6 +334,17 @@ impl Variables<'_> {
             None => Err(unusable(name)),
         }
     }
+}
+
+/// Refuses a place that is no absolute path: taken for absent it would be a setting that silently does not hold.
+fn refuse_relative_places(environment: &Environment) -> Result<(), Fault> {
+    for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR", PROGRAM_VARIABLE] {
+        if environment.get(name).is_some() && environment.path(name).is_none() {
+            let message = format!("the variable `{name}` does not hold an absolute path");
+            return Err(invalid(name, message));
+        }
+    }
+    Ok(())
 }
 
 /// Says that a variable, or a setting of the plugin that came in one, holds nothing that can be used.

@@ -135,6 +135,7 @@ impl Server {
             host,
             host_thread: caller::host_thread(meta),
             host_process: self.host_process.clone(),
+            starter: None,
             progress: meta.get_progress_token().and_then(|token| open.progress(&token)),
             approver: None,
             cancelled: open.cancelled.clone(),

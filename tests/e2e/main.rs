@@ -15,6 +15,7 @@ use support::scripts::Scripted;
 use world::{Way, World};
 
 mod delegates;
+mod gates;
 mod killed;
 mod lists;
 mod live;
