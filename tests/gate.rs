@@ -198,6 +198,9 @@ impl Said {
     }
 }
 
+/// Variables of a hook.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn a_gate_that_is_off_does_nothing() {
     let world = World::new(None);
@@ -581,7 +584,6 @@ fn claude_starts_paid_work_as_far_as_the_person_lets_it() {
     typed(&[], "typed", "/codex:consult is it right?");
     typed(&[], "plain", "ask /codex:consult about it");
     typed(&[], "notice", "<task-notification>/codex:consult");
-    type Variables<'a> = &'a [(&'a str, &'a str)];
     let values: [(Variables<'_>, Option<&str>); 6] = [
         (&[], Some("ask")),
         (&[(AUTONOMY, "ask")], Some("ask")),
