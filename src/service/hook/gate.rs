@@ -15,6 +15,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::gate::change::{Delta, Look, State, delta};
 use crate::domain::gate::{Background, Continued, Limit, Mode, Reason, Step, Turn, Verdict, judge, text};
+use crate::domain::job::JobId;
 use crate::domain::request::{Common, ReviewRequest, Subject, Wait};
 use crate::domain::scope::{Revision, Scope};
 use crate::domain::wake::{Say, SessionName, Standing};
@@ -218,7 +219,7 @@ impl<'a> Watch<'a> {
         saved.is_ok()
     }
 
-    fn could_not_run(&mut self, reason: Reason, job: Option<&crate::domain::job::JobId>) {
+    fn could_not_run(&mut self, reason: Reason, job: Option<&JobId>) {
         if self.held.gate.say_once(reason) {
             self.notices.push(text::could_not_run(reason, job));
         }
@@ -340,23 +341,22 @@ impl<'a> Watch<'a> {
             outcome = review::run(self.service, &request, &call).await;
         }
         match outcome {
-            Ok(reply) => match reply.job {
-                Some(job) => {
-                    let directory = self.store.directory(&job.id);
-                    self.held.gate.pending = Some(Pending {
-                        job: job.id,
-                        prompt: self.prompt.clone(),
-                        top_level: top_level.to_owned(),
-                        state: look.state,
-                    });
-                    self.save();
-                    Ok(Some(directory))
-                }
-                None => {
+            Ok(reply) => {
+                // Of a change that may not be shown there is no job.
+                let Some(job) = reply.job else {
                     self.was_free(top_level, Some(look));
-                    Ok(None)
-                }
-            },
+                    return Ok(None);
+                };
+                let directory = self.store.directory(&job.id);
+                self.held.gate.pending = Some(Pending {
+                    job: job.id,
+                    prompt: self.prompt.clone(),
+                    top_level: top_level.to_owned(),
+                    state: look.state,
+                });
+                self.save();
+                Ok(Some(directory))
+            }
             Err(refusal) if refusal.fault.code == FaultCode::NothingToReview => {
                 self.was_free(top_level, Some(look));
                 Ok(None)
