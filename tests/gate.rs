@@ -161,6 +161,9 @@ fn stop(continued: bool) -> Value {
     json!({"session_id": "s1", "stop_hook_active": continued, "background_tasks": [], "hook_event_name": "Stop"})
 }
 
+/// Variables of a hook.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// What a hook said.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
@@ -219,6 +222,11 @@ fn a_gate_that_is_off_does_nothing() {
             "{variables:?}"
         );
     }
+    // The person's own file, which a session that goes on reads too.
+    world.configure("[host]\ngate = \"off\"\n");
+    world.prompt("hard", "p1");
+    world.write("a.py", BAD);
+    assert_eq!(world.stop("hard"), Said::Nothing);
     assert_eq!(world.paid(), 0);
     assert!(!world.home.state().join("gates").exists());
 }
@@ -581,7 +589,7 @@ fn claude_starts_paid_work_as_far_as_the_person_lets_it() {
     typed(&[], "typed", "/codex:consult is it right?");
     typed(&[], "plain", "ask /codex:consult about it");
     typed(&[], "notice", "<task-notification>/codex:consult");
-    let values: [(&[(&str, &str)], Option<&str>); 6] = [
+    let values: [(Variables<'_>, Option<&str>); 6] = [
         (&[], Some("ask")),
         (&[(AUTONOMY, "ask")], Some("ask")),
         (&[(AUTONOMY, "allow")], None),

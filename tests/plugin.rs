@@ -318,7 +318,11 @@ fn every_hook_is_ours_and_bounded() {
         let paid = Regex::new(hooks["hooks"][event][0]["matcher"].as_str().unwrap()).unwrap();
         for tool in tools() {
             let is_paid = ["consult", "review", "delegate"].contains(&tool.as_str());
-            assert_eq!(paid.is_match(&format!("{TOOL_PREFIX}{tool}")), is_paid, "{event} {tool}");
+            assert_eq!(
+                paid.is_match(&format!("{TOOL_PREFIX}{tool}")),
+                is_paid,
+                "{event} {tool}"
+            );
         }
     }
 }

@@ -239,11 +239,11 @@ impl Live {
     fn named_job(&self) -> Option<String> {
         let requests = self.api.requests();
         let results = requests.iter().flat_map(messages::tool_results);
-        let ids = results.filter_map(|result| {
+        let mut ids = results.filter_map(|result| {
             let answer: Value = serde_json::from_str(&messages::flat(&result["content"])).ok()?;
             answer.pointer("/job/id")?.as_str().map(str::to_owned)
         });
-        ids.last()
+        ids.next_back()
     }
 
     /// Returns how often the model was told of the end of a job, in what it was sent last.

@@ -152,7 +152,7 @@ fn a_session_is_not_told_of_what_it_has_read() {
         session.prompt(&call("job", &json!({"id": second, "wait_s": 60})));
         let before = session.requests();
         session.prompt("Anything new?");
-        assert_eq!(session.requests(), before + 1);
+        assert_eq!(session.requests(), before + 1, "{}", session.last());
         for job in [&first, &second] {
             assert!(world.state().join("jobs").join(job).join("fetched").exists());
         }

@@ -48,7 +48,19 @@ const HOLD: Duration = Duration::from_secs(9 * 60);
 /// that is not committed.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
-fn mode(environment: &Environment) -> Mode {
+/// Returns what the gate does. The person's own file is read each time, so it switches the gate off in a session that goes
+/// on; the host tells a setting that was changed to its next session. Seen with 2.1.197 and 2.1.329.
+fn mode(service: &Service) -> Mode {
+    match chosen(service.environment()) {
+        Mode::Off => Mode::Off,
+        chosen => {
+            let most = service.config().ok().and_then(|config| config.gate.value);
+            most.map_or(chosen, |most| chosen.min(most))
+        }
+    }
+}
+
+fn chosen(environment: &Environment) -> Mode {
     // A peer that we started is looked at by whoever asked for it.
     if environment.get(DEPTH_VARIABLE).is_some() {
         return Mode::Off;
@@ -94,7 +106,7 @@ pub(super) async fn prompt(
     host: &ProcessIdentity,
     input: &Input,
 ) -> Spoken {
-    if mode(service.environment()) == Mode::Off {
+    if mode(service) == Mode::Off {
         return Spoken::default();
     }
     let Some(session) = input.session() else {
@@ -130,7 +142,7 @@ pub(super) async fn prompt(
 
 /// A turn is about to end.
 pub(super) async fn stop(service: &Service, store: &Store, host: &ProcessIdentity, input: &Input) -> Said {
-    let mode = mode(service.environment());
+    let mode = mode(service);
     if mode == Mode::Off {
         return Said::Nothing;
     }
