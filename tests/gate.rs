@@ -161,6 +161,9 @@ fn stop(continued: bool) -> Value {
     json!({"session_id": "s1", "stop_hook_active": continued, "background_tasks": [], "hook_event_name": "Stop"})
 }
 
+/// Variables of a hook.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// What a hook said.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
@@ -222,6 +225,11 @@ fn a_gate_that_is_off_does_nothing() {
             "{variables:?}"
         );
     }
+    // The person's own file, which a session that goes on reads too.
+    world.configure("[host]\ngate = \"off\"\n");
+    world.prompt("hard", "p1");
+    world.write("a.py", BAD);
+    assert_eq!(world.stop("hard"), Said::Nothing);
     assert_eq!(world.paid(), 0);
     assert!(!world.home.state().join("gates").exists());
 }

@@ -305,6 +305,8 @@ fn every_hook_is_ours_and_bounded() {
             "SessionStart",
             "FileChanged",
             "PostToolUse",
+            "PreToolUse",
+            "Stop",
             "UserPromptSubmit",
             "UserPromptExpansion",
             "SessionEnd"
@@ -312,10 +314,16 @@ fn every_hook_is_ours_and_bounded() {
     );
     // With a matcher 2.1.197 compares names of files, and the watched file has the name of a process.
     assert_eq!(hooks["hooks"]["FileChanged"][0].get("matcher"), None);
-    let paid = Regex::new(hooks["hooks"]["PostToolUse"][0]["matcher"].as_str().unwrap()).unwrap();
-    for tool in tools() {
-        let is_paid = ["consult", "review", "delegate"].contains(&tool.as_str());
-        assert_eq!(paid.is_match(&format!("{TOOL_PREFIX}{tool}")), is_paid, "{tool}");
+    for event in ["PostToolUse", "PreToolUse"] {
+        let paid = Regex::new(hooks["hooks"][event][0]["matcher"].as_str().unwrap()).unwrap();
+        for tool in tools() {
+            let is_paid = ["consult", "review", "delegate"].contains(&tool.as_str());
+            assert_eq!(
+                paid.is_match(&format!("{TOOL_PREFIX}{tool}")),
+                is_paid,
+                "{event} {tool}"
+            );
+        }
     }
 }
 

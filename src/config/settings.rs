@@ -11,6 +11,7 @@ use crate::config::origin::{Origin, Setting};
 use crate::config::problem::Problem;
 use crate::domain::environment::{Environment, PLUGIN_PREFIX};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::gate::Mode;
 use crate::domain::limits;
 use crate::domain::request::{Common, Effort, ModelName};
 use crate::peer::codex::locate::PROGRAM_VARIABLE;
@@ -70,6 +71,8 @@ pub struct Config {
     pub confirm: Setting<Confirm>,
     /// Whether a session of a host is told when a job of its own is over.
     pub notify: Setting<bool>,
+    /// The most that the stop gate may do, whatever was chosen in the host; anything when absent.
+    pub gate: Setting<Option<Mode>>,
 }
 
 impl Config {
@@ -183,6 +186,7 @@ impl Config {
                 file.notify,
                 variables.read(&["CROSSCHECK_HOST_NOTIFY"], |text| text.parse().ok())?,
             ),
+            gate: Setting::pick(None, file.gate.map(Some), None),
         })
     }
 
@@ -287,6 +291,9 @@ impl Config {
             row("delegate.reuse", &self.reuse, texts),
             row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
             row("host.notify", &self.notify, switch),
+            row("host.gate", &self.gate, |gate| {
+                gate.map_or(Value::Null, |gate| gate.as_str().into())
+            }),
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
@@ -480,7 +487,7 @@ mod tests {
             [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
             [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
             [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\
-            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\n";
+            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\ngate = 'soft'\n";
         let config = Config::layered(Some(text), &env(&[])).unwrap();
         for row in config.rows() {
             assert_eq!(row["origin"], "file", "{row}");

@@ -70,8 +70,8 @@ pub fn is_command(prompt: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
-/// Tells whether a person wrote these words. The newest hosts begin a turn of their own, such as one for work that ended
-/// in the background, with a prompt that is a tag. Seen with Claude Code 2.1.329; 2.1.197 has no prompt there.
+/// Tells whether a person wrote these words. Hosts begin a turn of their own, such as one for work that ended
+/// in the background, with a prompt that is a tag. Seen with Claude Code 2.1.197 and 2.1.329.
 pub fn is_typed(prompt: &str) -> bool {
     let begin = prompt.trim_start();
     !["<task-notification", "<system-reminder"]

@@ -42,6 +42,15 @@ impl Mode {
         }
     }
 
+    /// Returns the name of a value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+        }
+    }
+
     /// Returns what is in force: what the person chose in the host, and no more than the variable admits, which a
     /// project's own settings may carry. What cannot be read costs nothing.
     pub fn in_force(chosen: Option<&str>, variable: Option<&str>) -> Self {

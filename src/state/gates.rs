@@ -197,8 +197,13 @@ pub fn read(store: &Store, session: &SessionName) -> Gate {
     gate.filter(|gate| gate.version <= VERSION).unwrap_or_default()
 }
 
-/// Notes the prompt that the person wrote last.
+/// Notes the prompt that the person wrote last. A name that would not be read again is none.
 pub fn note_prompt(store: &Store, session: &SessionName, prompt: &str) -> Result<(), StateError> {
+    let prompt = if prompt.len() as u64 > PROMPT_BYTES {
+        ""
+    } else {
+        prompt
+    };
     store.folder(GATES)?;
     let path = file(store, session, "prompt");
     files::replace(&path, prompt.as_bytes()).map_err(StateError::io("write", path))

@@ -155,7 +155,9 @@ fn claude_by_itself_starts_paid_work_as_the_person_chose() {
         let world = World::new(&model.base_url(), &claude, Way::PluginDir).with_granted(full_name("consult"));
         let plain = |choice: Option<&str>| {
             world.choose("autonomy", choice);
-            Session::run(&world, "What do you think?", "consult", &json!({"prompt": "x"}))
+            // Another question than the typed one: the fake API counts its calls anew for each session, and the same call
+            // again is a retry.
+            Session::run(&world, "What do you think?", "consult", &json!({"prompt": "y"}))
         };
         let before = model.turns().len();
         // Whatever was granted before.

@@ -16,8 +16,8 @@ const FINDINGS: usize = 8;
 /// Characters of a title, or of a path.
 const WORDS_CHARS: usize = 160;
 /// How a person turns the gate off.
-pub const OFF: &str = "Turn this gate off: /plugin, then codex, configure, `gate` = off; or start Claude Code with \
-                       CROSSCHECK_GATE=off.";
+pub const OFF: &str = "Turn this gate off at once: gate = \"off\" under [host] in crosscheck's config.toml; for later \
+                       sessions: /plugin, codex, configure, or CROSSCHECK_GATE=off.";
 /// How Claude Code names the tool that shows a job.
 const JOB_TOOL: &str = "mcp__plugin_codex_codex__job";
 

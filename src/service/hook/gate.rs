@@ -15,6 +15,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::gate::change::{Delta, Look, State, delta};
 use crate::domain::gate::{Background, Continued, Limit, Mode, Reason, Step, Turn, Verdict, judge, text};
+use crate::domain::job::JobId;
 use crate::domain::request::{Common, ReviewRequest, Subject, Wait};
 use crate::domain::scope::{Revision, Scope};
 use crate::domain::wake::{Say, SessionName, Standing};
@@ -47,7 +48,19 @@ const HOLD: Duration = Duration::from_secs(9 * 60);
 /// that is not committed.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
-fn mode(environment: &Environment) -> Mode {
+/// Returns what the gate does. The person's own file is read each time, so it switches the gate off in a session that goes
+/// on; the host tells a setting that was changed to its next session. Seen with 2.1.197 and 2.1.329.
+fn mode(service: &Service) -> Mode {
+    match chosen(service.environment()) {
+        Mode::Off => Mode::Off,
+        chosen => {
+            let most = service.config().ok().and_then(|config| config.gate.value);
+            most.map_or(chosen, |most| chosen.min(most))
+        }
+    }
+}
+
+fn chosen(environment: &Environment) -> Mode {
     // A peer that we started is looked at by whoever asked for it.
     if environment.get(DEPTH_VARIABLE).is_some() {
         return Mode::Off;
@@ -93,7 +106,7 @@ pub(super) async fn prompt(
     host: &ProcessIdentity,
     input: &Input,
 ) -> Spoken {
-    if mode(service.environment()) == Mode::Off {
+    if mode(service) == Mode::Off {
         return Spoken::default();
     }
     let Some(session) = input.session() else {
@@ -129,7 +142,7 @@ pub(super) async fn prompt(
 
 /// A turn is about to end.
 pub(super) async fn stop(service: &Service, store: &Store, host: &ProcessIdentity, input: &Input) -> Said {
-    let mode = mode(service.environment());
+    let mode = mode(service);
     if mode == Mode::Off {
         return Said::Nothing;
     }
@@ -218,7 +231,7 @@ impl<'a> Watch<'a> {
         saved.is_ok()
     }
 
-    fn could_not_run(&mut self, reason: Reason, job: Option<&crate::domain::job::JobId>) {
+    fn could_not_run(&mut self, reason: Reason, job: Option<&JobId>) {
         if self.held.gate.say_once(reason) {
             self.notices.push(text::could_not_run(reason, job));
         }
@@ -341,6 +354,7 @@ impl<'a> Watch<'a> {
         }
         match outcome {
             Ok(reply) => {
+                // Of a change that may not be shown there is no job.
                 let Some(job) = reply.job else {
                     self.was_free(top_level, Some(look));
                     return Ok(None);
