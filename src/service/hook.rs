@@ -61,6 +61,8 @@ pub enum Event {
     SessionEnd,
     /// The person has typed the command that lists jobs.
     Jobs,
+    /// The person has typed the command that hands the conversation over.
+    Transfer,
 }
 
 impl Event {
@@ -73,6 +75,7 @@ impl Event {
             "prompt" => Some(Self::Prompt),
             "session-end" => Some(Self::SessionEnd),
             "jobs" => Some(Self::Jobs),
+            "transfer" => Some(Self::Transfer),
             _ => None,
         }
     }
@@ -141,8 +144,8 @@ pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input:
     };
     let telling = Telling { store, session };
     match event {
-        // Begun above, and answered by the terminal's list.
-        Event::SessionStart | Event::Jobs => Said::Nothing,
+        // Begun above, and answered by what the terminal prints.
+        Event::SessionStart | Event::Jobs | Event::Transfer => Said::Nothing,
         Event::Wake => wake(&telling, &input).await,
         Event::Watch => watch(service, &telling, &input).await,
         Event::Prompt => {
@@ -168,6 +171,18 @@ pub fn listed(input: &[u8]) -> Option<&'static str> {
         words => words,
     };
     StateFilter::names().into_iter().find(|name| *name == words)
+}
+
+/// Returns the transcript of the conversation that the command is typed in, and whether it is only told what would be handed
+/// over. Other words than those are for the model.
+pub fn handed_over(input: &[u8]) -> Option<(PathBuf, bool)> {
+    let input = Input::parse(input).ok()?;
+    let dry_run = match input.command_arguments()?.trim() {
+        "" => false,
+        "dry-run" | "dry run" | "--dry-run" => true,
+        _ => return None,
+    };
+    Some((input.transcript()?, dry_run))
 }
 
 /// Tells whether the person wants to be told. A configuration that cannot be read is told elsewhere and changes nothing.

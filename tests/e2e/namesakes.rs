@@ -28,7 +28,11 @@ fn check(claude: &Path, other_is_first: bool) {
     }
     let first = Session::run_script(&world, "/codex:review", "review", |_| Answer::text("Told.")).expansion();
     // This is why it has to be told: nobody else says whose command it is.
-    assert_eq!(first.contains("The words of the other plugin."), other_is_first, "{first}");
+    assert_eq!(
+        first.contains("The words of the other plugin."),
+        other_is_first,
+        "{first}"
+    );
     assert!(first.contains(LINE), "{first}");
     let second = Session::run(&world, "/codex:status", "status", &json!({}));
     assert!(!second.expansion().contains(LINE), "{}", second.expansion());

@@ -26,4 +26,5 @@ mod outages;
 mod policies;
 mod reviews;
 mod statuses;
+mod transfers;
 mod watching;
