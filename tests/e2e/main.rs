@@ -23,6 +23,7 @@ mod outliving;
 mod permissions;
 mod session;
 mod settings;
+mod setups;
 #[path = "../support/mod.rs"]
 mod support;
 mod unbuilt;
