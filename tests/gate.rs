@@ -126,7 +126,30 @@ impl World {
             .collect()
     }
 
+    /// Makes the person's own settings say what the host hands to a hook.
+    fn choose(&self, variables: &[(&str, &str)]) {
+        let options: serde_json::Map<String, Value> = variables
+            .iter()
+            .filter_map(|(name, value)| {
+                let option = name.strip_prefix("CLAUDE_PLUGIN_OPTION_")?;
+                Some((option.to_ascii_lowercase(), (*value).into()))
+            })
+            .collect();
+        let text = json!({"pluginConfigs": {"codex@crosscheck": {"options": options}}}).to_string();
+        let path = self.home.claude_config().join("settings.json");
+        // Another hook may be reading them.
+        if fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
+            fs::write(path, text).unwrap();
+        }
+    }
+
     fn command(&self, hook: &str, variables: &[(&str, &str)]) -> Command {
+        self.choose(variables);
+        self.command_of_a_project(hook, variables)
+    }
+
+    /// What the host hands over is not in the person's own settings.
+    fn command_of_a_project(&self, hook: &str, variables: &[(&str, &str)]) -> Command {
         let mut command = self.home.command(PROGRAM);
         command
             .args(["hook", hook])
@@ -160,9 +183,6 @@ impl World {
 fn stop(continued: bool) -> Value {
     json!({"session_id": "s1", "stop_hook_active": continued, "background_tasks": [], "hook_event_name": "Stop"})
 }
-
-/// Variables of a hook.
-type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// What a hook said.
 #[derive(Debug, PartialEq, Eq)]
@@ -203,6 +223,25 @@ impl Said {
 
 /// Variables of a hook.
 type Variables<'a> = &'a [(&'a str, &'a str)];
+
+#[test]
+fn a_project_switches_nothing_on() {
+    let world = World::new(None);
+    let hook = |name: &str, variable: (&str, &str), input: &Value| {
+        Said::of(finish(
+            world.command_of_a_project(name, &[variable]),
+            &input.to_string(),
+        ))
+    };
+    world.write("a.txt", "changed");
+    assert_eq!(hook("stop", (GATE, "hard"), &stop(false)), Said::Nothing);
+    assert!(world.jobs().is_empty());
+    let call = json!({"tool_name": "mcp__plugin_codex_codex__consult", "prompt_id": "plain"});
+    let Said::Object(asked) = hook("permission", (AUTONOMY, "allow"), &call) else {
+        panic!("the person is asked")
+    };
+    assert_eq!(asked["hookSpecificOutput"]["permissionDecision"], "ask");
+}
 
 #[test]
 fn a_gate_that_is_off_does_nothing() {

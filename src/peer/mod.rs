@@ -4,5 +4,6 @@
 //! A flag, an event name or a version of codex is known in [`codex`] and nowhere else.
 
 pub mod codex;
+pub mod conversation;
 pub mod event;
 pub mod transcript;

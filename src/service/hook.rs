@@ -71,6 +71,8 @@ pub enum Event {
     Stop,
     /// A paid tool is about to be called.
     Permission,
+    /// The person has typed the command that hands the conversation over.
+    Transfer,
 }
 
 impl Event {
@@ -85,6 +87,7 @@ impl Event {
             "jobs" => Some(Self::Jobs),
             "stop" => Some(Self::Stop),
             "permission" => Some(Self::Permission),
+            "transfer" => Some(Self::Transfer),
             _ => None,
         }
     }
@@ -201,7 +204,12 @@ async fn told(service: &Service, event: Event, store: Store, host: &ProcessIdent
             Said::Nothing
         }
         // Run for any session, and the list of jobs by the terminal.
-        Event::SessionStart | Event::Stop | Event::Prompt | Event::Permission | Event::Jobs => Said::Nothing,
+        Event::SessionStart
+        | Event::Stop
+        | Event::Prompt
+        | Event::Permission
+        | Event::Jobs
+        | Event::Transfer => Said::Nothing,
     }
 }
 
@@ -214,6 +222,18 @@ pub fn listed(input: &[u8]) -> Option<&'static str> {
         words => words,
     };
     StateFilter::names().into_iter().find(|name| *name == words)
+}
+
+/// Returns the transcript of the conversation that the command is typed in, and whether it is only told what would be handed
+/// over. Other words than those are for the model.
+pub fn handed_over(input: &[u8]) -> Option<(PathBuf, bool)> {
+    let input = Input::parse(input).ok()?;
+    let dry_run = match input.command_arguments()?.trim() {
+        "" => false,
+        "dry-run" | "dry run" | "--dry-run" => true,
+        _ => return None,
+    };
+    Some((input.transcript()?, dry_run))
 }
 
 /// Tells whether the person wants to be told. A configuration that cannot be read is told elsewhere and changes nothing.

@@ -24,6 +24,7 @@ mod outliving;
 mod permissions;
 mod session;
 mod settings;
+mod setups;
 mod spending;
 #[path = "../support/mod.rs"]
 mod support;

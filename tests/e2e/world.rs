@@ -224,6 +224,16 @@ impl World {
         self.claude(messages_url, &arguments)
     }
 
+    /// The same with further words on the command line.
+    pub(crate) fn session_with(&self, messages_url: &str, text: &str, further: &[&str]) -> Finished {
+        let arguments = [
+            &["-p", text, "--output-format", "stream-json", "--verbose"],
+            further,
+        ]
+        .concat();
+        self.claude(messages_url, &arguments)
+    }
+
     /// Runs Claude Code's set-up alone, which asks no model.
     pub(crate) fn set_up(&self) -> Finished {
         self.claude("http://127.0.0.1:9", &["--init-only"])

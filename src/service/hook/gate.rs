@@ -37,9 +37,8 @@ use crate::sys::clock;
 use crate::sys::lock::SharedLock;
 use crate::sys::signal::ProcessIdentity;
 
-/// How Claude Code hands the plugin's setting `gate` to hooks; absent where the person chose nothing. Seen with 2.1.197 and
-/// 2.1.329.
-const OPTION: &str = "CLAUDE_PLUGIN_OPTION_GATE";
+/// The plugin's setting `gate` where the person made it; see `plugin_settings`.
+const OPTION: &str = "CROSSCHECK_PLUGIN_GATE";
 /// The variable that admits less than was chosen.
 const VARIABLE: &str = "CROSSCHECK_GATE";
 /// How long a turn is held up for a review. The host gives the hook a minute more, so that it is never cut off.

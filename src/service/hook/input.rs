@@ -1,7 +1,7 @@
 //! What a host says to a hook. Lenient: a field that is missing or of another kind is absent.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -40,6 +40,11 @@ impl Input {
     /// Tells whether the process goes on after this end of a conversation.
     pub(super) fn goes_on(&self) -> bool {
         matches!(self.text("reason"), Some("clear" | "resume"))
+    }
+
+    /// Returns the file of the conversation.
+    pub(super) fn transcript(&self) -> Option<PathBuf> {
+        Some(PathBuf::from(self.text("transcript_path")?)).filter(|path| path.is_absolute())
     }
 
     /// Returns what stands behind a command.

@@ -13,9 +13,8 @@ use crate::service::hook::input::Input;
 use crate::state::store::Store;
 use crate::state::typed;
 
-/// How Claude Code hands the plugin's setting `autonomy` to hooks; absent where the person chose nothing. Seen with 2.1.197
-/// and 2.1.329.
-const OPTION: &str = "CLAUDE_PLUGIN_OPTION_AUTONOMY";
+/// The plugin's setting `autonomy` where the person made it; see `plugin_settings`.
+const OPTION: &str = "CROSSCHECK_PLUGIN_AUTONOMY";
 /// The variable that admits less than was chosen.
 const VARIABLE: &str = "CROSSCHECK_AUTONOMY";
 /// How Claude Code names the tools of this plugin.
