@@ -155,8 +155,10 @@ fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name
         .take(INPUT_BYTES)
         .read_to_end(&mut input)
         .ok()?;
-    if event == Event::Jobs {
-        return list_jobs(environment, directory, program, &input);
+    match event {
+        Event::Jobs => return list_jobs(environment, directory, program, &input),
+        Event::Transfer => return transfer(plugin_settings::adopt(environment), directory, program, &input),
+        _ => {}
     }
     let environment = plugin_settings::adopt(environment);
     let service = Service::new(program, environment, directory, String::new());
@@ -172,13 +174,38 @@ fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name
 /// Answers the command that lists jobs with the terminal's list, so that no model is asked for it.
 fn list_jobs(environment: Environment, directory: PathBuf, program: PathBuf, input: &[u8]) -> Option<Said> {
     let filter = hook::listed(input)?;
-    let mut list = Vec::new();
+    let words = ["jobs", "--state", filter].map(OsString::from);
+    let (code, list, _) = printed(words.to_vec(), environment, directory, program);
+    (code == 0).then(|| Said::instead(&format!("{}\n\n{LIST_HINT}", list.trim_end())))
+}
+
+/// Hands the conversation over as the terminal does, so that no model is asked for it; what went wrong is an answer too.
+fn transfer(environment: Environment, directory: PathBuf, program: PathBuf, input: &[u8]) -> Option<Said> {
+    let (transcript, dry_run) = hook::handed_over(input)?;
+    let mut words = vec![
+        "transfer".into(),
+        "--transcript".into(),
+        transcript.into_os_string(),
+    ];
+    words.extend(dry_run.then(|| OsString::from("--dry-run")));
+    let (_, told, steps) = printed(words, environment, directory, program);
+    Some(Said::instead(format!("{told}\n{steps}").trim()))
+}
+
+/// Runs a command of the terminal, and returns its exit code and what it printed on its two streams.
+fn printed(
+    words: Vec<OsString>,
+    environment: Environment,
+    directory: PathBuf,
+    program: PathBuf,
+) -> (u8, String, String) {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut streams = Streams {
         stdin: Box::new(std::io::empty()),
         stdin_device: Device::Other,
-        stdout: Box::new(&mut list),
+        stdout: Box::new(&mut stdout),
         stdout_device: Device::Other,
-        stderr: Box::new(std::io::sink()),
+        stderr: Box::new(&mut stderr),
         stderr_device: Device::Other,
         width: LIST_COLUMNS,
         colour: false,
@@ -189,14 +216,13 @@ fn list_jobs(environment: Environment, directory: PathBuf, program: PathBuf, inp
         program,
         fingerprint: String::new(),
     };
-    let words = ["crosscheck", "jobs", "--state", filter];
-    let code = cli::run_with(words.map(OsString::from).to_vec(), place, &mut streams);
+    let line = std::iter::once(OsString::from("crosscheck"))
+        .chain(words)
+        .collect();
+    let code = cli::run_with(line, place, &mut streams);
     drop(streams);
-    if code != 0 {
-        return None;
-    }
-    let list = String::from_utf8_lossy(&list);
-    Some(Said::instead(&format!("{}\n\n{LIST_HINT}", list.trim_end())))
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (code, text(stdout), text(stderr))
 }
 
 /// Runs one command of the terminal.

@@ -631,3 +631,77 @@ fn a_followed_log_is_told_once_whatever_happens_to_it() {
     );
     assert!(ended.stderr.contains("succeeded"));
 }
+
+#[test]
+fn the_doctor_says_what_is_broken_and_ends_with_its_code() {
+    // Neither codex nor a server that answers is there.
+    let world = World::new();
+    let ended = world.run(&["doctor", "--json"]);
+    let told = ended.json();
+    assert_eq!(ended.code, 7, "{told:#}");
+    assert_eq!(
+        (&told["ready"], &told["state"]),
+        (&json!(false), &json!("broken"))
+    );
+    assert_eq!(told["blocked_by"], json!(["server", "codex"]), "{told:#}");
+    assert!(
+        told["next_steps"][1]
+            .as_str()
+            .unwrap()
+            .contains("CROSSCHECK_CODEX_BIN"),
+        "{told:#}"
+    );
+    let human = world.run(&["doctor"]);
+    assert!(
+        human.stdout.starts_with("Broken: server, codex."),
+        "{}",
+        human.stdout
+    );
+    assert!(human.stderr.contains("next: "), "{}", human.stderr);
+}
+
+#[test]
+fn an_uninstall_removes_what_is_ours_and_keeps_what_was_paid_for() {
+    let world = World::new();
+    let data = world.path(".claude/plugins/data/codex-crosscheck");
+    let other = world.path(".claude/plugins/data/other-market/bin/1/tool");
+    for file in [
+        data.join("bin/0.1.0-1/crosscheck"),
+        data.join("install/log"),
+        data.join("notes"),
+        other.clone(),
+    ] {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "x").unwrap();
+    }
+    let link = world.path(".local/bin/crosscheck");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(data.join("bin/0.1.0-1/crosscheck"), &link).unwrap();
+    let job = world.path("state/jobs/some-job/result.json");
+    fs::create_dir_all(job.parent().unwrap()).unwrap();
+    fs::write(&job, "{}").unwrap();
+
+    let looked = world.run(&["uninstall", "--json"]);
+    assert_eq!(looked.code, 0);
+    assert_eq!(
+        looked.json()["summary"],
+        "3 things would be removed; nothing was."
+    );
+    assert!(data.join("bin").exists() && link.is_symlink());
+
+    let removed = world.run(&["uninstall", "--yes", "--json"]).json();
+    assert_eq!(removed["summary"], "3 things removed.", "{removed:#}");
+    assert!(!data.join("bin").exists() && !data.join("install").exists() && !link.is_symlink());
+    assert!(data.join("notes").exists() && other.exists() && job.exists());
+
+    // A folder with something else in it is not emptied, whatever was said.
+    fs::write(world.path("state/mine.txt"), "x").unwrap();
+    world.run(&["uninstall", "--yes", "--with-results"]);
+    assert!(job.exists());
+    fs::remove_file(world.path("state/mine.txt")).unwrap();
+    assert_eq!(world.run(&["uninstall", "--with-results"]).code, 2);
+    let all = world
+        .run(&["uninstall", "--yes", "--with-results", "--json"])
+        .json();
+    assert!(!world.path("state").exists(), "{all:#}");
+}

@@ -703,6 +703,8 @@ fn garbage_is_nothing() {
         "prompt",
         "session-end",
         "jobs",
+        "stop",
+        "permission",
         "unknown",
     ];
     let inputs: [&[u8]; 8] = [
@@ -724,7 +726,7 @@ fn garbage_is_nothing() {
     // With a session, and with garbage on disk.
     let (watched, _) = host.session("one", "startup");
     fs::write(&watched, b"\xff\n+\n../..\n01m7yptqjp-t9cew2-8rhn17gx15\n").unwrap();
-    for hook in &hooks[1..6] {
+    for hook in &hooks[1..8] {
         for input in inputs {
             let is_end = *hook == "session-end";
             assert_eq!(host.hook_bytes(hook, input), Said::nothing(), "{hook} {input:?}");

@@ -16,8 +16,16 @@ mod support;
 /// What Claude Code puts before the name of each of our tools: the plugin's name and the server's.
 const TOOL_PREFIX: &str = "mcp__plugin_codex_codex__";
 
-/// Tools of Claude Code itself that a command may use unasked. None of them changes anything.
-const HOST_TOOLS: [&str; 3] = ["ToolSearch", "Read", "Grep"];
+/// Tools of Claude Code itself that a command may use unasked. None of them changes anything of the person's: the doctor only
+/// looks, and a transfer makes a thread of Codex's.
+const HOST_TOOLS: [&str; 6] = [
+    "ToolSearch",
+    "Read",
+    "Grep",
+    "AskUserQuestion",
+    "Bash(crosscheck doctor:*)",
+    "Bash(crosscheck transfer:*)",
+];
 
 /// Lines of the skill that is loaded whole when it is used.
 const SKILL_LINES: usize = 60;
@@ -108,7 +116,7 @@ fn the_plugin_without_its_marketplace_passes_the_strict_validators() {
         PathBuf::from(".claude-plugin/plugin.json"),
         PathBuf::from("hooks/hooks.json"),
     ];
-    for path in [markdown("commands"), markdown("skills")].concat() {
+    for path in [markdown("commands"), markdown("skills"), markdown("agents")].concat() {
         names.push(path.strip_prefix(root()).unwrap().to_owned());
     }
     let check = |expected: bool| {
@@ -207,7 +215,9 @@ fn every_command_says_what_it_takes_and_uses_only_tools_that_exist() {
             "jobs",
             "result",
             "review",
-            "status"
+            "setup",
+            "status",
+            "transfer"
         ]
     );
 }
@@ -215,6 +225,8 @@ fn every_command_says_what_it_takes_and_uses_only_tools_that_exist() {
 fn tool_of(command: &str) -> &str {
     match command {
         "jobs" | "result" => "job",
+        // What they run is no tool; this one says why when it is not there.
+        "setup" | "transfer" => "status",
         "delegate-async" => "delegate",
         // It begins with the preview, which alone is allowed unasked.
         "apply" | "dry-run" => "dry_run",
@@ -307,6 +319,8 @@ fn every_hook_is_ours_and_bounded() {
             "SessionStart",
             "FileChanged",
             "PostToolUse",
+            "PreToolUse",
+            "Stop",
             "UserPromptSubmit",
             "UserPromptExpansion",
             "SessionEnd"
@@ -314,10 +328,16 @@ fn every_hook_is_ours_and_bounded() {
     );
     // With a matcher 2.1.197 compares names of files, and the watched file has the name of a process.
     assert_eq!(hooks["hooks"]["FileChanged"][0].get("matcher"), None);
-    let paid = Regex::new(hooks["hooks"]["PostToolUse"][0]["matcher"].as_str().unwrap()).unwrap();
-    for tool in tools() {
-        let is_paid = ["consult", "review", "delegate"].contains(&tool.as_str());
-        assert_eq!(paid.is_match(&format!("{TOOL_PREFIX}{tool}")), is_paid, "{tool}");
+    for event in ["PostToolUse", "PreToolUse"] {
+        let paid = Regex::new(hooks["hooks"][event][0]["matcher"].as_str().unwrap()).unwrap();
+        for tool in tools() {
+            let is_paid = ["consult", "review", "delegate"].contains(&tool.as_str());
+            assert_eq!(
+                paid.is_match(&format!("{TOOL_PREFIX}{tool}")),
+                is_paid,
+                "{event} {tool}"
+            );
+        }
     }
 }
 
@@ -325,7 +345,7 @@ fn every_hook_is_ours_and_bounded() {
 fn every_tool_that_a_text_names_exists() {
     let tools = tools();
     let named = Regex::new(&format!("{TOOL_PREFIX}([a-z_]+)")).unwrap();
-    for path in [markdown("commands"), markdown("skills")].concat() {
+    for path in [markdown("commands"), markdown("skills"), markdown("agents")].concat() {
         let text = fs::read_to_string(&path).unwrap();
         for found in named.captures_iter(&text) {
             assert!(tools.contains(&found[1]), "{}: {}", path.display(), &found[0]);
@@ -346,6 +366,63 @@ fn the_skill_is_small_and_its_references_exist() {
     for tool in tools() {
         assert!(body.contains(&format!("| `{tool}` |")), "{tool}");
     }
+}
+
+/// The agent has our tools and what it needs to check them, and nothing that changes or lands anything.
+#[test]
+fn the_agent_can_change_nothing() {
+    let text = read("agents/codex-runner.md");
+    let (head, _) = front_matter(&text);
+    let value = |key: &str| {
+        head.iter()
+            .find(|(known, _)| *known == key)
+            .map(|(_, value)| *value)
+    };
+    assert_eq!(value("name"), Some("codex-runner"));
+    let tools = tools();
+    for tool in value("tools").unwrap().split(", ") {
+        match tool.strip_prefix(TOOL_PREFIX) {
+            Some(ours) => assert!(
+                tools.contains(ours) && ours != "apply" && ours != "cancel",
+                "{tool}"
+            ),
+            None => assert!(["ToolSearch", "Read", "Grep"].contains(&tool), "{tool}"),
+        }
+    }
+}
+
+/// What the workflow makes is what the installer asks for, name by name.
+#[test]
+fn a_release_has_what_the_installer_asks_for() {
+    let installer = read("launcher/install.sh");
+    let workflow = read(".github/workflows/release.yml");
+    let all = |pattern: &str, text: &str| -> BTreeSet<String> {
+        let pattern = Regex::new(pattern).unwrap();
+        pattern
+            .captures_iter(text)
+            .map(|found| found[1].to_owned())
+            .collect()
+    };
+    let asked = all(r"\) echo ([a-z0-9_-]+) ;;", &installer);
+    let built = all(r"target: ([a-z0-9_-]+),", &workflow);
+    assert_eq!(asked.len(), 4);
+    assert_eq!(asked, built);
+    for target in &built {
+        assert!(
+            read("docs/releases.md").contains(&format!("| `{target}` |")),
+            "{target}"
+        );
+    }
+    assert!(installer.contains("asset=$name-$version-$(platform)"));
+    assert!(workflow.contains("\"assets/crosscheck-${TAG#v}-$TARGET\""));
+    assert!(workflow.contains("sha256sum -- \"crosscheck-${TAG#v}-\"* >SHA256SUMS"));
+    // An action without an exact version is whatever somebody makes of it tomorrow.
+    let actions = all(r"uses: \S+@(\S+)", &workflow);
+    let exact = Regex::new(r"^v\d+\.\d+\.\d+$").unwrap();
+    assert!(
+        !actions.is_empty() && actions.iter().all(|version| exact.is_match(version)),
+        "{actions:?}"
+    );
 }
 
 #[test]

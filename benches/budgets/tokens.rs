@@ -79,7 +79,7 @@ pub(crate) fn measure() -> Vec<Row> {
         // The first session of a home differs from all later ones.
         session(&world, &claude, &With::Nothing);
         let Some(bare) = session(&world, &claude, &With::Nothing) else {
-            continue;
+            panic!("Claude Code asked no model");
         };
         let Some(ours) = session(&world, &claude, &With::Plugin) else {
             panic!("our server was not there in time");
@@ -90,7 +90,7 @@ pub(crate) fn measure() -> Vec<Row> {
         if let Some(alone) = session(&world, &claude, &With::Server(server, "consult")) {
             let alone = alone.beyond(bare);
             row = row.remark(&format!(
-                "of it the server {}, and commands and skill {}",
+                "of it the server {}, and what the plugin adds to it {}",
                 alone.all(),
                 ours.all().saturating_sub(alone.all())
             ));

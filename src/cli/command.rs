@@ -10,13 +10,16 @@ use crate::cli::commands::consult::ConsultFlags;
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::demo::DemoFlags;
+use crate::cli::commands::doctor::DoctorFlags;
 use crate::cli::commands::doors::{HookFlags, ServeFlags, WorkerFlags};
 use crate::cli::commands::dry_run::DryRunFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::status::StatusFlags;
+use crate::cli::commands::transfer::TransferFlags;
 use crate::cli::commands::undo::UndoFlags;
+use crate::cli::commands::uninstall::UninstallFlags;
 use crate::domain::peer::Peer;
 
 const ABOUT: &str = "A second model at your side: asks Codex, has it review your changes, hands it tasks";
@@ -79,6 +82,7 @@ pub(super) struct CommandLine {
 pub(super) enum Command {
     Demo(DemoFlags),
     Status(StatusFlags),
+    Doctor(DoctorFlags),
     Consult(ConsultFlags),
     Review(ReviewFlags),
     Delegate(DelegateFlags),
@@ -90,6 +94,8 @@ pub(super) enum Command {
     Logs(LogsFlags),
     Cancel(CancelFlags),
     Clean(CleanFlags),
+    Uninstall(UninstallFlags),
+    Transfer(TransferFlags),
     Config(ConfigFlags),
     Contract(ContractFlags),
     Serve(ServeFlags),

@@ -19,9 +19,12 @@ use crate::cli::commands::clean;
 use crate::cli::commands::config;
 use crate::cli::commands::contract;
 use crate::cli::commands::demo;
+use crate::cli::commands::doctor;
 use crate::cli::commands::logs::{self, LogsError};
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
+use crate::cli::commands::transfer;
+use crate::cli::commands::uninstall;
 use crate::cli::commands::watch;
 use crate::cli::exit::exit_code;
 use crate::cli::input::Input;
@@ -215,6 +218,27 @@ impl Session<'_, '_> {
             }
             Work::Contract(flags) => {
                 let work = Box::pin(contract::run(service, &flags, &call));
+                let envelope = self
+                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
+                    .await?;
+                (envelope, flags.output, FailOn::Never)
+            }
+            Work::Doctor(flags) => {
+                let work = doctor::run(service, &flags, &call);
+                let envelope = self
+                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
+                    .await?;
+                (envelope, flags.output, FailOn::Never)
+            }
+            Work::Uninstall(flags) => {
+                let work = Box::pin(uninstall::run(service, &flags, &call));
+                let envelope = self
+                    .wait(OnSignal::Finish, &call, &progress, &mut silent, work)
+                    .await?;
+                (envelope, flags.output, FailOn::Never)
+            }
+            Work::Transfer(flags) => {
+                let work = Box::pin(transfer::run(service, &flags, &call));
                 let envelope = self
                     .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
                     .await?;

@@ -47,7 +47,7 @@ fn not_ready_code(success: &Success) -> u8 {
         .and_then(|names| names.get(0))
         .and_then(Value::as_str);
     match first {
-        Some("codex" | "claude") => FaultCode::PeerNotFound.exit_code(),
+        Some("codex" | "claude" | "contract") => FaultCode::PeerNotFound.exit_code(),
         Some("git") => FaultCode::GitFailed.exit_code(),
         _ => FaultCode::ConfigInvalid.exit_code(),
     }

@@ -6,9 +6,12 @@ use crate::cli::commands::clean::CleanFlags;
 use crate::cli::commands::config::{ConfigAction, PlaceFlags};
 use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::demo::DemoFlags;
+use crate::cli::commands::doctor::DoctorFlags;
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
+use crate::cli::commands::transfer::TransferFlags;
+use crate::cli::commands::uninstall::UninstallFlags;
 use crate::cli::commands::watch::WatchFlags;
 use crate::cli::input::Input;
 use crate::domain::fault::Fault;
@@ -31,6 +34,9 @@ pub(super) enum Work {
     Land(Landing),
     Clean(CleanFlags),
     Contract(ContractFlags),
+    Doctor(DoctorFlags),
+    Transfer(TransferFlags),
+    Uninstall(UninstallFlags),
     CheckConfig(PlaceFlags),
     /// A command that `main` runs itself.
     Door,
@@ -99,6 +105,9 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             ConfigAction::Check(flags) => Work::CheckConfig(flags.placed(input)),
         },
         Command::Contract(flags) => Work::Contract(flags),
+        Command::Doctor(flags) => Work::Doctor(flags),
+        Command::Uninstall(flags) => Work::Uninstall(flags),
+        Command::Transfer(flags) => Work::Transfer(flags),
         Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,
     }
 }

@@ -73,6 +73,7 @@ pub const KEYS: &[Key] = &[
     ),
     users("apply.confirm", "\"host\" or \"always\""),
     users("host.notify", "true or false"),
+    users("host.gate", "\"off\", \"soft\" or \"hard\""),
 ];
 
 /// Returns the key of this name.

@@ -10,6 +10,7 @@ use crate::config::document::{self, Entry, number, texts};
 use crate::config::key::Key;
 use crate::config::problem::Problem;
 use crate::domain::delegation::CHECK_BYTES;
+use crate::domain::gate::Mode;
 use crate::domain::request::{Effort, ModelName};
 use crate::domain::{globs, limits};
 use crate::redact::Further;
@@ -81,6 +82,7 @@ pub(super) struct Layer {
     pub(super) reuse: Option<Vec<String>>,
     pub(super) confirm: Option<Confirm>,
     pub(super) notify: Option<bool>,
+    pub(super) gate: Option<Mode>,
     /// The keys that were written, with their lines.
     pub(super) written: Vec<(&'static Key, usize)>,
 }
@@ -138,6 +140,7 @@ impl Layer {
             "allow.network" => self.allow_network = Some(value.as_bool()?),
             "allow.in_place" => self.allow_in_place = Some(value.as_bool()?),
             "host.notify" => self.notify = Some(value.as_bool()?),
+            "host.gate" => self.gate = Some(Mode::named(value.as_str()?)?),
             "delegate.reuse" => self.reuse = Some(texts(value, REUSED, is_inside)?),
             "apply.confirm" => {
                 self.confirm = Some(match value.as_str()? {

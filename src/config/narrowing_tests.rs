@@ -167,6 +167,7 @@ fn entry() -> impl Strategy<Value = (&'static str, String)> {
         of("apply.confirm", prop_oneof![Just("host"), Just("always")]),
         of("delegate.reuse", Just(["x"])),
         of("host.notify", any::<bool>()),
+        of("host.gate", prop_oneof![Just("off"), Just("hard")]),
         of("peer.codex.bin", Just("/x")),
         of("peer.codex.versions", Just(">=0.1")),
     ]
@@ -242,6 +243,7 @@ fn wider(narrow: &Config, plain: &Config) -> Option<&'static str> {
         ("confirm", narrow.confirm != plain.confirm),
         ("notify", narrow.notify != plain.notify),
         ("ask", narrow.ask_above_tokens != plain.ask_above_tokens),
+        ("gate", narrow.gate != plain.gate),
         ("bin", narrow.codex_bin != plain.codex_bin),
         ("versions", narrow.codex_versions != plain.codex_versions),
     ];

@@ -11,6 +11,7 @@ use crate::config::origin::{Origin, Setting};
 use crate::config::problem::Problem;
 use crate::domain::environment::{Environment, PLUGIN_PREFIX};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::gate::Mode;
 use crate::domain::limits;
 use crate::domain::peer::Peer;
 use crate::domain::request::{Common, Effort, ModelName};
@@ -78,6 +79,8 @@ pub struct Config {
     pub confirm: Setting<Confirm>,
     /// Whether a session of a host is told when a job of its own is over.
     pub notify: Setting<bool>,
+    /// The most that the stop gate may do, whatever was chosen in the host; anything when absent.
+    pub gate: Setting<Option<Mode>>,
 }
 
 impl Config {
@@ -100,19 +103,7 @@ impl Config {
         reason = "one entry for each setting, in the order of the file"
     )]
     pub fn layered(file: Option<&str>, environment: &Environment) -> Result<Self, Fault> {
-        let programs = Peer::ALL.map(Peer::program_variable);
-        for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR"]
-            .into_iter()
-            .chain(programs)
-        {
-            // Taken for absent it would be a setting that silently does not hold.
-            if environment.get(name).is_some() && environment.path(name).is_none() {
-                return Err(invalid(
-                    name,
-                    format!("the variable `{name}` does not hold an absolute path"),
-                ));
-            }
-        }
+        refuse_relative_places(environment)?;
         let (file, wrong) = Layer::read(file.unwrap_or_default(), Owner::User);
         if let Some(first) = wrong.first() {
             return Err(bad_file(first, wrong.len()));
@@ -233,6 +224,7 @@ impl Config {
                 file.notify,
                 variables.read(&["CROSSCHECK_HOST_NOTIFY"], |text| text.parse().ok())?,
             ),
+            gate: Setting::pick(None, file.gate.map(Some), None),
         })
     }
 
@@ -363,6 +355,9 @@ impl Config {
             row("delegate.reuse", &self.reuse, texts),
             row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
             row("host.notify", &self.notify, switch),
+            row("host.gate", &self.gate, |gate| {
+                gate.map_or(Value::Null, |gate| gate.as_str().into())
+            }),
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
@@ -415,6 +410,21 @@ impl Variables<'_> {
             None => Err(unusable(name)),
         }
     }
+}
+
+/// Refuses a place that is no absolute path: taken for absent it would be a setting that silently does not hold.
+fn refuse_relative_places(environment: &Environment) -> Result<(), Fault> {
+    let programs = Peer::ALL.map(Peer::program_variable);
+    for name in ["CROSSCHECK_CONFIG", "CROSSCHECK_STATE_DIR"]
+        .into_iter()
+        .chain(programs)
+    {
+        if environment.get(name).is_some() && environment.path(name).is_none() {
+            let message = format!("the variable `{name}` does not hold an absolute path");
+            return Err(invalid(name, message));
+        }
+    }
+    Ok(())
 }
 
 /// Says that a variable, or a setting of the plugin that came in one, holds nothing that can be used.
@@ -560,7 +570,7 @@ mod tests {
             [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
             [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
             [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\
-            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\n";
+            [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\ngate = 'soft'\n";
         let config = Config::layered(Some(text), &env(&[])).unwrap();
         for row in config.rows() {
             assert_eq!(row["origin"], "file", "{row}");

@@ -3,6 +3,7 @@
 //! Everything here is pure: no clock, no environment, no file, no process. Times, paths and random bytes come in as
 //! arguments. All other rings may use this one; this one uses none of them.
 
+pub mod autonomy;
 pub mod count;
 pub mod coverage;
 pub mod delegation;
@@ -11,6 +12,7 @@ pub mod environment;
 pub mod fault;
 pub mod finding;
 pub mod fingerprint;
+pub mod gate;
 pub mod globs;
 pub mod hazard;
 pub mod job;

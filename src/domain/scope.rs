@@ -75,6 +75,11 @@ pub enum Scope {
     Auto,
     /// Everything that differs from `HEAD`: staged, unstaged and untracked.
     WorkingTree,
+    /// Everything that differs from a commit, committed since or not. Only the stop gate asks for it.
+    Since {
+        /// The commit.
+        commit: Revision,
+    },
     /// What the next commit would hold.
     Staged,
     /// Commits since the merge base with `base`, or with the upstream, or with the remote's default branch.
@@ -116,7 +121,7 @@ impl Scope {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Auto => "auto",
-            Self::WorkingTree => "working_tree",
+            Self::WorkingTree | Self::Since { .. } => "working_tree",
             Self::Staged => "staged",
             Self::Branch { .. } => "branch",
             Self::Commit { .. } => "commit",

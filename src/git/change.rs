@@ -112,7 +112,11 @@ impl Reader<'_> {
     fn read(&self, scope: &Scope) -> Result<Change, GitError> {
         match scope {
             Scope::Auto => self.read_auto(),
-            Scope::WorkingTree => self.read_working_tree(),
+            Scope::WorkingTree => self.read_working_tree(self.head_commit()),
+            Scope::Since { commit } => {
+                let commit = self.repository.resolve_as(commit, RevisionRole::Commit)?;
+                self.read_working_tree(Some(commit))
+            }
             Scope::Staged => self.read_staged(),
             Scope::Branch { base, head } => self.read_branch(base.as_ref(), head.as_ref()),
             Scope::Commit { commit } => self.read_commit(commit),
@@ -125,7 +129,7 @@ impl Reader<'_> {
     }
 
     fn read_auto(&self) -> Result<Change, GitError> {
-        let change = self.read_working_tree()?;
+        let change = self.read_working_tree(self.head_commit())?;
         // Untracked files that must not be read are nothing to review.
         if !change.patch.files.is_empty() || (self.untracked == Untracked::Read && !change.is_empty()) {
             return Ok(change);
@@ -137,10 +141,12 @@ impl Reader<'_> {
         }
     }
 
-    fn read_working_tree(&self) -> Result<Change, GitError> {
-        let head = self.repository.head_tree();
-        let mut change = self.change(ResolvedScope::WorkingTree, self.diff(&head, End::WorkingTree)?);
-        change.base = self.head_commit();
+    /// Reads what differs from a commit, or from nothing where there is none.
+    fn read_working_tree(&self, base: Option<Oid>) -> Result<Change, GitError> {
+        let from = base.as_ref().map_or(self.empty_tree(), Oid::as_str);
+        let patch = self.diff(OsStr::new(from), End::WorkingTree)?;
+        let mut change = self.change(ResolvedScope::WorkingTree, patch);
+        change.base = base;
         let listed = list_untracked(self.private, self.pathspecs)?;
         let read = read_untracked(self.repository.top_level(), &listed, self.untracked)?;
         change.patch.files.extend(read.files);

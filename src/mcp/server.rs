@@ -135,6 +135,7 @@ impl Server {
             host,
             host_thread: caller::host_thread(meta),
             host_process: self.host_process.clone(),
+            starter: None,
             progress: meta.get_progress_token().and_then(|token| open.progress(&token)),
             approver: None,
             cancelled: open.cancelled.clone(),
@@ -169,7 +170,12 @@ impl Server {
             ));
         };
         let mut call = self.call(&open, &context);
-        let question = match approval::asking(&context, &params, &open.cancelled, &self.questions) {
+        let asking = if may_ask(tool) {
+            approval::asking(&context, &params, &open.cancelled, &self.questions)
+        } else {
+            Asking::Nobody
+        };
+        let question = match asking {
             Asking::Nobody => None,
             Asking::Within(approver) => {
                 call.approver = Some(approver);
@@ -335,6 +341,11 @@ impl ServerHandler for Server {
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
+}
+
+/// Tells whether a call of this tool can come to a question. The others are spared the look at what their host can do.
+fn may_ask(tool: &str) -> bool {
+    matches!(tool, "apply" | "consult" | "delegate" | "review")
 }
 
 /// Hosts show the message alone, so it names the tools too.

@@ -7,6 +7,7 @@ pub mod account;
 pub mod checker;
 pub mod claude;
 pub mod codex;
+pub mod conversation;
 pub mod ended;
 pub mod event;
 pub mod exec;

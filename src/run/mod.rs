@@ -8,6 +8,7 @@ pub mod conclude;
 pub mod contract;
 pub mod control;
 pub mod delegate;
+pub mod import;
 pub mod keep;
 pub mod patience;
 pub mod probe;

@@ -13,6 +13,7 @@ use crate::domain::request::{
     ApplyRequest, CancelRequest, ConsultRequest, DelegateRequest, DryRunRequest, JobRequest, ReviewRequest,
     StatusRequest,
 };
+use crate::state::record::Starter;
 use crate::sys::signal::ProcessIdentity;
 
 /// What a caller asks for, parsed and within its bounds.
@@ -76,6 +77,8 @@ pub struct Call {
     pub host_thread: Option<String>,
     /// The process of the host, which may have a session that is told when a job is over; absent in a terminal.
     pub host_process: Option<ProcessIdentity>,
+    /// Who makes the call where nobody asked for it.
+    pub starter: Option<Starter>,
     /// Tells the host how it goes; absent when the host did not ask.
     pub progress: Option<ProgressSink>,
     /// Asks the person at the other end; absent where nobody can be asked.
@@ -95,6 +98,7 @@ impl Call {
             tool_use_id: None,
             host_thread: None,
             host_process: None,
+            starter: None,
             progress: None,
             approver: None,
             cancelled: CancelSignal::default(),

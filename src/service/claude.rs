@@ -43,6 +43,21 @@ impl ClaudeFolder {
         read(&self.0.join("settings.json"))
     }
 
+    /// Returns where plugins keep their data, each in a folder of its own.
+    pub fn plugin_data(&self) -> PathBuf {
+        self.0.join("plugins/data")
+    }
+
+    /// Returns where the conversations about a folder lie.
+    pub fn conversations(&self, about: &Path) -> PathBuf {
+        let name: String = about
+            .to_string_lossy()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        self.0.join("projects").join(name)
+    }
+
     /// Reads which plugins are installed.
     pub fn read_installed(&self) -> Map<String, Value> {
         read(&self.0.join("plugins/installed_plugins.json"))

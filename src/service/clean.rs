@@ -72,7 +72,8 @@ pub async fn worktrees(service: &Service) -> Outcome {
     })
 }
 
-async fn run(service: &Service, mode: Mode, name: Option<&JobName>) -> Outcome {
+/// Cleans: everything, or what belongs to the job or the group of this name.
+pub(super) async fn run(service: &Service, mode: Mode, name: Option<&JobName>) -> Outcome {
     let (store, git) = (service.store()?, git(service)?);
     let part = match name {
         Some(name) => Some(part(service, &store, name)?),

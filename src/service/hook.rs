@@ -1,13 +1,17 @@
-//! What the plugin's hooks do inside a host: they let a session be told of its jobs, and tell it.
+//! What the plugin's hooks do inside a host: they let a session be told of its jobs and tell it, say who may start paid
+//! work, and review what a turn changed where the person wants that.
 //!
 //! A hook may never disturb the session that it serves: what it cannot read, does not know or is not meant for comes out as
-//! nothing, with the reason in the log. It starts no paid work and no process, and it is done in milliseconds, except for
-//! [`Event::Watch`], which ends with its host, with its job, or as soon as the host is known to watch by itself.
+//! nothing, with the reason in the log. It starts no paid work and is done in milliseconds, with two exceptions:
+//! [`Event::Watch`] ends with its host, with its job, or as soon as the host is known to watch by itself, and
+//! [`Event::Stop`] is the gate.
 //!
 //! Seen with Claude Code 2.1.197 and 2.1.329, which give a hook one JSON object on standard input, take one from standard
 //! output, and begin a turn with what a hook with `asyncRewake` leaves on standard error when it ends with code 2.
 
+mod gate;
 mod input;
+mod permission;
 mod telling;
 
 use std::path::PathBuf;
@@ -24,9 +28,11 @@ use crate::service::hook::input::Input;
 use crate::service::hook::telling::Telling;
 use crate::service::namesake;
 use crate::service::workspace::Workspace;
+use crate::state::gates;
 use crate::state::notice;
 use crate::state::sessions::{self, Session};
 use crate::state::store::Store;
+use crate::state::typed;
 use crate::sys::signal::ProcessIdentity;
 use crate::sys::watch::DirectoryWatch;
 
@@ -61,6 +67,12 @@ pub enum Event {
     SessionEnd,
     /// The person has typed the command that lists jobs.
     Jobs,
+    /// A turn is about to end.
+    Stop,
+    /// A paid tool is about to be called.
+    Permission,
+    /// The person has typed the command that hands the conversation over.
+    Transfer,
 }
 
 impl Event {
@@ -73,6 +85,9 @@ impl Event {
             "prompt" => Some(Self::Prompt),
             "session-end" => Some(Self::SessionEnd),
             "jobs" => Some(Self::Jobs),
+            "stop" => Some(Self::Stop),
+            "permission" => Some(Self::Permission),
+            "transfer" => Some(Self::Transfer),
             _ => None,
         }
     }
@@ -106,6 +121,23 @@ impl Said {
         Self::Output(json!({"decision": "block", "reason": text}))
     }
 
+    /// Tells the person something, and the model nothing.
+    fn notice(text: &str) -> Self {
+        Self::Output(json!({"systemMessage": text}))
+    }
+
+    /// Says at a prompt what is for the model and what is for the person.
+    fn at_prompt(context: String, notice: Option<String>) -> Self {
+        if context.is_empty() {
+            return notice.map_or(Self::Nothing, |notice| Self::notice(&notice));
+        }
+        let mut said = Self::context("UserPromptSubmit", context, None);
+        if let (Self::Output(output), Some(notice)) = (&mut said, notice) {
+            output["systemMessage"] = notice.into();
+        }
+        said
+    }
+
     fn wake(text: String) -> Self {
         if text.is_empty() {
             Self::Nothing
@@ -124,16 +156,40 @@ pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input:
             return Said::Nothing;
         }
     };
-    let store = match service.store() {
+    let store = service.store();
+    if event == Event::Permission {
+        return permission::answer(service.environment(), store.as_ref().ok(), &input);
+    }
+    let store = match store {
         Ok(store) => store,
         Err(fault) => {
             tracing::warn!(?event, %fault, "there is no state directory");
             return Said::Nothing;
         }
     };
-    if event == Event::SessionStart {
-        return session_start(service, store, host, &input).await;
+    match event {
+        Event::SessionStart => session_start(service, store, host, &input).await,
+        Event::Stop => gate::stop(service, &store, host, &input).await,
+        Event::Prompt => prompt(service, store, host, &input).await,
+        _ => told(service, event, store, host, &input).await,
     }
+}
+
+/// The person has written something: what is a command of ours is noted, and what was missed is told.
+async fn prompt(service: &Service, store: Store, host: &ProcessIdentity, input: &Input) -> Said {
+    permission::note(service.environment(), &store, input);
+    let gate = gate::prompt(service, &store, host, input).await;
+    let mut texts: Vec<String> = gate.context.into_iter().collect();
+    if let Some(session) = sessions::of_process(&store, host) {
+        let telling = Telling { store, session };
+        texts.push(text::ended(&telling.own(Duration::ZERO).await));
+    }
+    texts.retain(|text| !text.is_empty());
+    Said::at_prompt(texts.join("\n"), gate.notice)
+}
+
+/// Runs a hook of a session that wants to be told of its jobs.
+async fn told(service: &Service, event: Event, store: Store, host: &ProcessIdentity, input: &Input) -> Said {
     // No record: it was never made, since nobody wants to be told, or the session is over.
     let Some(session) = sessions::of_process(&store, host) else {
         tracing::debug!(?event, "this session is not told anything");
@@ -141,21 +197,19 @@ pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input:
     };
     let telling = Telling { store, session };
     match event {
-        // Begun above, and answered by the terminal's list.
-        Event::SessionStart | Event::Jobs => Said::Nothing,
-        Event::Wake => wake(&telling, &input).await,
-        Event::Watch => watch(service, &telling, &input).await,
-        Event::Prompt => {
-            let text = text::ended(&telling.own(Duration::ZERO).await);
-            if text.is_empty() {
-                return Said::Nothing;
-            }
-            Said::context("UserPromptSubmit", text, None)
-        }
+        Event::Wake => wake(&telling, input).await,
+        Event::Watch => watch(service, &telling, input).await,
         Event::SessionEnd => {
-            session_end(&telling, &input);
+            session_end(&telling, input);
             Said::Nothing
         }
+        // Run for any session, and the list of jobs by the terminal.
+        Event::SessionStart
+        | Event::Stop
+        | Event::Prompt
+        | Event::Permission
+        | Event::Jobs
+        | Event::Transfer => Said::Nothing,
     }
 }
 
@@ -170,6 +224,18 @@ pub fn listed(input: &[u8]) -> Option<&'static str> {
     StateFilter::names().into_iter().find(|name| *name == words)
 }
 
+/// Returns the transcript of the conversation that the command is typed in, and whether it is only told what would be handed
+/// over. Other words than those are for the model.
+pub fn handed_over(input: &[u8]) -> Option<(PathBuf, bool)> {
+    let input = Input::parse(input).ok()?;
+    let dry_run = match input.command_arguments()?.trim() {
+        "" => false,
+        "dry-run" | "dry run" | "--dry-run" => true,
+        _ => return None,
+    };
+    Some((input.transcript()?, dry_run))
+}
+
 /// Tells whether the person wants to be told. A configuration that cannot be read is told elsewhere and changes nothing.
 fn is_wanted(service: &Service) -> bool {
     let refused =
@@ -179,6 +245,8 @@ fn is_wanted(service: &Service) -> bool {
 }
 
 async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, input: &Input) -> Said {
+    gates::sweep(&store);
+    typed::sweep(&store);
     let other = namesake::first_note(service.environment(), &store);
     // A model is the only one who can tell it to the person: what a hook says, nobody else sees.
     let other = other.map(|note| format!("Tell the person in one sentence, and go on: {note}."));

@@ -16,8 +16,9 @@ use crate::service::claude::{ClaudeFolder, data_name};
 
 /// How a host hands a setting of ours over.
 const HOST_PREFIX: &str = "CLAUDE_PLUGIN_OPTION_";
-/// The settings that become configuration.
-const NAMES: [&str; 4] = ["codex", "model", "effort", "concurrency"];
+/// The settings that count only so: those that become configuration, and those of two hooks. Whether a person is told of a
+/// job costs nothing and runs nothing.
+const NAMES: [&str; 6] = ["codex", "model", "effort", "concurrency", "gate", "autonomy"];
 /// Where it is noted which ones were not taken over.
 const IGNORED: &str = "CROSSCHECK_PLUGIN_IGNORED";
 

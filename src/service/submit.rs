@@ -405,6 +405,7 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
             .as_ref()
             .map(|host| format!("{} {}", host.name, host.version)),
         asked_by: asker(&ready.store, call),
+        starter: call.starter,
         request_id: call.request_id.clone(),
         depth: ready.depth,
         slots: (ready.config.concurrency.origin == Origin::Project).then_some(ready.config.concurrency.value),

@@ -90,6 +90,9 @@ pub struct Spec {
     /// The session of a host that is told when the job is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<Asker>,
+    /// Who started it where nobody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starter: Option<Starter>,
     /// The call that asked.
     pub request_id: String,
     /// How deep it is nested in other runs of ours; 0 when somebody else than a peer asked for it.
@@ -119,6 +122,14 @@ pub struct Asker {
     pub process: ProcessIdentity,
     /// The conversation that went on in it then.
     pub session: SessionName,
+}
+
+/// Who starts a job that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Starter {
+    /// The stop gate. Such a job is never the `latest`: nobody means it by that.
+    Gate,
 }
 
 /// What an answer is read as.

@@ -14,7 +14,7 @@ use crate::state::directory::{self, Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::kept;
 use crate::state::quarantine;
-use crate::state::record::Spec;
+use crate::state::record::{Spec, Starter};
 use crate::sys::lock::{self, HeldLock};
 use crate::sys::{files, seam};
 
@@ -164,7 +164,7 @@ impl Store {
             JobName::Latest => self
                 .ids(Some(workspace))?
                 .into_iter()
-                .next()
+                .find(|id| !self.is_of_gate(id))
                 .ok_or(StateError::NoSuchJob)?,
             JobName::Prefix(prefix) => {
                 let mut fitting: Vec<JobId> = self
@@ -183,6 +183,12 @@ impl Store {
             }
         };
         self.read(&id)
+    }
+
+    /// Tells whether the stop gate started a job. One that cannot be read is told to whoever asks for it.
+    fn is_of_gate(&self, id: &JobId) -> bool {
+        let spec = self.directory(id).read_spec();
+        spec.is_ok_and(|spec| spec.starter == Some(Starter::Gate))
     }
 
     /// Reads one job.

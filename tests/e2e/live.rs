@@ -87,6 +87,15 @@ pub(crate) struct Live {
 impl Live {
     /// Starts a session that takes its prompts from a program.
     pub(crate) fn program(world: &World, arguments: &[&str]) -> Self {
+        Self::program_with(world, arguments, obey)
+    }
+
+    /// The same with a model that does what `script` says.
+    pub(crate) fn program_with(
+        world: &World,
+        arguments: &[&str],
+        script: impl Fn(&Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let streams = [
             "-p",
             "--input-format",
@@ -95,12 +104,22 @@ impl Live {
             "stream-json",
             "--verbose",
         ];
-        Self::start(|url| world.claude_command(url, &[&streams[..], arguments].concat()))
+        Self::start(script, |url| {
+            world.claude_command(url, &[&streams[..], arguments].concat())
+        })
     }
 
     /// Starts a session in a terminal, in a project that the person trusts.
     pub(crate) fn terminal(world: &World) -> Self {
-        let live = Self::start(|url| world.claude_in_a_terminal(url));
+        Self::terminal_with(world, obey)
+    }
+
+    /// The same with a model that does what `script` says.
+    pub(crate) fn terminal_with(
+        world: &World,
+        script: impl Fn(&Value) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let live = Self::start(script, |url| world.claude_in_a_terminal(url));
         // What stands below the line in which a person writes. Where a terminal is too narrow the rest is cut off.
         wait_until("the prompt", || {
             live.shows("? for shortcuts") || live.shows("auto mode on")
@@ -108,8 +127,11 @@ impl Live {
         live
     }
 
-    fn start(command: impl FnOnce(&str) -> Command) -> Self {
-        let api = FakeMessages::start(obey);
+    fn start(
+        script: impl Fn(&Value) -> Answer + Send + Sync + 'static,
+        command: impl FnOnce(&str) -> Command,
+    ) -> Self {
+        let api = FakeMessages::start(script);
         let mut child = command(&api.url())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

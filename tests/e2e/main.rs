@@ -15,6 +15,7 @@ use support::scripts::Scripted;
 use world::{Way, World};
 
 mod delegates;
+mod gates;
 mod killed;
 mod lists;
 mod live;
@@ -23,6 +24,7 @@ mod outliving;
 mod permissions;
 mod session;
 mod settings;
+mod setups;
 mod spending;
 #[path = "../support/mod.rs"]
 mod support;

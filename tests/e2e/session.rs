@@ -7,7 +7,7 @@ use crate::support::run::Finished;
 use crate::world::World;
 
 /// The commands as Claude Code lists them.
-pub(crate) const SLASH_COMMANDS: [&str; 10] = [
+pub(crate) const SLASH_COMMANDS: [&str; 12] = [
     "codex:apply",
     "codex:cancel",
     "codex:consult",
@@ -17,7 +17,9 @@ pub(crate) const SLASH_COMMANDS: [&str; 10] = [
     "codex:jobs",
     "codex:result",
     "codex:review",
+    "codex:setup",
     "codex:status",
+    "codex:transfer",
 ];
 
 /// How many messages a session may take: load the tool, call it, conclude, and one to spare.

@@ -48,6 +48,7 @@ fn a_repository_sets_nothing_of_the_plugin() {
         let world = World::new("http://127.0.0.1:9/v1", &claude, Way::GitMarketplace);
         world.bring_settings(&json!({"pluginConfigs": {"codex@crosscheck": {"options": {
             "codex": world.repository().join("codex"), "model": "dear-model", "effort": "high", "concurrency": 9,
+            "gate": "hard", "autonomy": "allow",
         }}}}));
         let (settings, notes) = told(&world);
         assert_eq!(settings, Vec::<String>::new());

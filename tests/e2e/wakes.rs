@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crosscheck::sys::lock::SharedLock;
 use crosscheck::sys::signal::with_variable;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -142,17 +143,23 @@ fn of_two_sessions_in_one_repository_only_the_one_that_asked_is_told() {
 fn a_session_is_not_told_of_what_it_has_read() {
     for claude in both() {
         let (thinking, model, world) = world(&claude);
-        thinking.let_go();
         let mut session = Live::program(&world, &[]);
-        // Read by the call itself, and by a look at a job that runs in the background.
-        session.prompt(&call("consult", &json!({"prompt": "Is it right?"})));
-        let first = session.job();
+        // Read by a look at a job that runs in the background and ends while it is waited for, and by the call itself.
         session.prompt(&question("Is it right?"));
+        let first = session.job();
+        let waiting = world.state().join("jobs").join(&first).join("waiting");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                wait_until("the look to wait", || SharedLock::others_hold(&waiting));
+                thinking.let_go();
+            });
+            session.prompt(&call("job", &json!({"id": first, "wait_s": 60})));
+        });
+        session.prompt(&call("consult", &json!({"prompt": "Is it right?"})));
         let second = session.job();
-        session.prompt(&call("job", &json!({"id": second, "wait_s": 60})));
         let before = session.requests();
         session.prompt("Anything new?");
-        assert_eq!(session.requests(), before + 1);
+        assert_eq!(session.requests(), before + 1, "{}", session.last());
         for job in [&first, &second] {
             assert!(world.state().join("jobs").join(job).join("fetched").exists());
         }

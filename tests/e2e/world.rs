@@ -62,6 +62,8 @@ impl World {
             .expect("a private directory is writable");
         world.make_repository();
         world.clone_plugin();
+        // Most tests are about what a paid call does, and not about who may make one.
+        world.choose("autonomy", Some("allow"));
         match way {
             Way::PluginDir => {}
             Way::FolderMarketplace => world.install(text(&world.plugin())),
@@ -181,6 +183,22 @@ impl World {
         fs::write(file, text).expect("a private directory is writable");
     }
 
+    /// Lets the person have chosen this for the plugin in their own settings, or nothing.
+    pub(crate) fn choose(&self, name: &str, value: Option<&str>) {
+        let path = self.home.claude_config().join("settings.json");
+        let text = fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
+        let mut settings: Value = serde_json::from_str(&text).expect("settings are JSON");
+        // The name of a plugin that is loaded from a folder, and of one from our marketplace.
+        for plugin in ["codex@inline", "codex@crosscheck"] {
+            settings["pluginConfigs"][plugin]["options"][name] = json!(value);
+            if value.is_none() {
+                let options = settings["pluginConfigs"][plugin]["options"].as_object_mut();
+                drop(options.and_then(|options| options.remove(name)));
+            }
+        }
+        fs::write(path, settings.to_string()).expect("a private directory is writable");
+    }
+
     /// Sets an option of the installed plugin.
     pub(crate) fn configure(&self, option: &str) {
         self.manage(&["install", "codex@crosscheck", "--config", option]);
@@ -203,6 +221,16 @@ impl World {
         if let Some(tool) = &self.granted {
             arguments.extend(["--allowedTools", tool]);
         }
+        self.claude(messages_url, &arguments)
+    }
+
+    /// The same with further words on the command line.
+    pub(crate) fn session_with(&self, messages_url: &str, text: &str, further: &[&str]) -> Finished {
+        let arguments = [
+            &["-p", text, "--output-format", "stream-json", "--verbose"],
+            further,
+        ]
+        .concat();
         self.claude(messages_url, &arguments)
     }
 

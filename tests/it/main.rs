@@ -27,4 +27,5 @@ mod policies;
 mod reviews;
 mod spending;
 mod statuses;
+mod transfers;
 mod watching;

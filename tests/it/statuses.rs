@@ -1,7 +1,8 @@
 //! `status` and the server's start.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::run::finish;
 use crate::support::scripts::Scripted;
 use crate::world::World;
 
@@ -15,6 +16,43 @@ fn starting_the_server_touches_nothing() {
     assert!(children.is_empty(), "{children:?}");
     assert!(!world.home.state().exists());
     assert_eq!(server.close(), Some(0));
+}
+
+#[test]
+fn the_doctor_finds_everything_in_order_and_asks_no_model() {
+    let world = World::new(Scripted::well()).with_change();
+    let mut command = world.home.command(env!("CARGO_BIN_EXE_crosscheck"));
+    command.current_dir(world.work()).args(["doctor", "--json"]);
+    let finished = finish(command, "");
+    let told: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let checks = told["checks"].as_array().unwrap();
+    let state = |name: &str| {
+        let check = checks.iter().find(|check| check["name"] == name);
+        check.map_or_else(
+            || panic!("{name}: {told:#}"),
+            |check| check["state"].as_str().unwrap(),
+        )
+    };
+    for name in [
+        "program",
+        "server",
+        "codex",
+        "contract",
+        "git",
+        "state",
+        "config",
+        "leftovers",
+    ] {
+        assert_eq!(state(name), "ready", "{name}: {told:#}");
+    }
+    // The test's codex has a provider of its own and no account.
+    assert_eq!(
+        (state("login"), &told["state"]),
+        ("attention", &json!("attention")),
+        "{told:#}"
+    );
+    assert_eq!(finished.status.code(), Some(0));
+    assert!(world.model.turns().is_empty());
 }
 
 #[test]
@@ -107,8 +145,8 @@ fn a_setting_that_would_not_hold_is_named() {
     ] {
         let mut command = world.home.command(crate::world::PROGRAM);
         command.env(name, value).args(["consult", "x", "--json"]);
-        let finished = crate::support::run::finish(command, "");
-        let envelope: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        let finished = finish(command, "");
+        let envelope: Value = serde_json::from_str(&finished.stdout).unwrap();
         assert_eq!(
             envelope["error"]["code"], "config_invalid",
             "{name}={value}: {envelope:#}"
@@ -122,7 +160,7 @@ fn a_script_learns_from_status_whether_everything_is_ready() {
     let run = |set: &[(&str, &str)], arguments: &[&str]| {
         let mut command = world.home.command(crate::world::PROGRAM);
         command.envs(set.iter().copied()).arg("status").args(arguments);
-        crate::support::run::finish(command, "").status.code()
+        finish(command, "").status.code()
     };
     assert_eq!(run(&[], &[]), Some(0));
     assert_eq!(run(&[("CROSSCHECK_CODEX_BIN", "/absent/codex")], &[]), Some(3));

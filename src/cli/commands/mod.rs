@@ -8,6 +8,7 @@ pub(super) mod consult;
 pub(super) mod contract;
 pub(super) mod delegate;
 pub(super) mod demo;
+pub(super) mod doctor;
 pub(super) mod doors;
 pub(super) mod dry_run;
 pub(super) mod job;
@@ -16,7 +17,9 @@ pub(super) mod output;
 pub(super) mod paid;
 pub(super) mod review;
 pub(super) mod status;
+pub(super) mod transfer;
 pub(super) mod undo;
+pub(super) mod uninstall;
 pub(super) mod watch;
 
 #[cfg(test)]

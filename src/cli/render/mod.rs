@@ -9,6 +9,7 @@ mod config;
 mod consult;
 mod contract;
 mod delegate;
+mod doctor;
 mod dry_run;
 pub(super) mod event;
 mod fault;
@@ -90,6 +91,10 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         }
         "contract" if body.contains_key("checks") => {
             contract::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "doctor" => {
+            doctor::render(success, stdout);
             success.next_steps.clone()
         }
         "cancel" => {

@@ -1,7 +1,7 @@
 //! What a host says to a hook. Lenient: a field that is missing or of another kind is absent.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -42,9 +42,42 @@ impl Input {
         matches!(self.text("reason"), Some("clear" | "resume"))
     }
 
+    /// Returns the file of the conversation.
+    pub(super) fn transcript(&self) -> Option<PathBuf> {
+        Some(PathBuf::from(self.text("transcript_path")?)).filter(|path| path.is_absolute())
+    }
+
     /// Returns what stands behind a command.
     pub(super) fn command_arguments(&self) -> Option<&str> {
         self.text("command_args")
+    }
+
+    /// Returns the host's own name of the prompt that is worked on.
+    ///
+    /// Claude Code gives the same one to all hooks of a prompt, those of its subagents too. Seen with 2.1.197 and 2.1.329.
+    pub(super) fn prompt_id(&self) -> Option<&str> {
+        self.text("prompt_id")
+    }
+
+    /// Returns what was written.
+    pub(super) fn prompt(&self) -> Option<&str> {
+        self.text("prompt")
+    }
+
+    /// Returns the tool that is about to be called.
+    pub(super) fn tool_name(&self) -> Option<&str> {
+        self.text("tool_name")
+    }
+
+    /// Tells whether a hook kept the turn from ending that ends now.
+    pub(super) fn is_continued(&self) -> bool {
+        self.0.get("stop_hook_active").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Tells whether the host has work of its own in the background.
+    pub(super) fn has_background_tasks(&self) -> bool {
+        let tasks = self.0.get("background_tasks").and_then(Value::as_array);
+        tasks.is_some_and(|tasks| !tasks.is_empty())
     }
 
     /// Returns the job or group that the answer of a tool of ours names.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::gate::Verdict;
 use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
 use crate::domain::wake::text::{Ended, Outcome};
 use crate::domain::wake::{Conversation, Process, Relation, Say, decide};
 use crate::run::reap::reap;
 use crate::service::group;
+use crate::service::hook::gate;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::groups::Group;
@@ -107,7 +109,20 @@ impl Telling {
             return (say, None);
         }
         // Put together first: what cannot be told must not count as told.
-        match describe(&subject).await {
+        match self.describe(&subject).await {
+            Ok(ended) if ended.outcome == Outcome::Gate { findings: 0 } => {
+                // Nobody asked for it, and it speaks against nothing.
+                subject.claim(say);
+                subject.jobs.iter().for_each(JobDirectory::mark_fetched);
+                (Say::Nothing, None)
+            }
+            // Why the gate could not look is the gate's to say, to the person.
+            Ok(ended) if ended.outcome == Outcome::GateCouldNotRun => {
+                if relation == Relation::Orphan {
+                    subject.jobs.iter().for_each(JobDirectory::mark_fetched);
+                }
+                (Say::Nothing, None)
+            }
             Ok(ended) if subject.claim(say) => (say, Some(ended)),
             Ok(_) => (Say::Nothing, None),
             Err(error) => {
@@ -116,17 +131,33 @@ impl Telling {
             }
         }
     }
+
+    /// Puts together what is said of a job or group that is over. A lost job gets its result first.
+    async fn describe(&self, subject: &Subject) -> Result<Ended, StateError> {
+        for job in &subject.jobs {
+            reap(job).await?;
+        }
+        match (&subject.group, subject.jobs.as_slice()) {
+            (Some(group), jobs) => Ok(of_group(group, jobs)),
+            (None, [job]) => {
+                let mut ended = of_job(job)?;
+                if let Some(verdict) = gate::verdict(&self.store, job)? {
+                    ended.outcome = of_gate(&verdict);
+                }
+                Ok(ended)
+            }
+            (None, _) => Err(StateError::NoSuchJob),
+        }
+    }
 }
 
-/// Puts together what is said of a job or group that is over. A lost job gets its result first.
-async fn describe(subject: &Subject) -> Result<Ended, StateError> {
-    for job in &subject.jobs {
-        reap(job).await?;
-    }
-    match (&subject.group, subject.jobs.as_slice()) {
-        (Some(group), jobs) => Ok(of_group(group, jobs)),
-        (None, [job]) => of_job(job),
-        (None, _) => Err(StateError::NoSuchJob),
+fn of_gate(verdict: &Verdict) -> Outcome {
+    match verdict {
+        Verdict::Pass => Outcome::Gate { findings: 0 },
+        Verdict::Block(findings) => Outcome::Gate {
+            findings: findings.len(),
+        },
+        Verdict::CouldNotRun(_) => Outcome::GateCouldNotRun,
     }
 }
 
