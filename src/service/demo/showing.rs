@@ -90,7 +90,7 @@ async fn show(
         service.fingerprint().to_owned(),
     );
     let envelope = Box::pin(private.call(request(&world), call.clone())).await;
-    end_jobs(&private, &world.store()).await;
+    Box::pin(end_jobs(&private, &world.store())).await;
     let asked = model
         .requests()
         .iter()
