@@ -81,7 +81,14 @@ impl Machine {
     async fn find(&self) -> (Config, Program) {
         let environment = self.environment();
         let config = Config::layered(None, &environment).unwrap();
-        let program = Program::find(&config, &environment, &self.store()).await.unwrap();
+        let program = Program::find(
+            crosscheck::domain::peer::Peer::Codex,
+            &config,
+            &environment,
+            &self.store(),
+        )
+        .await
+        .unwrap();
         (config, program)
     }
 

@@ -102,7 +102,7 @@ fn ten_more_ideas_come_to_nothing() {
         .collect();
     world.write("credentials.txt", utf16);
 
-    let mut server = world.server_for("h\u{1b}[2J\u{202e}", "1\u{7}");
+    let mut server = world.server_for("h\u{1b}[2J\u{202e}", "1\u{7}", "codex");
     let call = json!({"scope": "branch", "base": token, "options": {"isolation": "ignore_config"}});
     let watcher = crate::i_peer::Watcher::over(&world.home.state());
     let envelope = server.ok("review", &call);

@@ -145,21 +145,19 @@ impl World {
 
     /// Starts our server for this peer.
     pub(crate) fn server_asking(&self, peer: &str) -> Server {
+        self.server_for("tester", "1.0.0", peer)
+    }
+
+    /// Starts our server for a host of this name, and for this peer.
+    pub(crate) fn server_for(&self, name: &str, version: &str, peer: &str) -> Server {
         let mut command = self.home.command(PROGRAM);
         command.args(["serve", "--peer", peer]);
-        Server::start(command, "tester", "1.0.0", &json!({}))
+        Server::start(command, name, version, &json!({}))
     }
 
     /// Starts our server as a host that is neither Claude Code nor codex.
     pub(crate) fn server(&self) -> Server {
-        self.server_for("tester", "1.0.0")
-    }
-
-    /// Starts our server for a host of this name.
-    pub(crate) fn server_for(&self, name: &str, version: &str) -> Server {
-        let mut command = self.home.command(PROGRAM);
-        command.arg("serve");
-        Server::start(command, name, version, &json!({}))
+        self.server_asking("codex")
     }
 
     /// Starts our server for a host that can show questions.
