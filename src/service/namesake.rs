@@ -90,11 +90,12 @@ fn enabled_others(installed: &Map<String, Value>, layers: &[Map<String, Value>],
         .filter(|id| id.starts_with(PREFIX) && is_plain(id) && data_name(id) != ours)
         .collect();
     let is_enabled = |id: &&str| {
-        let told = layers
+        let mut told = layers
             .iter()
+            .rev()
             .filter_map(|layer| layer.get("enabledPlugins")?.get(*id));
         // A list holds the parts that are wanted; whatever is neither counts as not enabled.
-        told.last().is_some_and(|value| match value {
+        told.next().is_some_and(|value| match value {
             Value::Bool(enabled) => *enabled,
             Value::Array(parts) => !parts.is_empty(),
             _ => false,
