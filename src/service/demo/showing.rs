@@ -47,7 +47,7 @@ pub struct DemoOptions {
 /// Returns the review's own envelope, whose summary begins with [`STATEMENT`] and whose field `demo` tells the facts. `say`
 /// gets lines for people while it goes on; progress of the review goes where the call says.
 pub async fn run(service: &Service, options: DemoOptions, call: Call, say: &mut dyn FnMut(&str)) -> Envelope {
-    match show(service, options, &call, say).await {
+    match Box::pin(show(service, options, &call, say)).await {
         Ok(envelope) => envelope,
         Err(fault) => service.refuse(NAME, fault, &call),
     }
