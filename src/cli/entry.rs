@@ -15,16 +15,11 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::cli::command::{CommandLine, command};
-use crate::cli::commands::clean;
 use crate::cli::commands::config;
-use crate::cli::commands::contract;
 use crate::cli::commands::demo;
-use crate::cli::commands::doctor;
 use crate::cli::commands::logs::{self, LogsError};
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
-use crate::cli::commands::transfer;
-use crate::cli::commands::uninstall;
 use crate::cli::commands::watch;
 use crate::cli::exit::exit_code;
 use crate::cli::input::Input;
@@ -209,40 +204,10 @@ impl Session<'_, '_> {
                     Err(signal) => return Ok(signal.exit_code()),
                 }
             }
-            Work::Clean(flags) => {
-                let work = clean::run(service, &flags, &call);
-                let envelope = self
-                    .wait(OnSignal::Finish, &call, &progress, &mut silent, work)
-                    .await?;
-                (envelope, flags.output, FailOn::Never)
-            }
-            Work::Contract(flags) => {
-                let work = Box::pin(contract::run(service, &flags, &call));
-                let envelope = self
-                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
-                    .await?;
-                (envelope, flags.output, FailOn::Never)
-            }
-            Work::Doctor(flags) => {
-                let work = doctor::run(service, &flags, &call);
-                let envelope = self
-                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
-                    .await?;
-                (envelope, flags.output, FailOn::Never)
-            }
-            Work::Uninstall(flags) => {
-                let work = Box::pin(uninstall::run(service, &flags, &call));
-                let envelope = self
-                    .wait(OnSignal::Finish, &call, &progress, &mut silent, work)
-                    .await?;
-                (envelope, flags.output, FailOn::Never)
-            }
-            Work::Transfer(flags) => {
-                let work = Box::pin(transfer::run(service, &flags, &call));
-                let envelope = self
-                    .wait(OnSignal::Leave, &call, &progress, &mut silent, work)
-                    .await?;
-                (envelope, flags.output, FailOn::Never)
+            Work::Errand(errand) => {
+                let work = Box::pin(errand.run(service, &call));
+                let waiting = self.wait(errand.on_signal(), &call, &progress, &mut silent, work);
+                (waiting.await?, errand.output(), FailOn::Never)
             }
             Work::CheckConfig(flags) => (
                 Ok(config::check(service, &flags, &call)),

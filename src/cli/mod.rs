@@ -7,6 +7,7 @@
 mod command;
 mod commands;
 mod entry;
+mod errand;
 mod exit;
 mod input;
 mod next_call;

@@ -2,17 +2,13 @@
 
 use crate::cli::command::Command;
 use crate::cli::commands::apply::{Asked, Landing};
-use crate::cli::commands::clean::CleanFlags;
 use crate::cli::commands::config::{ConfigAction, PlaceFlags};
-use crate::cli::commands::contract::ContractFlags;
 use crate::cli::commands::demo::DemoFlags;
-use crate::cli::commands::doctor::DoctorFlags;
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::FailOn;
-use crate::cli::commands::transfer::TransferFlags;
-use crate::cli::commands::uninstall::UninstallFlags;
 use crate::cli::commands::watch::WatchFlags;
+use crate::cli::errand::Errand;
 use crate::cli::input::Input;
 use crate::domain::fault::Fault;
 use crate::domain::request::{ApplyAction, JobRequest};
@@ -32,11 +28,7 @@ pub(super) enum Work {
     Watch(WatchFlags),
     Demo(DemoFlags),
     Land(Landing),
-    Clean(CleanFlags),
-    Contract(ContractFlags),
-    Doctor(DoctorFlags),
-    Transfer(TransferFlags),
-    Uninstall(UninstallFlags),
+    Errand(Errand),
     CheckConfig(PlaceFlags),
     /// A command that `main` runs itself.
     Door,
@@ -94,7 +86,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             let output = flags.output;
             ask("apply", output, Ok(Request::Apply(flags.request())))
         }
-        Command::Clean(flags) => Work::Clean(flags),
+        Command::Clean(flags) => Work::Errand(Errand::Clean(flags)),
         Command::Logs(flags) => Work::Logs(flags),
         Command::Demo(flags) => Work::Demo(flags),
         Command::Config(flags) => match flags.action {
@@ -104,10 +96,10 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             }
             ConfigAction::Check(flags) => Work::CheckConfig(flags.placed(input)),
         },
-        Command::Contract(flags) => Work::Contract(flags),
-        Command::Doctor(flags) => Work::Doctor(flags),
-        Command::Uninstall(flags) => Work::Uninstall(flags),
-        Command::Transfer(flags) => Work::Transfer(flags),
+        Command::Contract(flags) => Work::Errand(Errand::Contract(flags)),
+        Command::Doctor(flags) => Work::Errand(Errand::Doctor(flags)),
+        Command::Uninstall(flags) => Work::Errand(Errand::Uninstall(flags)),
+        Command::Transfer(flags) => Work::Errand(Errand::Transfer(flags)),
         Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,
     }
 }

@@ -6,6 +6,8 @@
 //! Seen with Claude Code 2.1.197 and 2.1.329: one JSON object in a line, `type` user or assistant, `message.content` a text or
 //! blocks, `isMeta` and `isSidechain` for what was not said in this conversation.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 /// Bytes of one message; the rest of a longer one is left out, and it says so.
@@ -176,7 +178,8 @@ fn shorten(text: &mut String) {
     }
     let left_out = text.len() - end;
     text.truncate(end);
-    text.push_str(&format!("\n[{left_out} bytes left out]"));
+    // Writing into a text cannot fail.
+    let _ = write!(text, "\n[{left_out} bytes left out]");
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ async fn run(service: &Service, workspace: Option<&Path>) -> Outcome {
     findings.push(machine::host(service.environment()));
     findings.extend(machine::plugin(service.environment()));
     findings.push(machine::leftovers(service));
-    Ok(told(findings, overview))
+    Ok(told(&findings, overview))
 }
 
 async fn contract_finding(service: &Service) -> Finding {
@@ -71,7 +71,7 @@ async fn contract_finding(service: &Service) -> Finding {
     }
 }
 
-fn told(findings: Vec<Finding>, overview: Reply) -> Reply {
+fn told(findings: &[Finding], overview: Reply) -> Reply {
     let of = |health: Health| findings.iter().filter(move |finding| finding.health == health);
     let broken: Vec<&str> = of(Health::Broken).map(|finding| finding.name).collect();
     let attention = of(Health::Attention).count();

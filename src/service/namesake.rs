@@ -92,9 +92,10 @@ fn enabled_others(installed: &Map<String, Value>, layers: &[Map<String, Value>],
     let is_enabled = |id: &&str| {
         let mut told = layers
             .iter()
+            .rev()
             .filter_map(|layer| layer.get("enabledPlugins")?.get(*id));
         // A list holds the parts that are wanted; whatever is neither counts as not enabled.
-        told.next_back().is_some_and(|value| match value {
+        told.next().is_some_and(|value| match value {
             Value::Bool(enabled) => *enabled,
             Value::Array(parts) => !parts.is_empty(),
             _ => false,

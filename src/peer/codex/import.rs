@@ -68,13 +68,13 @@ pub fn parse(line: &[u8]) -> Option<Told> {
     let thread = items("successes")
         .filter_map(|success| success["target"].as_str())
         .find_map(|id| ThreadId::try_from(id.to_owned()).ok());
-    Some(match thread {
-        Some(thread) => Told::Thread(thread),
-        None => {
+    Some(thread.map_or_else(
+        || {
             let why = items("failures").find_map(|failure| failure["message"].as_str());
             Told::Refused(why.unwrap_or("codex names no thread").to_owned())
-        }
-    })
+        },
+        Told::Thread,
+    ))
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ mod tests {
             .collect()
     }
 
-    fn whole(login: &str, sandbox: Value, supported: &str) -> Value {
+    fn whole(login: &str, sandbox: &Value, supported: &str) -> Value {
         json!({
             "codex": {"found": true, "path": "/c", "version": "0.169.0", "supported": supported, "login": login,
                 "sandbox": sandbox, "quota": {"unknown": "x"}},
@@ -210,38 +210,38 @@ mod tests {
                 .map(|(_, health)| *health);
             assert_eq!(health, Some(expected), "{name} {body:#}");
         };
-        check(whole("chat_gpt", json!("works"), "yes"), &[], "login", Ready);
+        check(whole("chat_gpt", &json!("works"), "yes"), &[], "login", Ready);
         check(
-            whole("logged_out", json!("works"), "yes"),
+            whole("logged_out", &json!("works"), "yes"),
             &[],
             "login",
             Attention,
         );
         check(
-            whole("logged_out", json!("works"), "yes"),
+            whole("logged_out", &json!("works"), "yes"),
             &["OPENAI_API_KEY"],
             "login",
             Attention,
         );
         check(
-            whole("logged_out", json!("works"), "yes"),
+            whole("logged_out", &json!("works"), "yes"),
             &["CODEX_API_KEY"],
             "login",
             Ready,
         );
         check(
-            whole("api_key", json!({"broken": "no user namespaces"}), "yes"),
+            whole("api_key", &json!({"broken": "no user namespaces"}), "yes"),
             &[],
             "sandbox",
             Attention,
         );
         check(
-            whole("api_key", json!("works"), "untested"),
+            whole("api_key", &json!("works"), "untested"),
             &[],
             "codex",
             Attention,
         );
-        check(whole("api_key", json!("works"), "no"), &[], "codex", Broken);
+        check(whole("api_key", &json!("works"), "no"), &[], "codex", Broken);
         check(
             json!({"codex": {"found": false, "error": "not there"}, "blocked_by": ["codex"]}),
             &[],
