@@ -56,6 +56,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crosscheck::domain::environment::Environment;
+use crosscheck::domain::peer::Peer;
 use crosscheck::entry;
 use crosscheck::sys::seam;
 
@@ -92,7 +93,7 @@ fn crosscheck(plan: &Path, arguments: Vec<OsString>, environment: Environment) -
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
     match (command, arguments.get(1)) {
         (Some(command), None) if command == OsStr::new("serve") => {
-            entry::serve(environment, directory, program)
+            entry::serve(Peer::Codex, environment, directory, program)
         }
         (Some(command), Some(job)) if command == OsStr::new("worker") => {
             entry::worker(&environment, Path::new(job))

@@ -7,6 +7,7 @@ use crate::support::model::wait_until;
 use crate::world::{claim, peers_of, review_answer};
 
 /// Runs a case for each column.
+#[expect(clippy::print_stderr, reason = "which column it was is told with a failure")]
 fn check(model: &Model, case: impl Fn(&Column)) {
     for column in columns(model) {
         let column = column.with_change();

@@ -41,11 +41,12 @@ fn register(column: &Column) {
         .iter()
         .map(|(name, value)| format!("{name} = \"{value}\""))
         .collect();
-    text.push_str(&format!(
+    let added = format!(
         "\n[mcp_servers.claude]\ncommand = \"{PROGRAM}\"\nargs = [\"serve\", \"--peer\", \"claude\"]\n\
          env = {{ {} }}\n",
         table.join(", ")
-    ));
+    );
+    text.push_str(&added);
     std::fs::write(file, text).unwrap();
 }
 
@@ -82,9 +83,10 @@ fn a_server_that_cannot_start_does_not_hold_up_codex() {
     let column = Column::claude(peers::claude_197(), &Model::Silence);
     let file = column.world.home.codex_home().join("config.toml");
     let mut text = std::fs::read_to_string(&file).unwrap();
-    text.push_str(&format!(
+    let added = format!(
         "\n[mcp_servers.claude]\ncommand = \"{PROGRAM}\"\nargs = [\"serve\", \"--peer\", \"nobody\"]\n"
-    ));
+    );
+    text.push_str(&added);
     std::fs::write(file, text).unwrap();
     let mut command = column.world.home.command(peers::codex());
     command.args(["exec", "--json", "-s", "read-only", "--skip-git-repo-check", "-"]);
