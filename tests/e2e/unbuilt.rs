@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::session::{Session, full_name, results_of};
-use crate::support::messages::{Answer, tool_use};
+use crate::support::messages::{self, Answer, tool_use};
 use crate::support::model::wait_until;
 use crate::support::peers;
 use crate::world::{Way, World};
@@ -23,9 +23,19 @@ fn cargo(allowed: &Path) -> String {
     )
 }
 
-/// Whether the model is offered a tool, at once or on demand.
+/// Whether the model is offered a tool, at once or on demand: by a line of its own. That an agent of ours would use it is
+/// no offer.
 fn is_offered(request: &Value, tool: &str) -> bool {
-    request.to_string().contains(&full_name(tool))
+    let name = full_name(tool);
+    let at_once = request["tools"].as_array().into_iter().flatten();
+    let mut texts = request["messages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|message| messages::flat(&message["content"]))
+        .chain([messages::flat(&request["system"])]);
+    at_once.into_iter().any(|tool| tool["name"] == name.as_str())
+        || texts.any(|text| text.lines().any(|line| line.trim() == name))
 }
 
 /// A world without the program, and the file that lets its cargo build.
