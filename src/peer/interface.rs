@@ -90,6 +90,33 @@ impl Peer {
         }
     }
 
+    /// Returns how to sign in, wherever the program runs.
+    pub fn sign_in(self) -> &'static str {
+        match self {
+            Self::Codex => {
+                "run `codex login`; over SSH or in a container `codex login --device-auth`; in CI set CODEX_API_KEY"
+            }
+            Self::Claude => "run `claude auth login`; in CI set ANTHROPIC_API_KEY",
+        }
+    }
+
+    /// Returns what a contract check that passed has shown, in words behind the version.
+    pub fn contract_shows(self) -> &'static str {
+        match self {
+            Self::Codex => "honours what is relied on",
+            // What it does with them is seen in the tests of the versions of the range, and nowhere else.
+            Self::Claude => "knows what it is started with, which is not yet that it keeps to it",
+        }
+    }
+
+    /// Returns the variable whose key the program takes, and one that people take for it. Seen with codex-cli 0.169.0.
+    pub fn key_variables(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Codex => ("CODEX_API_KEY", Some("OPENAI_API_KEY")),
+            Self::Claude => ("ANTHROPIC_API_KEY", None),
+        }
+    }
+
     /// Returns the command by which a person logs in.
     pub fn login_command(self) -> &'static str {
         match self {

@@ -43,8 +43,9 @@ pub async fn run(service: &Service) -> Outcome {
     );
     let summary = match &broken {
         None => format!(
-            "{peer} {} honours what is relied on: {held} checks held, {not_checked} were not made. Nothing was spent.",
-            program.version
+            "{peer} {} {}: {held} checks held, {not_checked} were not made. Nothing was spent.",
+            program.version,
+            peer.contract_shows()
         ),
         Some(names) => format!(
             "{peer} {} no longer honours: {names} ({held} of {all} checks held). Nothing was spent.",

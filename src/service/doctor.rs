@@ -41,11 +41,15 @@ async fn run(service: &Service, workspace: Option<&Path>) -> Outcome {
     let (overview, server) = tokio::join!(Box::pin(status::run(service, &request)), machine::server(service));
     let overview = overview?;
     let mut findings = vec![machine::program(service), machine::on_path(service), server];
-    findings.extend(overview::findings(&overview, service.environment()));
+    findings.extend(overview::findings(
+        &overview,
+        service.peer(),
+        service.environment(),
+    ));
     if overview
         .body
-        .get("codex")
-        .is_some_and(|codex| codex["found"] == true)
+        .get(service.peer().as_str())
+        .is_some_and(|about| about["found"] == true)
     {
         findings.push(contract_finding(service).await);
     }
@@ -66,7 +70,7 @@ async fn contract_finding(service: &Service) -> Finding {
             let fix = fix.unwrap_or_else(|| "`crosscheck contract` lists every check".to_owned());
             Finding::broken(WHAT, reply.summary, fix)
         }
-        // A check that cannot be made says nothing about codex.
+        // A check that cannot be made says nothing about the peer.
         Err(refusal) => Finding::attention(WHAT, refusal.fault.message, refusal.fault.repair.hint),
     }
 }

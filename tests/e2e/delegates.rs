@@ -196,15 +196,11 @@ fn a_person_lands_a_task_in_the_dialogs_of_the_newest_claude_code() {
     // Claude Code's own question comes first, since the tool needs a person; then ours, with what would land.
     wait_until("the permission", || live.shows("Do you want to proceed?"));
     assert!(!greeting.exists());
-    live.press("\r");
-    wait_until("the question", || {
+    live.press_until("\r", "the question", |live| {
         live.shows("Put the result of Codex job") && live.shows("Accept")
     });
     assert!(!greeting.exists(), "nothing lands before the answer");
-    wait_until("the landing", || {
-        // Yes is chosen already. A key that comes before the dialog listens is lost.
-        live.press("\r");
-        greeting.exists()
-    });
+    // Yes is chosen already.
+    live.press_until("\r", "the landing", |_| greeting.exists());
     assert_eq!(fs::read(&greeting).expect("it landed"), b"hello\n");
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -11,6 +12,9 @@ use crate::session::{full_name, results_of};
 use crate::support::messages::{self, Answer, FakeMessages};
 use crate::support::model::wait_until;
 use crate::world::World;
+
+/// Time between two keys: far more than a host takes to read one.
+const BETWEEN_KEYS: Duration = Duration::from_secs(3);
 
 /// What begins a line of a prompt that names a tool of ours and its input.
 const CALL: &str = "CALL ";
@@ -174,9 +178,25 @@ impl Live {
             .expect("the session reads");
     }
 
-    /// Presses keys in a terminal.
-    pub(crate) fn press(&mut self, keys: &str) {
+    /// Presses a key in a terminal.
+    fn press(&mut self, keys: &str) {
         self.write(keys.as_bytes());
+    }
+
+    /// Presses a key in a terminal until something is so. A key that comes before a dialog listens is lost, and keys that
+    /// come together are taken for a text, so there is time between them.
+    pub(crate) fn press_until(&mut self, key: &str, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let mut pressed: Option<Instant> = None;
+        wait_until(what, || {
+            if is_so(self) {
+                return true;
+            }
+            if pressed.is_none_or(|pressed| pressed.elapsed() > BETWEEN_KEYS) {
+                self.press(key);
+                pressed = Some(Instant::now());
+            }
+            false
+        });
     }
 
     /// Hands a prompt to a session of a program and waits for the end of the turn.

@@ -58,10 +58,7 @@ fn a_person_agrees_in_the_dialog_of_the_newest_claude_code() {
         live.shows("may use any number of tokens") && live.shows("Esc to cancel")
     });
     assert_eq!(model.turns().len(), 0, "nothing is paid before the answer");
-    wait_until("the answer", || {
-        // Yes is chosen already. A key that comes before the dialog listens is lost.
-        live.press("\r");
-        model.turns().len() == 1
-    });
+    // Yes is chosen already.
+    live.press_until("\r", "the answer", |_| model.turns().len() == 1);
     wait_until("the end of the call", || live.last().contains("succeeded"));
 }

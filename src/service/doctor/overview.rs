@@ -4,15 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::domain::environment::Environment;
 use crate::domain::fault::FaultCode;
+use crate::domain::peer::Peer;
 use crate::service::doctor::finding::Finding;
 use crate::service::reply::Reply;
 
-/// How to sign in, wherever codex runs. `OPENAI_API_KEY` is not read by it; seen with codex-cli 0.169.0.
-const SIGN_IN: &str =
-    "run `codex login`; over SSH or in a container `codex login --device-auth`; in CI set CODEX_API_KEY";
-
-/// Reads the overview.
-pub(super) fn findings(overview: &Reply, environment: &Environment) -> Vec<Finding> {
+/// Reads the overview of this peer.
+pub(super) fn findings(overview: &Reply, peer: Peer, environment: &Environment) -> Vec<Finding> {
     let body = &overview.body;
     let none = Map::new();
     let part = |name: &str| body.get(name).and_then(Value::as_object).unwrap_or(&none);
@@ -24,7 +21,7 @@ pub(super) fn findings(overview: &Reply, environment: &Environment) -> Vec<Findi
         let names = body.get("blocked_by").and_then(Value::as_array);
         names.into_iter().flatten().any(|blocked| *blocked == name)
     };
-    let mut findings = codex(part("codex"), environment, &first_fix());
+    let mut findings = program(part(peer.as_str()), peer, environment, &first_fix());
     let git = part("git");
     findings.push(match text(git, "version") {
         Some(version) => Finding::ready(
@@ -70,28 +67,33 @@ pub(super) fn findings(overview: &Reply, environment: &Environment) -> Vec<Findi
     findings
 }
 
-fn codex(codex: &Map<String, Value>, environment: &Environment, fix: &str) -> Vec<Finding> {
-    let Some(version) = text(codex, "version") else {
-        let says = text(codex, "error").unwrap_or("the codex program is not found");
-        return vec![Finding::broken("codex", says, fix)];
+fn program(about: &Map<String, Value>, peer: Peer, environment: &Environment, fix: &str) -> Vec<Finding> {
+    let name = peer.as_str();
+    let Some(version) = text(about, "version") else {
+        let says =
+            text(about, "error").map_or_else(|| format!("the {peer} program is not found"), str::to_owned);
+        return vec![Finding::broken(name, says, fix)];
     };
-    let says = format!("{version} at {}", text(codex, "path").unwrap_or_default());
-    let range = text(codex, "range").unwrap_or_default();
-    let program = match text(codex, "supported") {
+    let says = format!("{version} at {}", text(about, "path").unwrap_or_default());
+    let range = text(about, "range").unwrap_or_default();
+    let program = match text(about, "supported") {
         Some("no") => Finding::broken(
-            "codex",
+            name,
             format!("{says}, which is older than the supported versions ({range})"),
-            FaultCode::PeerVersionUnsupported.hint(),
+            peer.hint(FaultCode::PeerVersionUnsupported),
         ),
         Some("untested") => Finding::attention(
-            "codex",
+            name,
             format!("{says}, which is newer than the tested versions ({range})"),
             "the check `contract` below says whether it honours what is relied on",
         ),
-        _ => Finding::ready("codex", says),
+        _ => Finding::ready(name, says),
     };
-    let sandbox = match codex.get("sandbox") {
-        Some(Value::String(_)) => Finding::ready("sandbox", "codex's commands run in its sandbox"),
+    let sandbox = match about.get("sandbox") {
+        Some(Value::String(_)) if peer.runs_commands() => {
+            Finding::ready("sandbox", format!("{peer}'s commands run in its sandbox"))
+        }
+        Some(Value::String(said)) => Finding::ready("sandbox", said.clone()),
         broken => {
             let why = broken
                 .and_then(|broken| broken["broken"].as_str())
@@ -100,34 +102,44 @@ fn codex(codex: &Map<String, Value>, environment: &Environment, fix: &str) -> Ve
             Finding::attention("sandbox", says, FaultCode::SandboxUnavailable.hint())
         }
     };
-    vec![program, login(codex, environment), sandbox]
+    vec![program, login(about, peer, environment), sandbox]
 }
 
-fn login(codex: &Map<String, Value>, environment: &Environment) -> Finding {
+fn login(about: &Map<String, Value>, peer: Peer, environment: &Environment) -> Finding {
     const WHAT: &str = "login";
-    let ignored = environment.get("OPENAI_API_KEY").is_some();
-    match text(codex, "login") {
-        Some("chat_gpt") => Finding::ready(WHAT, format!("with a ChatGPT account; {}", allowance(codex))),
-        Some("api_key") => Finding::ready(WHAT, "with an API key; it is checked when a run begins"),
-        _ if environment.get("CODEX_API_KEY").is_some() => {
-            Finding::ready(WHAT, "with CODEX_API_KEY; it is checked when a run begins")
+    let (own, ignored) = peer.key_variables();
+    let ignored = ignored.filter(|name| environment.get(name).is_some());
+    match (text(about, "login"), ignored) {
+        (Some("chat_gpt"), _) => {
+            Finding::ready(WHAT, format!("with a ChatGPT account; {}", allowance(about)))
         }
-        Some("logged_out") if ignored => Finding::attention(
+        (Some("claude_ai"), _) => {
+            Finding::ready(WHAT, format!("with a Claude account; {}", allowance(about)))
+        }
+        (Some("api_key"), _) => Finding::ready(WHAT, "with an API key; it is checked when a run begins"),
+        _ if environment.get(own).is_some() => {
+            Finding::ready(WHAT, format!("with {own}; it is checked when a run begins"))
+        }
+        (Some("logged_out"), Some(name)) => Finding::attention(
             WHAT,
-            "codex is not signed in, and it does not read OPENAI_API_KEY, which is set",
-            SIGN_IN,
+            format!("{peer} is not signed in, and it does not read {name}, which is set"),
+            peer.sign_in(),
         ),
-        Some("logged_out") => Finding::attention(
+        (Some("logged_out"), None) => Finding::attention(
             WHAT,
-            "codex says that it is not signed in; a provider of your own may do without",
-            SIGN_IN,
+            format!("{peer} says that it is not signed in; a provider of your own may do without"),
+            peer.sign_in(),
         ),
-        _ => Finding::attention(WHAT, "it cannot be told how codex is signed in", SIGN_IN),
+        _ => Finding::attention(
+            WHAT,
+            format!("it cannot be told how {peer} is signed in"),
+            peer.sign_in(),
+        ),
     }
 }
 
-fn allowance(codex: &Map<String, Value>) -> String {
-    let used = codex
+fn allowance(about: &Map<String, Value>) -> String {
+    let used = about
         .get("quota")
         .and_then(|quota| quota["windows"][0]["used_percent"].as_u64());
     match used {
@@ -176,7 +188,7 @@ mod tests {
             .iter()
             .map(|name| ((*name).into(), "x".into()))
             .collect();
-        let found = findings(&overview, &environment);
+        let found = findings(&overview, Peer::Codex, &environment);
         assert!(
             found
                 .iter()
@@ -248,6 +260,18 @@ mod tests {
             "codex",
             Broken,
         );
+        let logged_out = json!({"found": true, "path": "/c", "version": "2.1.329", "supported": "yes",
+            "login": "logged_out", "sandbox": "not needed: no command is run"});
+        let overview = Reply {
+            body: object(json!({"claude": logged_out, "blocked_by": []})),
+            ..Reply::default()
+        };
+        let environment = [("ANTHROPIC_API_KEY".into(), "x".into())].into_iter().collect();
+        for (environment, login) in [(environment, Ready), (Environment::default(), Attention)] {
+            let found = findings(&overview, Peer::Claude, &environment);
+            let found: Vec<_> = found.iter().take(3).map(|one| (one.name, one.health)).collect();
+            assert_eq!(found, [("claude", Ready), ("login", login), ("sandbox", Ready)]);
+        }
         check(
             json!({"git": {"error": "no git"}, "blocked_by": ["git"]}),
             &[],
