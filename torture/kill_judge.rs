@@ -95,7 +95,13 @@ fn allowed(case: Case, hit: Hit) -> &'static [&'static str] {
         return &["lost"];
     }
     if hit.worker && case.signal == Signal::KILL {
-        return &["lost"];
+        // The worker is not halted there: it has been asked to end the job, and may have done so before it was hit.
+        let may_have_ended = point == "cancel.requested" && case.spot.scene == Scene::Cancel;
+        return if may_have_ended {
+            &["lost", "cancelled"]
+        } else {
+            &["lost"]
+        };
     }
     match case.target {
         // Nobody had been asked to run it, or it may just have been asked by a server that ends in good order.
@@ -155,6 +161,21 @@ mod tests {
             message: Some("m".to_owned()),
             ..JobFacts::default()
         }
+    }
+
+    #[test]
+    fn a_worker_that_was_asked_to_cancel_may_have_done_so_before_it_was_killed() {
+        let check = |point, scene, expected: &[&str]| {
+            assert_eq!(
+                allowed(case(point, scene, Target::All), KILLED),
+                expected,
+                "{point}"
+            );
+        };
+        check("cancel.requested", Scene::Cancel, &["lost", "cancelled"]);
+        check("cancel.requested", Scene::Stubborn, &["lost"]);
+        check("cancel.begun", Scene::Cancel, &["lost"]);
+        check("cancel.seen", Scene::Cancel, &["lost"]);
     }
 
     const KILLED: Hit = Hit {
