@@ -12,10 +12,11 @@ use crate::support::model::wait_until;
 use crate::support::peers;
 use crate::world::{Way, World};
 
-/// Stands for cargo: waits until it may build, and takes the program of these tests as what it built.
+/// Stands for cargo: waits until it may build, two minutes at most, and takes the program of these tests as what it built.
 fn cargo(allowed: &Path) -> String {
     format!(
-        "#!/bin/sh\nwhile ! [ -e '{}' ]; do sleep 0.05; done\n\
+        "#!/bin/sh\nlooks=0\n\
+         while ! [ -e '{}' ]; do looks=$((looks + 1)); [ $looks -lt 2400 ] || exit 1; sleep 0.05; done\n\
          while [ $# -gt 1 ]; do [ \"$1\" = --target-dir ] && target=$2; shift; done\n\
          mkdir -p \"$target/release\" && cp '{}' \"$target/release/crosscheck\"\n",
         allowed.display(),
