@@ -110,7 +110,21 @@ pub enum Event {
     },
 }
 
+/// Bytes kept of the name of an event that is unknown.
+const KIND_BYTES: usize = 100;
+
 impl Event {
+    /// Makes the event of a kind that nobody here knows; of its name the beginning is kept.
+    pub(super) fn unknown(kind: &str) -> Self {
+        let mut end = kind.len().min(KIND_BYTES);
+        while !kind.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self::Unknown {
+            kind: kind[..end].to_owned(),
+        }
+    }
+
     /// Says what the peer is doing now, in a few words; `None` when the event does not tell.
     pub fn phase(&self) -> Option<String> {
         Some(match self {

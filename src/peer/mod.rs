@@ -12,6 +12,7 @@ pub mod ended;
 pub mod event;
 pub mod exec;
 pub mod interface;
+mod line;
 pub mod places;
 pub mod records;
 pub mod replies;

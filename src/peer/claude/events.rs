@@ -11,8 +11,6 @@ use serde_json::value::RawValue;
 use crate::domain::envelope::Usage;
 use crate::peer::event::Event;
 
-/// Bytes kept of the name of an event that is unknown.
-const KIND_BYTES: usize = 100;
 /// Tools whose call changes a file.
 const EDITS: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
 /// The tool with which an answer that must fit a schema is given.
@@ -173,7 +171,7 @@ impl Reader {
         let line: Line<'_> = match serde_json::from_slice(line) {
             Ok(line) => line,
             // Something that is read has another type than it had: the event is there, and nothing of it is understood.
-            Err(_) => return Some(vec![unknown(&kind_of(line)?)]),
+            Err(_) => return Some(vec![Event::unknown(&kind_of(line)?)]),
         };
         Some(match (line.kind.as_str(), line.subtype.as_deref()) {
             ("system", Some("init")) => begun(line.session_id),
@@ -188,7 +186,7 @@ impl Reader {
                 Vec::new()
             }
             ("result", _) => self.result(&line),
-            (other, _) => vec![unknown(other)],
+            (other, _) => vec![Event::unknown(other)],
         })
     }
 
@@ -198,7 +196,7 @@ impl Reader {
             .message
             .and_then(|raw| serde_json::from_str::<Message>(raw.get()).ok());
         let Some(message) = message else {
-            return vec![unknown("assistant without a message")];
+            return vec![Event::unknown("assistant without a message")];
         };
         if let Some(error) = &line.error {
             // These are the program's own words, which the result repeats.
@@ -227,7 +225,7 @@ impl Reader {
             }
             "thinking" | "redacted_thinking" => Some(Event::Thinking { text: block.thinking }),
             "tool_use" | "server_tool_use" => called(&block.name, block.input),
-            other => Some(unknown(other)),
+            other => Some(Event::unknown(other)),
         }
     }
 
@@ -335,7 +333,7 @@ fn begun(session: Option<String>) -> Vec<Event> {
     let thread = session.filter(|id| is_thread(id));
     let started = match thread {
         Some(thread) => Event::ThreadStarted { thread },
-        None => unknown("init without a session"),
+        None => Event::unknown("init without a session"),
     };
     vec![started, Event::TurnStarted]
 }
@@ -403,16 +401,6 @@ fn kind_of(line: &[u8]) -> Option<String> {
         kind: String,
     }
     serde_json::from_slice::<Kind>(line).ok().map(|line| line.kind)
-}
-
-fn unknown(kind: &str) -> Event {
-    let mut end = kind.len().min(KIND_BYTES);
-    while !kind.is_char_boundary(end) {
-        end -= 1;
-    }
-    Event::Unknown {
-        kind: kind[..end].to_owned(),
-    }
 }
 
 /// Tells whether a text is an id and nothing else: it is named in a log and given back to the program.

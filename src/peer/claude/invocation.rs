@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use crate::domain::tier::{Isolation, Tools};
 use crate::peer::claude::pins::FLAGS;
 use crate::peer::exec::{Access, Exec};
+use crate::peer::line::Line;
 
 /// The tools of a run that reads. Never `Bash`: what it runs is confined by nothing but a list of words.
 const READ: &str = "Read,Grep,Glob";
@@ -102,19 +103,6 @@ fn anchored(glob: &str) -> String {
     match glob.strip_prefix('/') {
         Some(path) => format!("//{path}"),
         None => format!("**/{}", glob.trim_start_matches("**/")),
-    }
-}
-
-struct Line(Vec<OsString>);
-
-impl Line {
-    fn flag(&mut self, flag: &str) {
-        self.0.push(flag.into());
-    }
-
-    fn pair(&mut self, flag: &str, value: impl Into<OsString>) {
-        self.0.push(flag.into());
-        self.0.push(value.into());
     }
 }
 

@@ -19,7 +19,7 @@ pub fn parse_line(line: &[u8]) -> Option<Event> {
                 thread: thread.into_owned(),
             },
             // It is named in a log and given back to codex: what could be anything else is not taken for one.
-            None => unknown("thread.started without an id"),
+            None => Event::unknown("thread.started without an id"),
         },
         "turn.started" => Event::TurnStarted,
         "turn.completed" => Event::TurnCompleted {
@@ -37,22 +37,9 @@ pub fn parse_line(line: &[u8]) -> Option<Event> {
         },
         "item.started" => item(&mut value.take("item")?, false),
         "item.completed" => item(&mut value.take("item")?, true),
-        "item.updated" => unknown("item.updated"),
-        other => unknown(other),
+        "item.updated" => Event::unknown("item.updated"),
+        other => Event::unknown(other),
     })
-}
-
-/// Bytes kept of the name of an event that is unknown.
-const KIND_BYTES: usize = 100;
-
-fn unknown(kind: &str) -> Event {
-    let mut end = kind.len().min(KIND_BYTES);
-    while !kind.is_char_boundary(end) {
-        end -= 1;
-    }
-    Event::Unknown {
-        kind: kind[..end].to_owned(),
-    }
 }
 
 /// Tells whether a text is an id and nothing else, whatever form later versions give it.
@@ -96,7 +83,7 @@ fn item(item: &mut Node<'_>, completed: bool) -> Event {
         ("error", true) => Event::Warning {
             text: text(item, "message"),
         },
-        (kind, _) => unknown(&format!(
+        (kind, _) => Event::unknown(&format!(
             "{}{kind}",
             if completed { "completed " } else { "started " }
         )),
@@ -229,7 +216,7 @@ mod tests {
         check(r#"{"type":7}"#, None);
         check(
             r#"{"type":"item.completed","item":[]}"#,
-            Some(unknown("completed ")),
+            Some(Event::unknown("completed ")),
         );
     }
 

@@ -7,6 +7,7 @@ use crate::peer::codex::pins::{NO_WAIT, PINS, WAIT, untrusted};
 use crate::peer::codex::sandbox::WriteAccess;
 use crate::peer::codex::servers::{switch_off, toml_string};
 use crate::peer::exec::{Access, Exec};
+use crate::peer::line::Line;
 
 /// Returns the arguments. The prompt follows on standard input, never here.
 ///
@@ -97,19 +98,6 @@ pub fn waiting_arguments(exec: &Exec) -> Vec<OsString> {
         }
     };
     arguments(exec).into_iter().map(switched).collect()
-}
-
-struct Line(Vec<OsString>);
-
-impl Line {
-    fn flag(&mut self, flag: &str) {
-        self.0.push(flag.into());
-    }
-
-    fn pair(&mut self, flag: &str, value: impl Into<OsString>) {
-        self.0.push(flag.into());
-        self.0.push(value.into());
-    }
 }
 
 #[cfg(test)]
