@@ -9,7 +9,7 @@
 //! Seen with Claude Code 2.1.197 and 2.1.329, which give a hook one JSON object on standard input, take one from standard
 //! output, and begin a turn with what a hook with `asyncRewake` leaves on standard error when it ends with code 2.
 
-mod gate;
+pub(super) mod gate;
 mod input;
 mod permission;
 mod telling;

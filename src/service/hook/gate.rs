@@ -5,6 +5,7 @@
 //! twice about the same files.
 
 mod look;
+pub(in crate::service) mod told;
 
 use std::path::Path;
 use std::time::Duration;
