@@ -17,5 +17,6 @@ mod column;
 
 mod alike;
 mod claude;
+mod gate;
 mod host;
 mod hostile;

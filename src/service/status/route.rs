@@ -41,17 +41,17 @@ pub(super) fn route(service: &Service, task: &Task) -> Reply {
 }
 
 fn next(service: &Service, advice: &Advice) -> String {
-    let peer = advice.pick;
-    if peer == service.peer() {
+    let (pick, asked) = (advice.pick, service.peer());
+    if pick == asked {
         format!(
-            "dry_run tool=consult shows for free what {} would be sent",
-            peer.title()
+            "consult asks {}, paid; its dry run shows for free what would be sent",
+            pick.title()
         )
     } else {
         format!(
-            "these tools ask {}; `crosscheck --peer {peer} consult TEXT` asks {}",
-            service.peer().title(),
-            peer.title()
+            "{} is asked from here; `crosscheck --peer {pick} consult TEXT` asks {}, paid",
+            asked.title(),
+            pick.title()
         )
     }
 }

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::domain::gate::{Mode, REVIEWS, ROUNDS, Verdict, text};
 use crate::domain::request::StateFilter;
 use crate::domain::time::rfc3339;
+use crate::peer::codex::hooks;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver::object;
-use crate::service::hook::gate::{OPTION, VARIABLE, judge_job};
+use crate::service::hook::gate::{VARIABLE, judge_job};
 use crate::service::plugin_settings;
 use crate::service::reply::{Outcome, Reply};
 use crate::service::workspace::Workspace;
@@ -18,9 +19,13 @@ use crate::state::gates;
 use crate::state::record::Starter;
 use crate::state::sessions;
 use crate::state::store::Store;
+use crate::sys::files;
 
 /// Jobs of the workspace among which the gate's last one is looked for, the newest.
 const JOBS: usize = 200;
+
+/// Bytes of a file of hooks that are read.
+const HOOKS_BYTES: u64 = 1024 * 1024;
 
 /// Tells.
 pub(in crate::service) fn status(service: &Service, workspace: Option<&Path>, call: &Call) -> Outcome {
@@ -28,13 +33,19 @@ pub(in crate::service) fn status(service: &Service, workspace: Option<&Path>, ca
     let store = service.store()?;
     let place = Workspace::resolve(service, workspace, &config)?;
     let environment = service.environment();
-    let chosen = environment
-        .text(OPTION)
-        .map(str::to_owned)
-        .or_else(|| plugin_settings::own(environment, "gate"));
     let variable = environment.text(VARIABLE);
-    let by_host = Mode::in_force(chosen.as_deref(), variable);
-    let mode = config.gate.value.map_or(by_host, |most| by_host.min(most));
+    let in_force = |chosen: Option<&str>| {
+        let by_host = Mode::in_force(chosen, variable);
+        config.gate.value.map_or(by_host, |most| by_host.min(most))
+    };
+    let of_plugin = plugin_settings::own(environment, "gate");
+    let claude_code = in_force(of_plugin.as_deref());
+    let file = hooks::file(environment);
+    let text = file
+        .as_deref()
+        .and_then(|file| files::read_bounded_linked(file, HOOKS_BYTES).ok());
+    let of_entry = text.map(|text| hooks::chosen(&String::from_utf8_lossy(&text)));
+    let codex = in_force(of_entry.map(Mode::as_str));
     let last = last(&store, &place);
     let session = call
         .host_process
@@ -45,37 +56,55 @@ pub(in crate::service) fn status(service: &Service, workspace: Option<&Path>, ca
             let rounds = gate.rounds.of(&gates::prompt(&store, &session.name));
             json!({"reviews": gate.reviews, "rounds": rounds, "findings_told": gate.told.len()})
         });
-    let said = match (mode, &last) {
-        (Mode::Off, _) => "The stop gate is off".to_owned(),
-        (mode, None) => format!(
-            "The stop gate is {}; it has reviewed nothing here yet",
-            mode.as_str()
-        ),
-        (mode, Some(last)) => format!(
-            "The stop gate is {}; its last review here: {}",
-            mode.as_str(),
+    let reviewed = match &last {
+        None => "It has reviewed nothing here yet".to_owned(),
+        Some(last) => format!(
+            "Its last review here: {}",
             last["verdict"].as_str().unwrap_or("unknown")
         ),
     };
-    let hint = match mode {
-        Mode::Off => "in Claude Code: /plugin, codex, configure, gate = soft or hard; in Codex: `crosscheck gate --hooks` prints what to add"
-            .to_owned(),
-        Mode::Soft | Mode::Hard => text::OFF.to_owned(),
+    let mut codex_view = object(json!({"mode": codex.as_str(), "file": file}));
+    if codex == Mode::Off {
+        codex_view.insert(
+            "entries".to_owned(),
+            hooks::entries(service.program(), Mode::Hard),
+        );
+    }
+    let mut gate = object(json!({
+        "claude_code": {"mode": claude_code.as_str()},
+        "codex": codex_view,
+        "most_by_config": config.gate.value.map(Mode::as_str),
+        "most_by_variable": variable.and_then(Mode::named).map(Mode::as_str),
+        "last": last,
+        "session": session,
+        "limits": {"rounds_of_a_prompt": ROUNDS, "reviews_of_a_session": REVIEWS},
+    }));
+    gate.retain(|_, value| !value.is_null());
+    let switch = |mode, host: &str, on: &str, off: &str| match mode {
+        Mode::Off => format!("{host}, to switch it on: {on}"),
+        Mode::Soft | Mode::Hard => format!("{host}: {off}"),
     };
     Ok(Reply {
-        summary: format!("{said}."),
-        body: object(json!({
-            "gate": {
-                "mode": mode.as_str(),
-                "chosen_in_host": chosen.as_deref().and_then(Mode::named).map(Mode::as_str),
-                "most_by_config": config.gate.value.map(Mode::as_str),
-                "most_by_variable": variable,
-                "last": last,
-                "session": session,
-                "limits": {"rounds_of_a_prompt": ROUNDS, "reviews_of_a_session": REVIEWS},
-            },
-        })),
-        next_steps: vec![hint],
+        summary: format!(
+            "The stop gate is {} in Claude Code and {} in Codex. {reviewed}.",
+            claude_code.as_str(),
+            codex.as_str()
+        ),
+        body: object(json!({"gate": gate})),
+        next_steps: vec![
+            switch(
+                claude_code,
+                "Claude Code",
+                "/plugin, codex, configure, gate = soft or hard",
+                text::OFF,
+            ),
+            switch(
+                codex,
+                "Codex",
+                "add the entries above to its file of hooks, and trust them in /hooks",
+                text::OFF_IN_CODEX,
+            ),
+        ],
         ..Reply::default()
     })
 }
@@ -99,6 +128,7 @@ fn last(store: &Store, place: &Workspace) -> Option<Value> {
     };
     Some(json!({
         "job": id.to_string(),
+        "peer": job.spec.peer.name,
         "at": rfc3339(id.created_ms()),
         "verdict": verdict,
         "findings": findings,
