@@ -20,3 +20,4 @@ mod claude;
 mod gate;
 mod host;
 mod hostile;
+mod transfer;

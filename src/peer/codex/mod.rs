@@ -12,4 +12,5 @@ pub mod pins;
 pub mod rollout;
 pub mod sandbox;
 pub mod servers;
+pub mod spoken;
 pub mod version;
