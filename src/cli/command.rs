@@ -13,9 +13,11 @@ use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::doctor::DoctorFlags;
 use crate::cli::commands::doors::{HookFlags, ServeFlags, WorkerFlags};
 use crate::cli::commands::dry_run::DryRunFlags;
+use crate::cli::commands::gate::GateFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::review::ReviewFlags;
+use crate::cli::commands::route::RouteFlags;
 use crate::cli::commands::status::StatusFlags;
 use crate::cli::commands::transfer::TransferFlags;
 use crate::cli::commands::undo::UndoFlags;
@@ -96,6 +98,8 @@ pub(super) enum Command {
     Clean(CleanFlags),
     Uninstall(UninstallFlags),
     Transfer(TransferFlags),
+    Route(RouteFlags),
+    Gate(GateFlags),
     Config(ConfigFlags),
     Contract(ContractFlags),
     Serve(ServeFlags),

@@ -9,7 +9,7 @@
 //! Seen with Claude Code 2.1.197 and 2.1.329, which give a hook one JSON object on standard input, take one from standard
 //! output, and begin a turn with what a hook with `asyncRewake` leaves on standard error when it ends with code 2.
 
-mod gate;
+pub(super) mod gate;
 mod input;
 mod permission;
 mod telling;
@@ -19,7 +19,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::domain::environment::Environment;
+use crate::domain::gate::Mode;
 use crate::domain::job::JobId;
+use crate::domain::peer::Peer;
 use crate::domain::request::StateFilter;
 use crate::domain::wake::Standing;
 use crate::domain::wake::text;
@@ -27,6 +30,7 @@ use crate::service::context::Service;
 use crate::service::hook::input::Input;
 use crate::service::hook::telling::Telling;
 use crate::service::namesake;
+use crate::service::plugin_settings;
 use crate::service::workspace::Workspace;
 use crate::state::gates;
 use crate::state::notice;
@@ -51,6 +55,40 @@ pub(super) const INTERACTIVE: &str = "cli";
 const HEADLESS: &str = "sdk-cli";
 /// How Claude Code hands the plugin's setting `notify` to hooks.
 const NOTIFY_OPTION: &str = "CLAUDE_PLUGIN_OPTION_NOTIFY";
+
+/// Which program runs a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Claude Code, with the settings of the plugin in its environment.
+    ClaudeCode,
+    /// Codex, which has none: the entry in its file of hooks, which the person has trusted, says what is wanted.
+    Codex {
+        /// What the gate does.
+        gate: Mode,
+    },
+}
+
+impl Host {
+    /// Returns the peer that its turns are reviewed by, and the environment in which a hook of its is run.
+    #[must_use]
+    pub fn adopt(self, environment: Environment) -> (Peer, Environment) {
+        match self {
+            Self::ClaudeCode => (Peer::Codex, plugin_settings::adopt(environment)),
+            Self::Codex { gate } => {
+                let bare = plugin_settings::without(environment);
+                (Peer::Claude, bare.with(gate::OPTION, gate.as_str()))
+            }
+        }
+    }
+
+    /// Tells whether it runs this hook. Codex has no use for those that wake a session, which it cannot be.
+    pub fn runs(self, event: Event) -> bool {
+        match self {
+            Self::ClaudeCode => true,
+            Self::Codex { .. } => matches!(event, Event::Prompt | Event::Stop),
+        }
+    }
+}
 
 /// Which hook is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
