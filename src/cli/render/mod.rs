@@ -16,6 +16,7 @@ mod fault;
 mod job;
 pub(super) mod page;
 mod review;
+mod setup;
 mod spoken;
 mod status;
 mod table;
@@ -92,6 +93,14 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         }
         "contract" if body.contains_key("checks") => {
             contract::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "setup" | "uninstall" if body.contains_key("steps") => {
+            setup::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "setup" | "print-config" => {
+            setup::entries(success, stdout);
             success.next_steps.clone()
         }
         "doctor" => {
