@@ -23,6 +23,7 @@ pub mod model;
 pub mod peer;
 pub mod prompt;
 pub mod redact;
+pub mod report;
 pub mod run;
 pub mod service;
 pub mod state;

@@ -12,7 +12,7 @@ use std::process::Command;
 /// The rings from the inside out. A module may use its own ring's earlier modules, itself, and inner rings.
 const ORDER: [&[&str]; 8] = [
     &["domain"],
-    &["diff", "redact", "prompt", "peer"],
+    &["diff", "redact", "prompt", "peer", "report"],
     &["config"],
     &["sys", "git", "model"],
     &["state"],
@@ -22,10 +22,11 @@ const ORDER: [&[&str]; 8] = [
 ];
 
 /// Modules of one ring that may use one of their neighbours, and which.
-const NEIGHBOURS: [(&str, &[&str]); 3] = [
+const NEIGHBOURS: [(&str, &[&str]); 4] = [
     ("redact", &["diff"]),
     ("prompt", &["diff", "redact"]),
     ("peer", &["diff"]),
+    ("report", &["diff"]),
 ];
 
 /// Lines of a file before its tests that no reader should have to hold in the head.
