@@ -17,6 +17,7 @@ use crate::cli::commands::gate::GateFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::print_config::PrintConfigFlags;
+use crate::cli::commands::report::ReportFlags;
 use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::route::RouteFlags;
 use crate::cli::commands::setup::SetupFlags;
@@ -54,7 +55,7 @@ Exit codes:
   5    the repository: none here, nothing to review, git failed
   6    refused by a policy
   7    this machine: configuration, state folder, disk, too many jobs
-  8    the verdict is as bad as --fail-on says
+  8    the verdict, or a finding, is as bad as --fail-on says
   130  ended by Ctrl-C; 129 and 143 by a closed terminal and SIGTERM";
 
 /// What `--version` prints. The launcher reads it: the number changes when the plugin's commands and hooks need another
@@ -97,6 +98,7 @@ pub(super) enum Command {
     DryRun(DryRunFlags),
     Jobs(JobsFlags),
     Job(JobFlags),
+    Report(ReportFlags),
     Logs(LogsFlags),
     Cancel(CancelFlags),
     Clean(CleanFlags),

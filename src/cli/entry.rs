@@ -1,6 +1,7 @@
 //! From the words of a command line to its exit code.
 
 mod landing;
+mod reports;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -164,14 +165,17 @@ impl Session<'_, '_> {
         let mut call = Call::new(format!("cli-{}-{}", std::process::id(), clock::now_ms()));
         call.progress = progress.sink();
         let mut silent = mpsc::channel(1).1;
+        let mut form = None;
         let (envelope, output, fail_on) = match work {
             Work::Ask {
                 tool,
                 request,
                 output,
                 fail_on,
+                form: asked,
                 note: told,
             } => {
+                form = asked;
                 if let Some(told) = told {
                     progress.suspend(|| note(&told, &mut *self.streams))?;
                 }
@@ -203,10 +207,14 @@ impl Session<'_, '_> {
                 match self.land(&landing, &call, progress).await? {
                     Ok(envelope) => {
                         self.print(&envelope, output)?;
-                        return Ok(exit_code(&envelope, FailOn::Never, None));
+                        return Ok(exit_code(&envelope, FailOn::Never, None, None));
                     }
                     Err(signal) => return Ok(signal.exit_code()),
                 }
+            }
+            Work::Report(flags, form) => {
+                progress.finish();
+                return self.report(&flags, form, &call).await;
             }
             Work::Errand(errand) => {
                 let work = Box::pin(errand.run(service, &call));
@@ -241,10 +249,7 @@ impl Session<'_, '_> {
         };
         progress.finish();
         match envelope {
-            Ok(envelope) => {
-                self.print(&envelope, output)?;
-                Ok(exit_code(&envelope, fail_on, self.signals.first))
-            }
+            Ok(envelope) => Box::pin(self.answer(&envelope, output, fail_on, form, &call)).await,
             Err(signal) => Ok(signal.exit_code()),
         }
     }

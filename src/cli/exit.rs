@@ -6,15 +6,24 @@ use crate::cli::commands::review::FailOn;
 use crate::cli::signals::Signal;
 use crate::domain::envelope::{Envelope, Success};
 use crate::domain::fault::FaultCode;
+use crate::domain::finding::Severity;
 
 /// A verdict as bad as `--fail-on` says.
 const VERDICT: u8 = 8;
+/// Output that could not be written.
+pub(super) const UNWRITTEN: u8 = 1;
 
 /// Decides the exit code.
 ///
+/// `worst` is the worst severity among the review's findings that point into the change, as far as anybody looked for it.
 /// A signal counts unless the answer was there all the same. An unfinished review is no passed one: with `--fail-on` it is
 /// an end without an answer.
-pub(super) fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Signal>) -> u8 {
+pub(super) fn exit_code(
+    envelope: &Envelope,
+    fail_on: FailOn,
+    worst: Option<Severity>,
+    signal: Option<Signal>,
+) -> u8 {
     match envelope {
         Envelope::Failure(failure) => match signal {
             Some(Signal::Interrupt) if failure.error.code == FaultCode::Cancelled.as_str() => {
@@ -33,7 +42,7 @@ pub(super) fn exit_code(envelope: &Envelope, fail_on: FailOn, signal: Option<Sig
                     FaultCode::ConfigInvalid.exit_code()
                 }
                 _ if success.body.get("ready") == Some(&Value::Bool(false)) => not_ready_code(success),
-                _ => verdict_code(success, fail_on),
+                _ => verdict_code(success, fail_on, worst),
             }
         }
     }
@@ -60,13 +69,22 @@ fn code_of(name: &str) -> u8 {
         .map_or(1, |code| code.exit_code())
 }
 
-fn verdict_code(success: &Success, fail_on: FailOn) -> u8 {
+fn verdict_code(success: &Success, fail_on: FailOn, worst: Option<Severity>) -> u8 {
     let verdict = success.body.get("verdict").and_then(Value::as_str);
+    // A lesser severity is a worse one.
+    let is_reached = |mildest| worst.is_some_and(|worst| worst <= mildest);
     match (fail_on, verdict) {
         (FailOn::Never, _) | (FailOn::Concerns, Some("pass")) => 0,
         (FailOn::Fail, Some("fail")) | (FailOn::Concerns, Some(_)) => VERDICT,
         (FailOn::Fail, Some(_)) => 0,
-        (FailOn::Fail | FailOn::Concerns, None) => FaultCode::JobNotFinished.exit_code(),
+        (FailOn::Critical | FailOn::High | FailOn::Medium | FailOn::Low, Some(_)) => {
+            if fail_on.severity().is_some_and(is_reached) {
+                VERDICT
+            } else {
+                0
+            }
+        }
+        (_, None) => FaultCode::JobNotFinished.exit_code(),
     }
 }
 
@@ -123,7 +141,7 @@ mod tests {
     #[test]
     fn a_script_learns_from_the_exit_code_what_happened() {
         let check = |envelope: &Envelope, fail_on, signal, expected: u8| {
-            let code = exit_code(envelope, fail_on, signal);
+            let code = exit_code(envelope, fail_on, None, signal);
             assert_eq!(code, expected, "{envelope:?} {fail_on:?} {signal:?}");
         };
         let verdict = |verdict: &str| success(JobState::Succeeded, json!({"verdict": verdict}));
@@ -161,5 +179,27 @@ mod tests {
             3,
         );
         check(&failure(FaultCode::Internal), FailOn::Never, None, 1);
+    }
+
+    #[test]
+    fn a_script_can_stop_at_a_severity() {
+        use Severity as S;
+        let check = |fail_on, worst, expected: u8| {
+            let ended = success(JobState::Succeeded, json!({"verdict": "concerns"}));
+            let code = exit_code(&ended, fail_on, worst, None);
+            assert_eq!(code, expected, "{fail_on:?} {worst:?}");
+        };
+        check(FailOn::Critical, Some(S::Critical), 8);
+        check(FailOn::Critical, Some(S::High), 0);
+        check(FailOn::High, Some(S::Critical), 8);
+        check(FailOn::High, Some(S::High), 8);
+        check(FailOn::High, Some(S::Medium), 0);
+        check(FailOn::Medium, Some(S::Medium), 8);
+        check(FailOn::Low, Some(S::Low), 8);
+        check(FailOn::Low, Some(S::Nit), 0);
+        check(FailOn::Low, None, 0);
+        check(FailOn::Never, Some(S::Critical), 0);
+        let running = success(JobState::Running, json!({}));
+        assert_eq!(exit_code(&running, FailOn::High, None, None), 4);
     }
 }

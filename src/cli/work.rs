@@ -6,12 +6,14 @@ use crate::cli::commands::config::{ConfigAction, PlaceFlags};
 use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::output::OutputFlags;
+use crate::cli::commands::report::{Form, ReportFlags};
 use crate::cli::commands::review::FailOn;
 use crate::cli::commands::watch::WatchFlags;
 use crate::cli::errand::Errand;
 use crate::cli::input::Input;
 use crate::domain::fault::Fault;
 use crate::domain::request::{ApplyAction, JobRequest};
+use crate::report::Format;
 use crate::service::call::Request;
 
 /// What a command comes to.
@@ -23,6 +25,8 @@ pub(super) enum Work {
         request: Result<Request, Fault>,
         output: OutputFlags,
         fail_on: FailOn,
+        /// The form in which the answer is written, where it is not the usual one.
+        form: Option<Form>,
         /// What a person is told before it begins.
         note: Option<String>,
     },
@@ -30,6 +34,7 @@ pub(super) enum Work {
     Watch(WatchFlags),
     Demo(DemoFlags),
     Land(Landing),
+    Report(Box<ReportFlags>, Result<Form, Fault>),
     Errand(Errand),
     CheckConfig(PlaceFlags),
     /// A command that `main` runs itself.
@@ -43,6 +48,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         request,
         output,
         fail_on: FailOn::Never,
+        form: None,
         note: None,
     };
     match command {
@@ -58,6 +64,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
                     request: Ok(request),
                     output,
                     fail_on: FailOn::Never,
+                    form: None,
                     note,
                 },
                 Err(fault) => ask("consult", output, Err(fault)),
@@ -71,13 +78,22 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             let output = flags.output;
             ask("status", output, Ok(Request::Status(flags.request(input))))
         }
-        Command::Review(flags) => Work::Ask {
-            tool: "review",
-            output: flags.subject.paid.output,
-            fail_on: flags.fail_on,
-            note: None,
-            request: flags.subject.request(input).map(Request::Review),
-        },
+        Command::Review(flags) => {
+            let form = flags.form(input);
+            let json = flags
+                .form
+                .form(input, flags.subject.paid.output, Format::Text)
+                .format
+                == Format::Json;
+            Work::Ask {
+                tool: "review",
+                output: OutputFlags { json },
+                fail_on: flags.fail_on,
+                note: None,
+                form: form.clone().unwrap_or_default(),
+                request: form.and_then(|_| flags.subject.request(input).map(Request::Review)),
+            }
+        }
         Command::Delegate(flags) => {
             let output = flags.paid.output;
             ask("delegate", output, flags.request(input).map(Request::Delegate))
@@ -94,6 +110,11 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         Command::Job(flags) => {
             let output = flags.output;
             ask("job", output, Ok(Request::Job(flags.request(input))))
+        }
+        Command::Report(mut flags) => {
+            let form = flags.form(input);
+            flags.workspace = input.folder(flags.workspace.take());
+            Work::Report(Box::new(flags), form)
         }
         Command::Cancel(flags) => {
             let output = flags.output;

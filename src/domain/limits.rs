@@ -28,6 +28,8 @@ pub const DIFF_LINES: usize = 2_000_000;
 /// Bytes of a change's lines beyond which it is told as too large before secrets are looked for: four times what a prompt
 /// holds, so that masking can never have made it fit.
 pub const PLANNED_BYTES: usize = 4 * PROMPT_BYTES;
+/// Bytes read of a change that is kept beside its job.
+pub const CHANGE_BYTES: u64 = 256 * 1024 * 1024;
 /// Omitted paths listed one by one in a result; the rest is counted.
 pub const OMISSIONS_LISTED: usize = 50;
 /// Findings kept of one answer. A reviewer that finds more is not read by anybody.

@@ -93,7 +93,7 @@ impl Page {
             spoken(&answer.verdict),
             examined(&answer.coverage),
         );
-        self.paragraph("", &report.summary);
+        self.paragraph("sum", &report.summary);
         if answer.review_status == ReviewStatus::Completed {
             let mut line = format!("Confidence {}", spoken(&answer.confidence));
             if let Some(score) = answer.score {
@@ -324,7 +324,7 @@ impl Page {
         facts.extend(report.ended_ms.map(|at| format!("Ended {}.", rfc3339(at))));
         facts.push(format!("Written by crosscheck {}.", env!("CARGO_PKG_VERSION")));
         facts.push("Findings are a model's claims: read the code before you act on one.".to_owned());
-        self.paragraph("", &facts.join(" "));
+        self.paragraph("facts", &facts.join(" "));
         let _ = write!(
             self.out,
             "</footer>\n<dialog id=\"help\" aria-labelledby=\"help-t\">\n<h2 id=\"help-t\">Keys</h2>\n\
@@ -469,7 +469,7 @@ mod tests {
                 list.retain(|tag| !matches!(tag.trim_start_matches('/'), "p" | "strong" | "pre"));
             }
         }
-        assert_eq!(differ, expected, "{text:?}");
+        assert!(differ == expected, "{text:?}");
         let bare = page.replace(STYLE, "").replace(SCRIPT, "");
         let quotes = |page: &str| page.matches('"').count();
         if !text.trim().is_empty() {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::diff::patch::Patch;
 use crate::diff::sent::SentPatch;
+use crate::diff::text::shown_path;
 use crate::domain::envelope::Meta;
 use crate::domain::finding::Finding;
 use crate::report::review::{Change, ReviewReport};
@@ -106,13 +107,13 @@ pub(super) fn hostile(text: &str) -> ReviewReport {
         for field in [
             &mut finding.id,
             &mut finding.title,
-            &mut finding.file,
             &mut finding.evidence,
             &mut finding.risk,
             &mut finding.recommendation,
         ] {
             text.clone_into(field);
         }
+        finding.file = shown_path(text.as_bytes());
     }
     text.clone_into(&mut answer.overview);
     text.clone_into(&mut answer.coverage.omitted[0].path);

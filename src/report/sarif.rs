@@ -292,7 +292,10 @@ mod tests {
 
     fn validator() -> Validator {
         let schema = include_str!("../../tests/schemas/sarif-2.1.0.json");
-        jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+        // The one pattern of the published schema that is no valid expression, a bracket too many; no log has a language.
+        let (wrong, right) = ("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
+        assert_eq!(schema.matches(wrong).count(), 1);
+        jsonschema::validator_for(&serde_json::from_str(&schema.replace(wrong, right)).unwrap()).unwrap()
     }
 
     fn assert_valid(validator: &Validator, report: &ReviewReport) -> Value {

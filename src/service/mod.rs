@@ -37,6 +37,7 @@ pub mod preflight;
 pub mod project;
 pub mod recursion;
 pub mod reply;
+pub mod report;
 pub mod resume;
 pub mod review;
 pub mod review_input;

@@ -106,6 +106,11 @@ impl JobDirectory {
         self.0.join("answer.md")
     }
 
+    /// The report of a review as a page, where somebody had it opened.
+    pub fn page_path(&self) -> PathBuf {
+        self.0.join("report.html")
+    }
+
     /// The patch of a delegate's result, whole and as it is: nothing in it is masked.
     pub fn patch_path(&self) -> PathBuf {
         self.0.join("result.patch")

@@ -24,6 +24,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_dir(directory)
 }
 
+/// Makes a file that did not exist, whole or not at all and synced; `AlreadyExists` otherwise.
+pub fn create_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut file = draft_in(directory)?;
+    seam::write_all(&mut file, bytes)?;
+    sync(file.as_file())?;
+    seam::before(Operation::Rename)?;
+    file.persist_noclobber(path).map_err(|failed| failed.error)?;
+    sync_dir(directory)
+}
+
 /// Replaces or makes a file, whole for every reader. It is not synced: for what means nothing after a power cut.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;

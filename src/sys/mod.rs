@@ -11,4 +11,5 @@ pub mod seam;
 pub mod signal;
 pub mod sweep;
 pub mod tail;
+pub mod viewer;
 pub mod watch;

@@ -17,6 +17,7 @@ pub(super) mod logs;
 pub(super) mod output;
 pub(super) mod paid;
 pub(super) mod print_config;
+pub(super) mod report;
 pub(super) mod review;
 pub(super) mod route;
 pub(super) mod setup;

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::commands::paid::{PaidFlags, checked_count};
+use crate::cli::commands::report::{Form, FormFlags};
 use crate::cli::input::{Input, STDIN};
 use crate::domain::fault::Fault;
+use crate::domain::finding::Severity;
 use crate::domain::limits;
 use crate::domain::request::{ReviewRequest, Subject, checked_argument};
+use crate::report::Format;
 use crate::service::target::Target;
 
 const EXAMPLES: &str = "\
@@ -18,7 +21,8 @@ Examples:
   crosscheck review --base main                the branch since it left main
   crosscheck review --commit HEAD~3..HEAD --paths src tests
   crosscheck review --snippet src/lock.rs      one file as it is, without git
-  crosscheck review --fail-on fail             for scripts: exit 8 when it fails";
+  crosscheck review --fail-on fail             for scripts: exit 8 when it fails
+  crosscheck review --base origin/main --fail-on high -o out.sarif";
 
 /// Have codex review a change (paid: tokens of your account; reads only)
 ///
@@ -30,9 +34,11 @@ Examples:
 pub(crate) struct ReviewFlags {
     #[command(flatten)]
     pub(crate) subject: SubjectFlags,
-    /// Exit with 8 when the verdict is this bad; `unknown` counts as concerns
-    #[arg(long, value_enum, value_name = "VERDICT", default_value = "never")]
+    /// Exit with 8 when the verdict is this bad, or a finding in the change this severe
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "never")]
     pub(crate) fail_on: FailOn,
+    #[command(flatten)]
+    pub(crate) form: FormFlags,
 }
 
 /// What to review and how.
@@ -104,16 +110,57 @@ pub(crate) enum DepthFlag {
     Quick,
 }
 
-/// Which verdict fails the command.
+/// Which verdict, or which finding, fails the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
     /// The verdict fail
     Fail,
-    /// The verdicts concerns, unknown and fail
+    /// The verdicts concerns, unknown (not enough was examined) and fail
     Concerns,
+    /// A critical finding
+    Critical,
+    /// A high finding or worse
+    High,
+    /// A medium finding or worse
+    Medium,
+    /// A low finding or worse
+    Low,
     /// None
     #[default]
     Never,
+}
+
+impl FailOn {
+    /// Returns the mildest severity that fails the command; `None` where the verdict decides.
+    pub(crate) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Critical => Some(Severity::Critical),
+            Self::High => Some(Severity::High),
+            Self::Medium => Some(Severity::Medium),
+            Self::Low => Some(Severity::Low),
+            Self::Fail | Self::Concerns | Self::Never => None,
+        }
+    }
+}
+
+impl ReviewFlags {
+    /// Returns the form that is asked for; `None` where it is the usual one. A report is written when the review is over, so
+    /// it cannot be had from one that only begins.
+    pub(crate) fn form(&self, input: &Input<'_>) -> Result<Option<Form>, Fault> {
+        let paid = &self.subject.paid;
+        let form = self.form.form(input, paid.output, Format::Text);
+        if form.is_usual() {
+            return Ok(None);
+        }
+        if paid.background {
+            return Err(Fault::argument(
+                "background",
+                "`--background` returns before there is a report to write",
+            )
+            .hint("leave out one of them; `crosscheck report ID` writes it later"));
+        }
+        form.check().map(|()| Some(form))
+    }
 }
 
 impl SubjectFlags {

@@ -20,8 +20,6 @@ use crate::state::events::{self, Entry};
 use crate::state::record::Expects;
 use crate::sys::files;
 
-/// Bytes read of a stored change.
-const CHANGE_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of a long text in a detailed answer; the file holds all of it.
 const TEXT_BYTES: usize = 16 * 1024;
 
@@ -92,7 +90,7 @@ fn patch(job: &Job) -> Outcome {
 /// The change as the reviewer saw it.
 fn change(job: &Job) -> Outcome {
     let path = job.directory.change_path();
-    let bytes = files::read_bounded(&path, CHANGE_BYTES).map_err(|_| {
+    let bytes = files::read_bounded(&path, limits::CHANGE_BYTES).map_err(|_| {
         Fault::new(
             FaultCode::InvalidArguments,
             "the job has no change: only reviews and delegates have one",
