@@ -3,7 +3,8 @@
 //! The rings, from the inside out; a module may use those before it and never those after it:
 //!
 //! 1. [`domain`]: the words of the program, pure. [`config`] reads the user's configuration from text, pure too.
-//! 2. [`diff`], [`redact`], [`prompt`], [`peer`]: pure knowledge about diffs, secrets, prompts and the other program.
+//! 2. [`diff`], [`redact`], [`prompt`], [`peer`], [`report`]: pure knowledge about diffs, secrets, prompts, the other
+//!    program and the forms of a review.
 //! 3. [`sys`], [`git`], [`state`], [`model`]: the machine: processes and files, git, the job directories, the demo model.
 //! 4. [`run`]: one supervised peer, and the worker that holds a job.
 //! 5. [`service`]: one use case per file.

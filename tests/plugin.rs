@@ -17,13 +17,15 @@ mod support;
 const TOOL_PREFIX: &str = "mcp__plugin_codex_codex__";
 
 /// Tools of Claude Code itself that a command may use unasked. None of them changes anything of the person's: the doctor only
-/// looks, and a transfer makes a thread of Codex's.
-const HOST_TOOLS: [&str; 6] = [
+/// looks, and a transfer makes a thread of Codex's. A report is allowed with these words alone, which put a page beside its job:
+/// with others it could replace a file.
+const HOST_TOOLS: [&str; 7] = [
     "ToolSearch",
     "Read",
     "Grep",
     "AskUserQuestion",
     "Bash(crosscheck doctor:*)",
+    "Bash(crosscheck report latest --open)",
     "Bash(crosscheck transfer:*)",
 ];
 

@@ -24,6 +24,7 @@ mod limits;
 mod making;
 mod outages;
 mod policies;
+mod reports;
 mod reviews;
 mod spending;
 mod statuses;
