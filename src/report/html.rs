@@ -331,7 +331,7 @@ impl Page {
              <p><kbd>j</kbd> next finding, <kbd>k</kbd> the one before</p>\n<p><kbd>/</kbd> to the words, \
              <kbd>Esc</kbd> out of them</p>\n<p><kbd>?</kbd> this help</p>\n\
              <p><label><input type=\"checkbox\" id=\"keys\" checked>Single keys are on</label></p>\n\
-             <p><button type=\"button\" id=\"close\">Close</button></p>\n</dialog>\n\
+             <p><button type=\"button\" id=\"close\" autofocus>Close</button></p>\n</dialog>\n\
              <script>{SCRIPT}</script>\n</body>\n</html>\n"
         );
     }
