@@ -361,10 +361,7 @@ fn a_review_that_goes_on_says_what_became_of_each_finding() {
     assert!(summary.contains("1 fixed, 1 still open, 1 new"), "{summary}");
 
     // Nothing was changed, and the reviewer is silent: that is not the same as fixed.
-    let third = server.ok(
-        "review",
-        &json!({"resume": second["job"]["id"]}),
-    );
+    let third = server.ok("review", &json!({"resume": second["job"]["id"]}));
     let since = &third["since"];
     assert_eq!(since["fixed"], json!([]), "{since:#}");
     assert_eq!(since["unmentioned"].as_array().unwrap().len(), 2, "{since:#}");
