@@ -27,7 +27,7 @@ use crate::sys::clock::Stopwatch;
 /// The name of this use case in envelopes.
 const NAME: &str = "uninstall";
 /// Everything that this program ever makes at the top of its state directory.
-const OURS: [&str; 18] = [
+const OURS: [&str; 19] = [
     "jobs",
     "repos",
     "groups",
@@ -46,6 +46,7 @@ const OURS: [&str; 18] = [
     "sandbox-home",
     "contract",
     "demo",
+    "setup",
 ];
 
 /// What is wanted.

@@ -1,6 +1,6 @@
 //! The use cases: set a host up, print what it would get, take it out again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -127,10 +127,12 @@ async fn taken_out(service: &Service, wanted: Removal) -> Answer {
     };
     let mut reply = told(&[step], mode);
     if mode == Mode::Look && reply.body["changed"] != json!(0) {
-        reply.next_steps.push(format!(
-            "crosscheck uninstall --host {host} --scope {} --yes",
-            scope.as_str()
-        ));
+        let scope = match scope {
+            Scope::User => "",
+            Scope::Project => " --scope project",
+        };
+        let next = format!("crosscheck uninstall --host {host}{scope} --yes");
+        reply.next_steps.push(next);
     }
     Ok(reply)
 }
@@ -159,17 +161,27 @@ fn told(steps: &[Step], mode: Mode) -> Reply {
     }
 }
 
-/// Adds a folder to those that calls may be about.
-fn admit(service: &Service, folder: &Path, mode: Mode) -> Result<Step, Fault> {
-    // The roots that are in force must not keep one from being added to them.
-    let any = Config::layered(None, &Environment::default())?;
-    let workspace =
-        Workspace::resolve(service, Some(folder), &any).map_err(|fault| fault.field("allow_root"))?;
-    let folder = workspace.readable().map_err(|fault| {
+/// Returns the real path of a folder that calls may be about: one that exists and does not hold everybody's things.
+pub fn harmless(service: &Service, folder: &Path) -> Result<PathBuf, Fault> {
+    let about_folder = |mut fault: Fault| {
+        let message = fault
+            .message
+            .replace("the workspace (from argument)", "this folder");
+        fault.message = message.replace("the workspace", "this folder");
         fault
             .field("allow_root")
             .hint("name the folder of your projects, not one that holds everything")
-    })?;
+    };
+    // The roots that are in force must not keep one from being looked at.
+    let any = Config::layered(None, &Environment::default())?;
+    let workspace = Workspace::resolve(service, Some(folder), &any).map_err(about_folder)?;
+    let folder = workspace.readable().map_err(about_folder)?;
+    Ok(folder.to_owned())
+}
+
+/// Adds a folder to those that calls may be about.
+fn admit(service: &Service, folder: &Path, mode: Mode) -> Result<Step, Fault> {
+    let folder = harmless(service, folder)?;
     let path = Config::path_from(service.environment()).ok_or_else(|| {
         Fault::new(
             FaultCode::ConfigInvalid,
@@ -177,14 +189,14 @@ fn admit(service: &Service, folder: &Path, mode: Mode) -> Result<Step, Fault> {
         )
     })?;
     let target = step::read(&path)?;
-    let outcome = roots::admit(target.bytes(), &program::text(folder)?)
+    let outcome = roots::admit(target.bytes(), &program::text(&folder)?)
         .map_err(|why| step::refused(target.path(), &why))?;
     if let Outcome::Text(new) = &outcome {
         // What would be written is read as it will be, before it is.
         let text = String::from_utf8_lossy(new);
         Config::layered(Some(&text), &Environment::default())?;
     }
-    Step::edit("roots", &target, &outcome, mode)
+    Step::edit("roots", &target, &outcome, mode, None)
 }
 
 fn printed(service: &Service, host: Option<Peer>, source: Option<&Path>, scope: Scope) -> Answer {
@@ -245,5 +257,5 @@ fn entry_for(service: &Service, config: &Config, host: Peer, source: Option<&Pat
     if built.is_file() {
         return Ok(Entry::installed(program::text(&built)?, peer, environment, pass));
     }
-    Ok(Entry::built(program::text(&manifest)?, peer, environment, pass))
+    Ok(Entry::built(&program::text(&manifest)?, peer, environment, pass))
 }
