@@ -54,8 +54,8 @@ fn what_is_refused_says_what_to_do() {
     let nothing = printed(&home, &["setup"]);
     let root = printed(&home, &["setup", "--allow-root", "/"]);
     let source = printed(&home, &["print-config", "--source", "/nowhere"]);
-    insta::assert_snapshot!(
-        "refused",
-        [broken, foreign, theirs, nothing, root, source].join("\n")
-    );
+    let all = [broken, foreign, theirs, nothing, root, source].join("\n");
+    // Where a line is broken depends on how long the places of this machine are.
+    let all = all.replace("\n       ", " ").replace("\n      ", " ");
+    insta::assert_snapshot!("refused", all);
 }
