@@ -23,7 +23,7 @@ use crate::domain::schema;
 use crate::mcp::{self, Eras, ExitReason};
 use crate::run;
 use crate::service::context::Service;
-use crate::service::hook::{self, Event, INPUT_BYTES, Said};
+use crate::service::hook::{self, Event, Host, INPUT_BYTES, Said};
 use crate::service::plugin_settings;
 use crate::sys::files;
 use crate::sys::log_file::{CappedLog, LOG_BYTES};
@@ -125,13 +125,19 @@ pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
 }
 
 /// Runs one hook of the plugin. Whatever happens in it, the host hears of nothing but what it has to say.
-pub fn hook(environment: Environment, directory: PathBuf, program: PathBuf, name: &OsStr) -> ExitCode {
+pub fn hook(
+    host: Host,
+    environment: Environment,
+    directory: PathBuf,
+    program: PathBuf,
+    name: &OsStr,
+) -> ExitCode {
     // What a hook leaves on standard error is for the model, so its log goes into the file alone that somebody asked for.
     let _log = environment
         .path("CROSSCHECK_LOG_FILE")
         .and_then(|_| init_log(&environment));
     std::panic::set_hook(Box::new(|_| tracing::error!("a hook stopped unexpectedly")));
-    let ran = std::panic::catch_unwind(|| run_hook(environment, directory, program, name));
+    let ran = std::panic::catch_unwind(|| run_hook(host, environment, directory, program, name));
     match ran.ok().flatten().unwrap_or(Said::Nothing) {
         Said::Nothing => ExitCode::SUCCESS,
         Said::Output(output) => {
@@ -145,10 +151,16 @@ pub fn hook(environment: Environment, directory: PathBuf, program: PathBuf, name
     }
 }
 
-fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name: &OsStr) -> Option<Said> {
+fn run_hook(
+    host: Host,
+    environment: Environment,
+    directory: PathBuf,
+    program: PathBuf,
+    name: &OsStr,
+) -> Option<Said> {
     // A newer plugin may know hooks that this program does not.
-    let event = Event::of(name.to_str()?)?;
-    let host = signal::parent()?;
+    let event = Event::of(name.to_str()?).filter(|event| host.runs(*event))?;
+    let process = signal::parent()?;
     let mut input = Vec::new();
     std::io::stdin()
         .lock()
@@ -160,13 +172,13 @@ fn run_hook(environment: Environment, directory: PathBuf, program: PathBuf, name
         Event::Transfer => return transfer(plugin_settings::adopt(environment), directory, program, &input),
         _ => {}
     }
-    let environment = plugin_settings::adopt(environment);
-    let service = Service::new(program, environment, directory, String::new());
+    let (peer, environment) = host.adopt(environment);
+    let service = Service::of(peer, program, environment, directory, String::new());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .ok()?;
-    let said = runtime.block_on(hook::run(&service, event, &host, &input));
+    let said = runtime.block_on(hook::run(&service, event, &process, &input));
     runtime.shutdown_background();
     Some(said)
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crosscheck::domain::environment::Environment;
+use crosscheck::domain::gate::Mode;
 use crosscheck::domain::peer::Peer;
 use crosscheck::entry;
+use crosscheck::service::hook::Host;
 
 fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os().collect();
@@ -21,10 +23,25 @@ fn main() -> ExitCode {
     }
     match words.as_slice() {
         [command, job] if *command == OsStr::new("worker") => entry::worker(&environment, Path::new(job)),
-        [command, name] if *command == OsStr::new("hook") && *name != OsStr::new("--help") => {
-            entry::hook(environment, directory, program, name)
-        }
+        [command, name, flags @ ..] if *command == OsStr::new("hook") => match host_of_hook(flags) {
+            Some(host) if *name != OsStr::new("--help") => {
+                entry::hook(host, environment, directory, program, name)
+            }
+            _ => entry::terminal(arguments, environment, directory, program),
+        },
         _ => entry::terminal(arguments, environment, directory, program),
+    }
+}
+
+/// Returns the host that a hook is run for, with what its entry chooses; `None` for flags that are not understood.
+fn host_of_hook(flags: &[&OsStr]) -> Option<Host> {
+    let flags: Option<Vec<&str>> = flags.iter().map(|word| word.to_str()).collect();
+    match flags?.as_slice() {
+        [] => Some(Host::ClaudeCode),
+        ["--host", "codex", "--gate", mode] => Some(Host::Codex {
+            gate: Mode::named(mode)?,
+        }),
+        _ => None,
     }
 }
 

@@ -666,3 +666,76 @@ fn claude_starts_paid_work_as_far_as_the_person_lets_it() {
         Some("deny"),
     );
 }
+
+#[test]
+fn a_gate_of_who_wants_to_be_asked_keeps_to_what_passes_unasked() {
+    let world = World::new(None);
+    world.configure("[limits]\nask_above_tokens = 20000\n");
+    world.prompt("hard", "p1");
+    world.write("a.py", BAD);
+    let said = world.stop("hard");
+    assert!(said.block().contains("a.py:2"), "{said:?}");
+    let spec: Value = serde_json::from_slice(&fs::read(world.jobs()[0].join("spec.json")).unwrap()).unwrap();
+    assert_eq!(spec["budget_tokens"], 20000, "{spec:#}");
+
+    // A project that allows fewer tokens is heard too.
+    fs::create_dir_all(world.home.work().join(".crosscheck")).unwrap();
+    fs::write(
+        world.home.work().join(".crosscheck/config.toml"),
+        "[limits]\nbudget_tokens = 5000\n",
+    )
+    .unwrap();
+    world.prompt("hard", "p2");
+    world.write("b.py", BAD);
+    let said = world.stop("hard");
+    assert!(said.block().contains("b.py:2"), "{said:?}");
+}
+
+#[test]
+fn the_gate_says_what_it_is_set_to_and_what_it_last_said() {
+    let world = World::new(None);
+    let gate = || {
+        let mut command = world.home.command(PROGRAM);
+        command
+            .args(["gate", "--json", "--workspace"])
+            .arg(world.home.work());
+        let finished = finish(command, "");
+        let told: Value = serde_json::from_str(&finished.stdout).unwrap();
+        told["gate"].clone()
+    };
+    let off = gate();
+    assert_eq!(
+        (
+            &off["claude_code"]["mode"],
+            &off["codex"]["mode"],
+            off.get("last")
+        ),
+        (&json!("off"), &json!("off"), None),
+        "{off:#}"
+    );
+    world.prompt("hard", "p1");
+    world.write("a.py", BAD);
+    world.stop("hard").block();
+    let on = gate();
+    assert_eq!(on["claude_code"]["mode"], "hard", "{on:#}");
+    assert_eq!(
+        (&on["last"]["verdict"], &on["last"]["findings"]),
+        (&json!("block"), &json!(1)),
+        "{on:#}"
+    );
+
+    // What it prints for codex is what it reads.
+    fs::write(
+        world.home.codex_home().join("hooks.json"),
+        off["codex"]["entries"].to_string(),
+    )
+    .unwrap();
+    assert_eq!(gate()["codex"]["mode"], "hard");
+    world.configure("[host]\ngate = \"soft\"\n");
+    let less = gate();
+    assert_eq!(
+        (&less["codex"]["mode"], &less["most_by_config"]),
+        (&json!("soft"), &json!("soft")),
+        "{less:#}"
+    );
+}

@@ -13,10 +13,12 @@ use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::doctor::DoctorFlags;
 use crate::cli::commands::doors::{HookFlags, ServeFlags, WorkerFlags};
 use crate::cli::commands::dry_run::DryRunFlags;
+use crate::cli::commands::gate::GateFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::print_config::PrintConfigFlags;
 use crate::cli::commands::review::ReviewFlags;
+use crate::cli::commands::route::RouteFlags;
 use crate::cli::commands::setup::SetupFlags;
 use crate::cli::commands::status::StatusFlags;
 use crate::cli::commands::transfer::TransferFlags;
@@ -100,6 +102,8 @@ pub(super) enum Command {
     Clean(CleanFlags),
     Uninstall(UninstallFlags),
     Transfer(TransferFlags),
+    Route(RouteFlags),
+    Gate(GateFlags),
     Config(ConfigFlags),
     Contract(ContractFlags),
     Serve(ServeFlags),

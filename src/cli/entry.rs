@@ -170,7 +170,11 @@ impl Session<'_, '_> {
                 request,
                 output,
                 fail_on,
+                note: told,
             } => {
+                if let Some(told) = told {
+                    progress.suspend(|| note(&told, &mut *self.streams))?;
+                }
                 let envelope = match request {
                     Err(fault) => Ok(service.refuse(tool, fault, &call)),
                     Ok(request) => {

@@ -23,6 +23,8 @@ pub(super) enum Work {
         request: Result<Request, Fault>,
         output: OutputFlags,
         fail_on: FailOn,
+        /// What a person is told before it begins.
+        note: Option<String>,
     },
     Logs(LogsFlags),
     Watch(WatchFlags),
@@ -41,6 +43,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         request,
         output,
         fail_on: FailOn::Never,
+        note: None,
     };
     match command {
         Command::Status(flags) => {
@@ -49,12 +52,30 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         }
         Command::Consult(flags) => {
             let output = flags.paid.output;
-            ask("consult", output, flags.request(input).map(Request::Consult))
+            match flags.routed(input) {
+                Ok((request, note)) => Work::Ask {
+                    tool: request.tool(),
+                    request: Ok(request),
+                    output,
+                    fail_on: FailOn::Never,
+                    note,
+                },
+                Err(fault) => ask("consult", output, Err(fault)),
+            }
+        }
+        Command::Route(flags) => {
+            let output = flags.output;
+            ask("status", output, Ok(Request::Status(flags.request())))
+        }
+        Command::Gate(flags) => {
+            let output = flags.output;
+            ask("status", output, Ok(Request::Status(flags.request(input))))
         }
         Command::Review(flags) => Work::Ask {
             tool: "review",
             output: flags.subject.paid.output,
             fail_on: flags.fail_on,
+            note: None,
             request: flags.subject.request(input).map(Request::Review),
         },
         Command::Delegate(flags) => {

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod peer;
 pub mod request;
 pub mod retention;
+pub mod route;
 pub mod schema;
 pub mod scope;
 pub mod score;

@@ -11,6 +11,7 @@ use crate::domain::fault::Fault;
 use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::{JobId, JobName, JobState};
 use crate::domain::limits;
+use crate::domain::route;
 use crate::domain::scope::Scope;
 use crate::domain::tier::Isolation;
 
@@ -437,11 +438,17 @@ pub enum Topic {
     Worktrees,
     /// The error codes.
     Errors,
+    /// What the tools can do, what they cost, and the bounds in force.
+    Capabilities,
+    /// What the stop gate is set to and what it last said.
+    Gate,
+    /// Which peer suits a task.
+    Route,
 }
 
 impl Topic {
     /// The names callers may write.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 10] = [
         "overview",
         "models",
         "quota",
@@ -449,6 +456,9 @@ impl Topic {
         "policy",
         "worktrees",
         "errors",
+        "capabilities",
+        "gate",
+        "route",
     ];
 }
 
@@ -459,6 +469,8 @@ pub struct StatusRequest {
     pub topic: Topic,
     /// The folder.
     pub workspace: Option<PathBuf>,
+    /// Of [`Topic::Route`]: what the caller says of the task.
+    pub task: route::Task,
 }
 
 /// Checks a text argument: not blank, within [`limits::ARGUMENT_BYTES`].

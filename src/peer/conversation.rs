@@ -1,6 +1,7 @@
-//! A conversation of Claude Code's as it lies on disk, and as codex takes one over.
+//! A conversation that is handed over: what was said, within bounds; Claude Code's as it lies on disk, and as codex takes one
+//! over. How codex keeps one is in `codex::spoken`, and how Claude Code takes one over in `claude::session`.
 //!
-//! What people and Claude wrote is kept. What tools were given and what they returned is not, nor what the host added: it is
+//! What people and the agent wrote is kept. What tools were given and what they returned is not, nor what the host added: it is
 //! most of the bytes, and none of it was said to anybody. Lenient: a line that is not understood is passed over.
 //!
 //! Seen with Claude Code 2.1.197 and 2.1.329: one JSON object in a line, `type` user or assistant, `message.content` a text or
@@ -28,15 +29,15 @@ const HOSTS_OWN: [&str; 5] = [
 pub enum Speaker {
     /// The person.
     Person,
-    /// Claude.
-    Claude,
+    /// The agent.
+    Agent,
 }
 
 impl Speaker {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Person => "user",
-            Self::Claude => "assistant",
+            Self::Agent => "assistant",
         }
     }
 }
@@ -100,12 +101,12 @@ impl Conversation {
         let note = Message {
             speaker: Speaker::Person,
             at: None,
-            text: self.note(),
+            text: self.note("Claude Code"),
         };
         for (at, message) in self.messages.iter().chain([&note]).enumerate() {
             let content = match message.speaker {
                 Speaker::Person => json!(message.text),
-                Speaker::Claude => json!([{"type": "text", "text": message.text}]),
+                Speaker::Agent => json!([{"type": "text", "text": message.text}]),
             };
             let parent = at.checked_sub(1).map(|before| format!("{session}-{before}"));
             let line = json!({
@@ -124,13 +125,14 @@ impl Conversation {
         lines
     }
 
-    fn note(&self) -> String {
+    /// Returns what is said at its end to whoever goes on with it.
+    pub(super) fn note(&self, held_with: &str) -> String {
         let earlier = match self.left_out {
             0 => String::new(),
             count => format!(" {count} earlier messages are left out."),
         };
         format!(
-            "[This conversation was held with Claude Code and handed over. What tools were given and returned is left out, and \
+            "[This conversation was held with {held_with} and handed over. What tools were given and returned is left out, and \
              values that look like secrets are masked.{earlier} Look at the files as they are now before you build on it.]"
         )
     }
@@ -140,7 +142,7 @@ fn message(line: &[u8]) -> Option<Message> {
     let value: Value = serde_json::from_slice(line).ok()?;
     let speaker = match value.get("type")?.as_str()? {
         "user" => Speaker::Person,
-        "assistant" => Speaker::Claude,
+        "assistant" => Speaker::Agent,
         _ => return None,
     };
     if ["isMeta", "isSidechain"].iter().any(|name| value[*name] == true) {
@@ -224,7 +226,7 @@ mod tests {
         );
         let thought = json!([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Done."},
             {"type": "tool_use", "name": "Bash", "input": {"command": "cat .env"}}]);
-        check(claude(thought), Some((Speaker::Claude, "Done.")));
+        check(claude(thought), Some((Speaker::Agent, "Done.")));
         let mut meta = user(json!("The body of a command"));
         meta["isMeta"] = json!(true);
         check(meta, None);

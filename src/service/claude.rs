@@ -1,7 +1,8 @@
 //! What Claude Code keeps in files of its own, as far as it concerns our plugin: which plugins there are, and the settings
 //! that its user gave ours.
 //!
-//! Only the folder that the host names is read, nothing in it is ever written, and whatever cannot be read or understood
+//! Only the folder that the host names is read, nothing in it is ever changed (a conversation that is handed over becomes a
+//! new file there, in `transfer`), and whatever cannot be read or understood
 //! counts as absent: these files belong to another program, and a session must not suffer from what is in them.
 //!
 //! Seen with Claude Code 2.1.197 and 2.1.329.

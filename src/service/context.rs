@@ -144,7 +144,7 @@ impl Service {
             self.vigil().adopt(&store, host);
         }
         let outcome = match request {
-            Request::Status(request) => status::run(self, &request).await,
+            Request::Status(request) => status::run(self, &request, &call).await,
             Request::DryRun(DryRunRequest::Consult(request)) => dry_run::consult(self, &request, &call).await,
             Request::DryRun(DryRunRequest::Review(request)) => dry_run::review(self, &request, &call).await,
             Request::Consult(request) => consult::run(self, &request, &call).await,

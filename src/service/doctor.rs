@@ -32,16 +32,20 @@ const NAME: &str = "doctor";
 /// it, as in the answer of `status`.
 pub async fn call(service: &Service, workspace: Option<&Path>, call: &Call) -> Envelope {
     let watch = Stopwatch::start();
-    let outcome = run(service, workspace).await;
+    let outcome = run(service, workspace, call).await;
     service.wrap(NAME, outcome, call, watch)
 }
 
-async fn run(service: &Service, workspace: Option<&Path>) -> Outcome {
+async fn run(service: &Service, workspace: Option<&Path>, call: &Call) -> Outcome {
     let request = StatusRequest {
         topic: Topic::Overview,
         workspace: workspace.map(Path::to_path_buf),
+        ..StatusRequest::default()
     };
-    let (overview, server) = tokio::join!(Box::pin(status::run(service, &request)), machine::server(service));
+    let (overview, server) = tokio::join!(
+        Box::pin(status::run(service, &request, call)),
+        machine::server(service)
+    );
     let overview = overview?;
     let mut findings = vec![machine::program(service), machine::on_path(service), server];
     findings.extend(overview::findings(

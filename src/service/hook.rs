@@ -9,7 +9,7 @@
 //! Seen with Claude Code 2.1.197 and 2.1.329, which give a hook one JSON object on standard input, take one from standard
 //! output, and begin a turn with what a hook with `asyncRewake` leaves on standard error when it ends with code 2.
 
-mod gate;
+pub(super) mod gate;
 mod input;
 mod permission;
 mod telling;
@@ -19,7 +19,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::domain::environment::Environment;
+use crate::domain::gate::Mode;
 use crate::domain::job::JobId;
+use crate::domain::peer::Peer;
 use crate::domain::request::StateFilter;
 use crate::domain::wake::Standing;
 use crate::domain::wake::text;
@@ -27,6 +30,7 @@ use crate::service::context::Service;
 use crate::service::hook::input::Input;
 use crate::service::hook::telling::Telling;
 use crate::service::namesake;
+use crate::service::plugin_settings;
 use crate::service::workspace::Workspace;
 use crate::state::gates;
 use crate::state::notice;
@@ -51,6 +55,40 @@ pub(super) const INTERACTIVE: &str = "cli";
 const HEADLESS: &str = "sdk-cli";
 /// How Claude Code hands the plugin's setting `notify` to hooks.
 const NOTIFY_OPTION: &str = "CLAUDE_PLUGIN_OPTION_NOTIFY";
+
+/// Which program runs a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Claude Code, with the settings of the plugin in its environment.
+    ClaudeCode,
+    /// Codex, which has none: the entry in its file of hooks, which the person has trusted, says what is wanted.
+    Codex {
+        /// What the gate does.
+        gate: Mode,
+    },
+}
+
+impl Host {
+    /// Returns the peer that its turns are reviewed by, and the environment in which a hook of its is run.
+    #[must_use]
+    pub fn adopt(self, environment: Environment) -> (Peer, Environment) {
+        match self {
+            Self::ClaudeCode => (Peer::Codex, plugin_settings::adopt(environment)),
+            Self::Codex { gate } => {
+                let bare = plugin_settings::without(environment);
+                (Peer::Claude, bare.with(gate::OPTION, gate.as_str()))
+            }
+        }
+    }
+
+    /// Tells whether it runs this hook. Codex has no use for those that wake a session, which it cannot be.
+    pub fn runs(self, event: Event) -> bool {
+        match self {
+            Self::ClaudeCode => true,
+            Self::Codex { .. } => matches!(event, Event::Prompt | Event::Stop),
+        }
+    }
+}
 
 /// Which hook is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +218,10 @@ async fn prompt(service: &Service, store: Store, host: &ProcessIdentity, input: 
     permission::note(service.environment(), &store, input);
     let gate = gate::prompt(service, &store, host, input).await;
     let mut texts: Vec<String> = gate.context.into_iter().collect();
-    if let Some(session) = sessions::of_process(&store, host) {
+    // A session that began before the plugin or its program was there is known from its first prompt on.
+    let session =
+        sessions::of_process(&store, host).or_else(|| Some(register(service, &store, host, input)?.0));
+    if let Some(session) = session {
         let telling = Telling { store, session };
         texts.push(text::ended(&telling.own(Duration::ZERO).await));
     }
@@ -254,21 +295,8 @@ async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, 
         Some(text) => Said::context("SessionStart", text, None),
         None => Said::Nothing,
     };
-    if !is_wanted(service) {
-        sessions::forget(&store, host);
+    let Some((session, watched)) = register(service, &store, host, input) else {
         return alone(other);
-    }
-    let Some(name) = input.session() else {
-        tracing::warn!("the host does not say which conversation begins");
-        return alone(other);
-    };
-    let session = Session::new(host.clone(), name);
-    let watched = match sessions::register(&store, &session) {
-        Ok(watched) => watched,
-        Err(error) => {
-            tracing::warn!(%error, "this session is not told anything");
-            return alone(other);
-        }
     };
     let telling = Telling { store, session };
     // What lies there is for a person: a program would take it from them.
@@ -285,6 +313,31 @@ async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, 
     ];
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     Said::context("SessionStart", texts.join("\n"), Some(watched))
+}
+
+/// Lets a session be told of its jobs where the person wants it, and returns it with the file to watch.
+fn register(
+    service: &Service,
+    store: &Store,
+    host: &ProcessIdentity,
+    input: &Input,
+) -> Option<(Session, PathBuf)> {
+    if !is_wanted(service) {
+        sessions::forget(store, host);
+        return None;
+    }
+    let Some(name) = input.session() else {
+        tracing::warn!("the host does not say which conversation goes on");
+        return None;
+    };
+    let session = Session::new(host.clone(), name);
+    match sessions::register(store, &session) {
+        Ok(watched) => Some((session, watched)),
+        Err(error) => {
+            tracing::warn!(%error, "this session is not told anything");
+            None
+        }
+    }
 }
 
 fn workspace(service: &Service) -> Option<Workspace> {

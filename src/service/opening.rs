@@ -79,14 +79,14 @@ impl Opening {
 }
 
 /// The configuration of a call, narrowed by the project that it is about.
-struct Governed {
-    config: Config,
+pub(super) struct Governed {
+    pub(super) config: Config,
     further: Further,
     notes: Vec<String>,
 }
 
 impl Governed {
-    fn of(users: &Config, workspace: &Workspace) -> Result<Self, Fault> {
+    pub(super) fn of(users: &Config, workspace: &Workspace) -> Result<Self, Fault> {
         let Some(project) = Project::find(workspace)? else {
             return Ok(Self {
                 config: users.clone(),

@@ -61,6 +61,21 @@ pub fn adopt(environment: Environment) -> Environment {
     adopted.with(IGNORED, ignored.join(", "))
 }
 
+/// Takes the plugin's settings out, for a host that has no such plugin.
+#[must_use]
+pub fn without(environment: Environment) -> Environment {
+    NAMES.iter().fold(environment, |environment, name| {
+        environment.without(&our_name(name)).without(&host_name(name))
+    })
+}
+
+/// Returns what the user's own Claude Code settings have for a setting of the plugin, whoever asks.
+pub fn own(environment: &Environment, name: &str) -> Option<String> {
+    let settings = ClaudeFolder::of(environment)?.read_settings();
+    let found = values(Some(&settings), None).into_iter();
+    found.filter(|(own, _)| *own == name).map(|(_, text)| text).last()
+}
+
 /// Says which settings were not taken over, if there are any.
 pub fn note(environment: &Environment) -> Option<String> {
     environment.text(IGNORED).map(|names| {

@@ -1,7 +1,9 @@
 //! The state of things, for free: ready or not, and why.
 
+mod capabilities;
 mod peer;
 mod policy;
+mod route;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -16,10 +18,12 @@ use crate::domain::request::{StatusRequest, Topic};
 use crate::git::{self, Git};
 use crate::peer::account::Quota;
 use crate::service::asked::Asked;
+use crate::service::call::Call;
 use crate::service::clean;
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::git_fault::git_fault;
+use crate::service::hook::gate;
 use crate::service::models;
 use crate::service::namesake;
 use crate::service::options;
@@ -42,7 +46,7 @@ const ASK_WAIT: Duration = Duration::from_secs(15);
 const ACTIVE: usize = 200;
 
 /// Tells.
-pub async fn run(service: &Service, request: &StatusRequest) -> Outcome {
+pub async fn run(service: &Service, request: &StatusRequest, call: &Call) -> Outcome {
     match request.topic {
         Topic::Errors => Ok(errors()),
         Topic::Options => Ok(knobs()),
@@ -51,6 +55,9 @@ pub async fn run(service: &Service, request: &StatusRequest) -> Outcome {
         Topic::Worktrees => clean::worktrees(service).await,
         Topic::Quota => quota(service).await,
         Topic::Models => models::run(service, ASK_WAIT).await,
+        Topic::Capabilities => capabilities::capabilities(service),
+        Topic::Gate => gate::told::status(service, request.workspace.as_deref(), call),
+        Topic::Route => Ok(route::route(service, &request.task)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Hands a conversation of Claude Code's over to codex, as a thread that a person goes on with.
+//! Hands a conversation over, as one that a person goes on with: of Claude Code's to codex, and the other way round
+//! (`to_claude`).
 //!
 //! Free, and nothing leaves the machine: codex writes the conversation down as its own. It is sent to a model when somebody
 //! resumes that thread and writes something. The transcript is only read; a private copy with secrets masked is what codex
@@ -8,13 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::domain::count::counted;
 use crate::domain::envelope::{Envelope, Meta};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::peer::Peer;
+use crate::domain::request::ThreadId;
 use crate::domain::time::rfc3339;
 use crate::peer::codex::import;
 use crate::peer::conversation::Conversation;
@@ -30,6 +32,8 @@ use crate::service::workspace::Workspace;
 use crate::sys::clock::{self, Stopwatch};
 use crate::sys::files;
 
+mod to_claude;
+
 /// The name of this use case in envelopes.
 const NAME: &str = "transfer";
 /// Bytes of a transcript. A long day's is some tens of megabytes, nearly all of it what tools returned.
@@ -38,6 +42,10 @@ const TRANSCRIPT_BYTES: u64 = 256 * 1024 * 1024;
 /// What is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Who goes on with it.
+    pub to: Peer,
+    /// The thread of codex's that claude goes on with; the newest one about the folder when absent.
+    pub thread: Option<ThreadId>,
     /// The transcript; the newest one of the folder when absent.
     pub transcript: Option<PathBuf>,
     /// The folder that the conversation is about; that of the call when absent.
@@ -56,6 +64,9 @@ pub async fn call(service: &Service, wanted: &Wanted, call: &Call) -> Envelope {
 async fn run(service: &Service, wanted: &Wanted) -> Outcome {
     let config = service.config()?;
     let workspace = Workspace::resolve(service, wanted.workspace.as_deref(), &config)?;
+    if wanted.to == Peer::Claude {
+        return to_claude::run(service, wanted, &config, &workspace).await;
+    }
     let file = match &wanted.transcript {
         Some(file) => file.clone(),
         None => newest(service, &workspace.root)?,
@@ -68,25 +79,7 @@ async fn run(service: &Service, wanted: &Wanted) -> Outcome {
     if conversation.messages.is_empty() {
         return Err(Fault::argument("transcript", "nothing was said in that conversation yet").into());
     }
-    let facts = object(json!({
-        "transcript": file.display().to_string(),
-        "messages": conversation.messages.len(),
-        "left_out": conversation.left_out,
-        "bytes": conversation.bytes(),
-        "masked": masked,
-        "directory": workspace.root.display().to_string(),
-    }));
-    let what = format!(
-        "{} of {} bytes, {} masked",
-        counted(conversation.messages.len(), "message"),
-        conversation.bytes(),
-        counted(usize::try_from(masked).unwrap_or(usize::MAX), "value"),
-    );
-    let meta = Meta {
-        workspace: Some(workspace.root.display().to_string()),
-        workspace_source: Some(workspace.source),
-        ..Meta::default()
-    };
+    let (facts, what, meta) = facts(&file, &conversation, masked, &workspace);
     if wanted.dry_run {
         return Ok(Reply {
             summary: format!(
@@ -139,6 +132,35 @@ async fn run(service: &Service, wanted: &Wanted) -> Outcome {
         },
         ..Reply::default()
     })
+}
+
+/// Returns what is told of a conversation, in fields and in words.
+fn facts(
+    file: &Path,
+    conversation: &Conversation,
+    masked: u32,
+    workspace: &Workspace,
+) -> (Map<String, Value>, String, Meta) {
+    let facts = object(json!({
+        "transcript": file.display().to_string(),
+        "messages": conversation.messages.len(),
+        "left_out": conversation.left_out,
+        "bytes": conversation.bytes(),
+        "masked": masked,
+        "directory": workspace.root.display().to_string(),
+    }));
+    let what = format!(
+        "{} of {} bytes, {} masked",
+        counted(conversation.messages.len(), "message"),
+        conversation.bytes(),
+        counted(usize::try_from(masked).unwrap_or(usize::MAX), "value"),
+    );
+    let meta = Meta {
+        workspace: Some(workspace.root.display().to_string()),
+        workspace_source: Some(workspace.source),
+        ..Meta::default()
+    };
+    (facts, what, meta)
 }
 
 /// Masks secrets, those of the user's and the project's own rules too, and counts them.
@@ -200,17 +222,7 @@ struct Copied {
 
 impl Copied {
     fn make(parent: &Path) -> Result<Self, Fault> {
-        let random = || getrandom::u64().map_err(|error| internal(&error.to_string()));
-        let (high, low) = (random()?, random()?);
-        // The form of a UUID of version 4, which is what conversations are called.
-        let session = format!(
-            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xffff,
-            high & 0xfff,
-            low >> 52,
-            low & 0xffff_ffff_ffff
-        );
+        let session = random_uuid()?;
         let folder = parent.join(&session);
         files::create_private_dir(&folder).map_err(|error| internal(&error.to_string()))?;
         Ok(Self { folder, session })
@@ -230,6 +242,20 @@ impl Drop for Copied {
             tracing::warn!(%error, "the copy of a conversation could not be deleted");
         }
     }
+}
+
+/// Returns a name for a conversation, in the form of a UUID of version 4.
+fn random_uuid() -> Result<String, Fault> {
+    let random = || getrandom::u64().map_err(|error| internal(&error.to_string()));
+    let (high, low) = (random()?, random()?);
+    Ok(format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        low >> 52,
+        low & 0xffff_ffff_ffff
+    ))
 }
 
 fn internal(why: &str) -> Fault {

@@ -17,5 +17,7 @@ mod column;
 
 mod alike;
 mod claude;
+mod gate;
 mod host;
 mod hostile;
+mod transfer;

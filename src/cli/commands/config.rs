@@ -49,6 +49,7 @@ impl PlaceFlags {
         StatusRequest {
             topic: Topic::Policy,
             workspace: input.folder(self.workspace),
+            ..StatusRequest::default()
         }
     }
 

@@ -9,16 +9,23 @@ use crate::cli::input::Input;
 use crate::cli::streams::Device;
 use crate::domain::fault::Fault;
 use crate::domain::limits;
-use crate::domain::request::{ConsultKind, ConsultRequest, checked_argument};
+use crate::domain::request::{ConsultKind, ConsultRequest, ReviewRequest, Subject, checked_argument};
+use crate::domain::route::words::{Guess, guess};
+use crate::domain::scope::Scope;
+use crate::service::call::Request;
 
 const EXAMPLES: &str = "\
 Examples:
   crosscheck consult \"Can this deadlock?\" --files src/lock.rs src/pool.rs
   crosscheck consult --kind review-plan --file plan.md
+  crosscheck consult --auto \"Check what I changed\"
   crosscheck consult --resume latest \"And with two readers?\"
   git diff | crosscheck consult \"What did I miss?\" --context -
 
 The prompt stands before --files, or behind --.";
+
+/// How a task is done instead.
+const WRITES: &str = "To have it done as a diff: crosscheck delegate TEXT";
 
 /// Ask codex a question (paid: tokens of your account; reads only)
 ///
@@ -33,6 +40,9 @@ pub(crate) struct ConsultFlags {
     /// Read the question from a file
     #[arg(long, value_name = "PROMPT_FILE", conflicts_with = "prompt")]
     pub(crate) file: Option<PathBuf>,
+    /// Let the words decide: a question, or a review of what has changed; never a task
+    #[arg(long, conflicts_with_all = ["kind", "files", "resume"])]
+    pub(crate) auto: bool,
     /// What kind of answer
     #[arg(long, value_enum, default_value = "answer")]
     pub(crate) kind: KindFlag,
@@ -62,6 +72,41 @@ pub(crate) enum KindFlag {
 }
 
 impl ConsultFlags {
+    /// Returns what is asked, and what a person is told of how it was read. With `--auto` the words decide, except that a
+    /// guess which would write is only ever asked as a question: whoever wants a task done says so.
+    pub(crate) fn routed(self, input: &mut Input<'_>) -> Result<(Request, Option<String>), Fault> {
+        let auto = self.auto;
+        let request = self.request(input)?;
+        if !auto {
+            return Ok((Request::Consult(request), None));
+        }
+        Ok(match guess(&request.prompt) {
+            Guess::Ask => (
+                Request::Consult(request),
+                Some("read as a question: it is asked".to_owned()),
+            ),
+            Guess::Write => (
+                Request::Consult(request),
+                Some(format!(
+                    "read as a task, and asked as a question: nothing is written. {WRITES}"
+                )),
+            ),
+            Guess::Review => (
+                Request::Review(ReviewRequest {
+                    subject: Subject::Change(Scope::Auto),
+                    paths: Vec::new(),
+                    focus: Some(request.prompt),
+                    context: request.context,
+                    common: request.common,
+                }),
+                Some(
+                    "read as a review of what has changed; without --auto it is asked as a question"
+                        .to_owned(),
+                ),
+            ),
+        })
+    }
+
     /// Returns what is asked. Reads stdin or a file where the flags say so.
     pub(crate) fn request(self, input: &mut Input<'_>) -> Result<ConsultRequest, Fault> {
         checked_count("files", self.files.len(), limits::CONTEXT_FILES)?;

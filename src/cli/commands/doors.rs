@@ -16,12 +16,18 @@ pub(crate) struct ServeFlags {
     pub(crate) peer: Option<String>,
 }
 
-/// Answer a hook of the plugin; started by Claude Code alone
+/// Answer a hook; started by Claude Code or Codex alone
 #[derive(Debug, Args)]
 #[command(hide = true)]
 pub(crate) struct HookFlags {
     /// Which one
     pub(crate) name: String,
+    /// Whose it is, where it is not Claude Code's
+    #[arg(long, value_parser = ["codex"], requires = "gate")]
+    pub(crate) host: Option<String>,
+    /// What the stop gate does there
+    #[arg(long, value_parser = ["off", "soft", "hard"], requires = "host")]
+    pub(crate) gate: Option<String>,
 }
 
 /// Run one job; started by this program alone

@@ -8,8 +8,9 @@ use crate::cli::commands::delegate::DelegateFlags;
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::review::SubjectFlags;
 use crate::cli::input::Input;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::request::{ApplyAction, DryRunRequest};
+use crate::service::call::Request;
 
 /// Show what a consult, review or delegate would send and run, without doing it (free)
 ///
@@ -52,7 +53,17 @@ impl DryRunFlags {
     /// Returns what is asked. Reads stdin or a file where the flags say so.
     pub(crate) fn request(self, input: &mut Input<'_>) -> Result<DryRunRequest, Fault> {
         match self.command {
-            Previewed::Consult(flags) => flags.request(input).map(DryRunRequest::Consult),
+            Previewed::Consult(flags) => Ok(match flags.routed(input)?.0 {
+                Request::Review(request) => DryRunRequest::Review(request),
+                Request::Consult(request) => DryRunRequest::Consult(request),
+                // Nothing else comes of a question, however it is read.
+                _ => {
+                    return Err(Fault::new(
+                        FaultCode::Internal,
+                        "a question became something else",
+                    ));
+                }
+            }),
             Previewed::Delegate(flags) => flags.request(input).map(DryRunRequest::Delegate),
             Previewed::Review(flags) => flags.request(input).map(DryRunRequest::Review),
             Previewed::Apply(flags) => Ok(DryRunRequest::Apply(flags.request(ApplyAction::Preview, input))),

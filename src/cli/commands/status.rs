@@ -48,6 +48,10 @@ pub(crate) enum TopicFlag {
     Worktrees,
     /// The error codes with their exit codes
     Errors,
+    /// What the tools can do and cost, and the bounds
+    Capabilities,
+    /// What the stop gate is set to, and what it last said
+    Gate,
 }
 
 impl StatusFlags {
@@ -62,8 +66,11 @@ impl StatusFlags {
                 TopicFlag::Policy => Topic::Policy,
                 TopicFlag::Worktrees => Topic::Worktrees,
                 TopicFlag::Errors => Topic::Errors,
+                TopicFlag::Capabilities => Topic::Capabilities,
+                TopicFlag::Gate => Topic::Gate,
             },
             workspace: input.folder(self.workspace),
+            ..StatusRequest::default()
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::request::{
     CancelRequest, Common, ConsultKind, ConsultRequest, Detail, DryRunRequest, JobRequest, Options, Resume,
     ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Wait,
 };
+use crate::domain::route::{Complexity, Task, TaskType};
 use crate::domain::scope::{Revision, Scope};
 use crate::service::call::Request;
 
@@ -34,7 +35,9 @@ fn request_with(line: &[&str], stdin: &str, device: Device) -> Result<Request, F
     let mut input = Input::new(Path::new(DIRECTORY), &mut stdin, device);
     match parse(line).unwrap_or_else(|error| panic!("{line:?}: {error}")) {
         Command::Status(flags) => Ok(Request::Status(flags.request(&input))),
-        Command::Consult(flags) => flags.request(&mut input).map(Request::Consult),
+        Command::Consult(flags) => flags.routed(&mut input).map(|(request, _)| request),
+        Command::Route(flags) => Ok(Request::Status(flags.request())),
+        Command::Gate(flags) => Ok(Request::Status(flags.request(&input))),
         Command::Review(flags) => flags.subject.request(&mut input).map(Request::Review),
         Command::Delegate(flags) => flags.request(&mut input).map(Request::Delegate),
         Command::DryRun(flags) => flags.request(&mut input).map(Request::DryRun),
@@ -311,8 +314,86 @@ fn looks_at_jobs_are_parsed() {
         Request::Status(StatusRequest {
             topic: Topic::Errors,
             workspace: Some("/abs".into()),
+            ..StatusRequest::default()
         }),
     );
+}
+
+#[test]
+fn a_route_is_asked_for_by_flags_or_words() {
+    let route = |task| {
+        Request::Status(StatusRequest {
+            topic: Topic::Route,
+            task,
+            ..StatusRequest::default()
+        })
+    };
+    check(&["route"], route(Task::default()));
+    check(
+        &[
+            "route",
+            "--type",
+            "security",
+            "--complexity",
+            "complex",
+            "--context-size",
+            "60000",
+            "x",
+        ],
+        route(Task {
+            task_type: Some(TaskType::Security),
+            complexity: Some(Complexity::Complex),
+            context_tokens: Some(60_000),
+            text: Some("x".to_owned()),
+        }),
+    );
+    assert!(parse(&["route", "--type", "nothing"]).is_err());
+}
+
+#[test]
+fn words_choose_between_a_question_and_a_review_and_never_a_task() {
+    let question = |text: &str| Request::Consult(ConsultRequest { ..consult(text) });
+    let reviewed = |text: &str| {
+        Request::Review(ReviewRequest {
+            focus: Some(text.to_owned()),
+            ..review(Scope::Auto)
+        })
+    };
+    for text in [
+        "How do I fix it?",
+        "Fix the flaky test",
+        "Rename Foo to Bar",
+        "hello",
+        "实现这个功能",
+    ] {
+        check(&["consult", "--auto", text], question(text));
+        check(
+            &["dry-run", "consult", "--auto", text],
+            Request::DryRun(DryRunRequest::Consult(consult(text))),
+        );
+    }
+    check(
+        &["consult", "--auto", "Review my changes"],
+        reviewed("Review my changes"),
+    );
+    check(&["consult", "Review my changes"], question("Review my changes"));
+    for flag in [
+        ["--kind", "challenge"],
+        ["--files", "a.rs"],
+        ["--resume", "latest"],
+    ] {
+        assert!(
+            parse(&[["consult", "x", "--auto"].as_slice(), flag.as_slice()].concat()).is_err(),
+            "{flag:?}"
+        );
+    }
+    let mut stdin = "".as_bytes();
+    let mut input = Input::new(Path::new(DIRECTORY), &mut stdin, Device::Terminal);
+    let Ok(Command::Consult(flags)) = parse(&["consult", "--auto", "Fix the flaky test"]) else {
+        panic!("a consult");
+    };
+    let note = flags.routed(&mut input).unwrap().1.unwrap();
+    assert!(note.contains("crosscheck delegate"), "{note}");
 }
 
 #[test]

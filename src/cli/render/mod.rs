@@ -21,6 +21,7 @@ mod spoken;
 mod status;
 mod table;
 mod tree;
+mod uninstall;
 pub(super) mod watch;
 
 use serde_json::{Map, Value};
@@ -107,6 +108,10 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         }
         "doctor" => {
             doctor::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "uninstall" => {
+            uninstall::render(success, stdout);
             success.next_steps.clone()
         }
         "cancel" => {

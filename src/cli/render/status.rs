@@ -201,9 +201,13 @@ fn cell(row: &Value, field: &str) -> String {
     }
 }
 
-/// The fixes of the overview. What other topics suggest is about tool calls.
+/// What is said to people: the fixes of the overview, the switch of the gate, the way of a route. What other topics suggest is
+/// about tool calls.
 pub(super) fn steps(success: &Success) -> Vec<String> {
-    if success.body.contains_key("ready") {
+    if ["ready", "gate", "route"]
+        .iter()
+        .any(|name| success.body.contains_key(*name))
+    {
         success.next_steps.clone()
     } else {
         Vec::new()

@@ -8,7 +8,9 @@ use std::fmt::Write;
 use crate::domain::count::counted;
 use crate::domain::fault::FaultCode;
 use crate::domain::gate;
+use crate::domain::gate::text::Voice;
 use crate::domain::job::{JobId, JobKind, JobState};
+use crate::domain::peer::Peer;
 use crate::domain::verdict::Verdict;
 
 /// Ends told in a sentence each; a session that slept through more is sent to the list.
@@ -108,7 +110,7 @@ pub fn lies_there(all: &[Ended]) -> String {
 fn sentence(ended: &Ended) -> String {
     let id = &ended.id;
     if let Outcome::Gate { findings } = ended.outcome {
-        return gate::text::woken(id, findings);
+        return gate::text::woken(Voice::of(Peer::Codex), id, findings);
     }
     let is_group = matches!(ended.outcome, Outcome::Runs { .. });
     let noun = if is_group { "group" } else { "job" };

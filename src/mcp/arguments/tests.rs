@@ -12,6 +12,7 @@ use crate::domain::request::{
     CancelRequest, Common, ConsultKind, ConsultRequest, Detail, DryRunRequest, JobRequest, Options, Resume,
     ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Wait,
 };
+use crate::domain::route::{Complexity, Task, TaskType};
 use crate::domain::scope::{Revision, Scope};
 use crate::domain::tier::Isolation;
 
@@ -66,8 +67,24 @@ fn arguments_become_requests() {
         Request::Status(StatusRequest {
             topic: Topic::Errors,
             workspace: Some(PathBuf::from("/w")),
+            ..StatusRequest::default()
         }),
     );
+    let task = Task {
+        task_type: Some(TaskType::Ui),
+        complexity: Some(Complexity::Simple),
+        context_tokens: Some(60_000),
+        text: Some("t".to_owned()),
+    };
+    let whole = json!({"task_type": "ui", "complexity": "simple", "context_tokens": "60000", "text": "t"});
+    for arguments in [json!({"route": whole}), json!({"topic": "route", "route": whole})] {
+        let expected = StatusRequest {
+            topic: Topic::Route,
+            task: task.clone(),
+            ..StatusRequest::default()
+        };
+        check("status", arguments, Request::Status(expected));
+    }
     check(
         "consult",
         json!({"prompt": "why?"}),
@@ -224,6 +241,17 @@ fn a_wrong_argument_is_named_and_never_repeated() {
         assert!(!told.contains("4f9a0c7d1e"), "{told}");
         assert!(!fault.repair.hint.is_empty());
     };
+    check("status", json!({"topic": "errors", "route": {}}), "route");
+    check(
+        "status",
+        json!({"route": {"task_type": SECRET}}),
+        "route.task_type",
+    );
+    check(
+        "status",
+        json!({"route": {"context_tokens": -1}}),
+        "route.context_tokens",
+    );
     check("consult", json!({}), "prompt");
     check("consult", json!({"prompt": null}), "prompt");
     check("consult", json!({"prompt": "  "}), "prompt");

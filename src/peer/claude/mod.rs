@@ -8,4 +8,5 @@ pub mod invocation;
 pub mod locate;
 pub mod pins;
 pub mod record;
+pub mod session;
 pub mod version;

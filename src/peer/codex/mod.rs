@@ -3,6 +3,7 @@
 pub mod account;
 pub mod classify;
 pub mod events;
+pub mod hooks;
 pub mod host;
 pub mod import;
 pub mod invocation;
@@ -12,4 +13,5 @@ pub mod pins;
 pub mod rollout;
 pub mod sandbox;
 pub mod servers;
+pub mod spoken;
 pub mod version;

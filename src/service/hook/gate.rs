@@ -5,6 +5,7 @@
 //! twice about the same files.
 
 mod look;
+pub(in crate::service) mod told;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::domain::environment::{DEPTH_VARIABLE, Environment};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
 use crate::domain::gate::change::{Delta, Look, State, delta};
+use crate::domain::gate::text::Voice;
 use crate::domain::gate::{Background, Continued, Limit, Mode, Reason, Step, Turn, Verdict, judge, text};
 use crate::domain::job::JobId;
 use crate::domain::request::{Common, ReviewRequest, Subject, Wait};
@@ -24,8 +26,10 @@ use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::hook::Said;
 use crate::service::hook::input::Input;
+use crate::service::opening::Governed;
 use crate::service::review;
 use crate::service::waiting::wait_for_jobs;
+use crate::service::workspace::Workspace;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::gates::{self, HeldGate, Pending};
@@ -38,7 +42,7 @@ use crate::sys::lock::SharedLock;
 use crate::sys::signal::ProcessIdentity;
 
 /// The plugin's setting `gate` where the person made it; see `plugin_settings`.
-const OPTION: &str = "CROSSCHECK_PLUGIN_GATE";
+pub(super) const OPTION: &str = "CROSSCHECK_PLUGIN_GATE";
 /// The variable that admits less than was chosen.
 const VARIABLE: &str = "CROSSCHECK_GATE";
 /// How long a turn is held up for a review. The host gives the hook a minute more, so that it is never cut off.
@@ -230,9 +234,13 @@ impl<'a> Watch<'a> {
         saved.is_ok()
     }
 
+    fn voice(&self) -> Voice {
+        Voice::of(self.service.peer())
+    }
+
     fn could_not_run(&mut self, reason: Reason, job: Option<&JobId>) {
         if self.held.gate.say_once(reason) {
-            self.notices.push(text::could_not_run(reason, job));
+            self.notices.push(text::could_not_run(self.voice(), reason, job));
         }
     }
 
@@ -322,7 +330,7 @@ impl<'a> Watch<'a> {
             Limit::Reviews => gate.say_reviews_are_used_up(),
         };
         if is_new {
-            self.notices.push(text::reached(limit));
+            self.notices.push(text::reached(self.voice(), limit));
         }
     }
 
@@ -336,6 +344,7 @@ impl<'a> Watch<'a> {
     ) -> Result<Option<JobDirectory>, Fault> {
         let commit = commit.and_then(|commit| Revision::parse(&commit).ok());
         let mut request = request(top_level, commit, paths);
+        request.common.options.budget_tokens = budget(self.service, top_level)?;
         let mut call = Call::new(format!("gate-{}-{}", std::process::id(), clock::now_ms()));
         call.host_process = Some(self.host.clone());
         call.starter = Some(Starter::Gate);
@@ -456,8 +465,28 @@ impl<'a> Watch<'a> {
     fn round(&mut self, pending: &Pending, findings: &[Finding]) -> String {
         let rounds = &mut self.held.gate.rounds;
         rounds.count(&self.prompt);
-        text::block(&pending.job, findings, rounds.of(&self.prompt))
+        text::block(
+            Voice::of(self.service.peer()),
+            &pending.job,
+            findings,
+            rounds.of(&self.prompt),
+        )
     }
+}
+
+/// Returns what one review may use where the person wants to be asked above some number of tokens. Nobody can be asked at
+/// the end of a turn, and who switched the gate on has agreed to what passes unasked, [`REVIEWS`](crate::domain::gate::REVIEWS)
+/// times in a conversation: a review is held to that and ended there, instead of being refused.
+fn budget(service: &Service, top_level: &Path) -> Result<Option<u64>, Fault> {
+    let users = service.config()?;
+    let Some(unasked) = users.ask_above_tokens.value else {
+        return Ok(None);
+    };
+    let workspace = Workspace::resolve(service, Some(top_level), &users)?;
+    // A project may allow a run fewer tokens still.
+    let config = Governed::of(&users, &workspace)?.config;
+    let most = config.budget_tokens.value;
+    Ok(Some(most.map_or(unasked, |most| most.min(unasked))))
 }
 
 /// What is asked for: what changed, in one pass, and nothing is waited for.

@@ -55,8 +55,9 @@ impl Input {
     /// Returns the host's own name of the prompt that is worked on.
     ///
     /// Claude Code gives the same one to all hooks of a prompt, those of its subagents too. Seen with 2.1.197 and 2.1.329.
+    /// Codex names the turn instead, and one that a hook kept going has the same name. Seen with 0.169.0.
     pub(super) fn prompt_id(&self) -> Option<&str> {
-        self.text("prompt_id")
+        self.text("prompt_id").or_else(|| self.text("turn_id"))
     }
 
     /// Returns what was written.
