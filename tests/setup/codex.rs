@@ -146,14 +146,42 @@ fn the_file_of_a_project_counts_once_it_is_trusted() {
     let untrusted = turn(world, &prompt);
     assert!(!untrusted.stdout.contains("CLAUDE-SAYS-YES"), "{untrusted:#?}");
     let mut text = fs::read_to_string(config(&world.home)).unwrap();
-    text.push_str(&format!(
-        "[projects.\"{}\"]\ntrust_level = \"trusted\"\n",
-        world.work().display()
-    ));
+    let project = world.work().display().to_string();
+    text.extend(["[projects.\"", &project, "\"]\ntrust_level = \"trusted\"\n"]);
     fs::write(config(&world.home), text).unwrap();
     assert!(
         call_of(&turn(world, &prompt))
             .to_string()
             .contains("CLAUDE-SAYS-YES")
     );
+}
+
+#[test]
+fn codex_asks_before_what_writes_and_a_person_lands_it_in_the_terminal() {
+    let column = Column::claude(peers::claude_newest(), &Model::Writes("new.txt", "here")).with_change();
+    let world = &column.world;
+    ok(&world.home, &["setup", "--host", "codex"]);
+    let task = json!({"task": "Make new.txt."});
+    // In a run without a person nobody can be asked.
+    let call = call_of(&turn(world, &calling("delegate", &task)));
+    let said = call["item"]["error"]["message"].as_str().unwrap_or_default();
+    assert!(said.contains("requires approval"), "{call:#}");
+    assert_eq!(column.asked(), 0);
+    // Who says in codex's own configuration that it is not asked about is not, and a set-up leaves that as it is.
+    let file = config(&world.home);
+    let text = fs::read_to_string(&file).unwrap();
+    let agreed = "[mcp_servers.claude.tools.delegate]\napproval_mode = \"approve\"\n";
+    fs::write(&file, format!("{text}\n{agreed}")).unwrap();
+    assert_eq!(ok(&world.home, &["setup", "--host", "codex"])["changed"], 0);
+    let call = call_of(&turn(world, &calling("delegate", &task)));
+    assert_eq!(call["item"]["error"], Value::Null, "{call:#}");
+    assert!(!world.work().join("new.txt").exists());
+    let jobs = ok(&world.home, &["jobs", "--state", "all"]);
+    let id = jobs["jobs"][0]["id"].as_str().unwrap();
+    ok(&world.home, &["apply", id, "--land", "--yes"]);
+    let text = fs::read_to_string(world.work().join("new.txt")).unwrap();
+    assert_eq!(text.trim_end(), "here");
+    // What was added to our entry goes with it: alone it would be no server.
+    ok(&world.home, &["uninstall", "--host", "codex", "--yes"]);
+    assert!(!fs::read_to_string(&file).unwrap().contains("mcp_servers"));
 }

@@ -179,6 +179,28 @@ fn what_cannot_be_written_or_understood_is_left_alone() {
 }
 
 #[test]
+fn an_uninstall_of_everything_says_how_a_host_is_left() {
+    let home = home();
+    ok(&home, &["setup", "--host", "codex"]);
+    let hooks = home.codex_home().join("hooks.json");
+    let command = format!("{PROGRAM} hook stop --host codex --gate soft");
+    let entry =
+        serde_json::json!({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": command}]}]}});
+    fs::write(&hooks, entry.to_string()).unwrap();
+    let told = ok(&home, &["uninstall"]);
+    let things = told["things"].to_string();
+    assert!(
+        things.contains("crosscheck uninstall --host codex --yes"),
+        "{told:#}"
+    );
+    let told = ok(&home, &["uninstall", "--host", "codex", "--yes"]);
+    assert!(told["warnings"].to_string().contains("hooks.json"), "{told:#}");
+    assert!(hooks.exists());
+    let told = ok(&home, &["uninstall"]);
+    assert!(!told["things"].to_string().contains("--host"), "{told:#}");
+}
+
+#[test]
 fn somebody_elses_entry_gives_way_only_when_the_person_says_so() {
     let home = home();
     let file = config(&home);

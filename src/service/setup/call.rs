@@ -8,19 +8,22 @@ use crate::config::Config;
 use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::gate::Mode as Gate;
 use crate::domain::peer::Peer;
 use crate::peer::claude::host as claude_host;
+use crate::peer::codex::hooks as codex_hooks;
 use crate::peer::codex::host::SERVERS;
 use crate::run::program::find_path;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome as Answer, Reply};
-use crate::service::setup::entry::{Entry, serve};
+use crate::service::setup::entry::{Entry, is_ours, serve};
 use crate::service::setup::registration::Outcome;
 use crate::service::setup::step::{self, Step};
+use crate::service::setup::target::Target;
 use crate::service::setup::wanted::{Mode, Removal, Scope, Wanted};
-use crate::service::setup::{claude, codex, program, roots};
+use crate::service::setup::{claude, codex, program, registration, roots};
 use crate::service::workspace::Workspace;
 use crate::sys::clock::Stopwatch;
 
@@ -126,6 +129,16 @@ async fn taken_out(service: &Service, wanted: Removal) -> Answer {
         }
     };
     let mut reply = told(&[step], mode);
+    if host == Peer::Codex
+        && let Some(hooks) = codex_hooks::file(service.environment())
+        && let Ok(target) = Target::read(&hooks)
+        && codex_hooks::chosen(&String::from_utf8_lossy(target.bytes().unwrap_or_default())) != Gate::Off
+    {
+        reply.warnings.push(format!(
+            "the stop gate's hooks are still in `{}`; take them out there",
+            hooks.display()
+        ));
+    }
     if mode == Mode::Look && reply.body["changed"] != json!(0) {
         let scope = match scope {
             Scope::User => "",
@@ -159,6 +172,26 @@ fn told(steps: &[Step], mode: Mode) -> Reply {
         body: object(json!({"changed": changed, "steps": steps})),
         ..Reply::default()
     }
+}
+
+/// Returns the user's own files of hosts in which our server stands, as far as they can be read.
+pub fn registered(service: &Service) -> Vec<(Peer, PathBuf)> {
+    let mut found = Vec::new();
+    if let Ok(file) = codex::file(service, Scope::User)
+        && let Ok(target) = Target::read(&file)
+        && let Ok(entries) = registration::read_all(target.bytes().unwrap_or_default())
+        && entries.iter().any(|(_, entry)| is_ours(entry))
+    {
+        found.push((Peer::Codex, file));
+    }
+    if let Ok(place) = claude::Place::of(service, Scope::User)
+        && place
+            .entry(Peer::Claude.other().as_str())
+            .is_some_and(|entry| is_ours(&entry))
+    {
+        found.push((Peer::Claude, place.file));
+    }
+    found
 }
 
 /// Returns the real path of a folder that calls may be about: one that exists and does not hold everybody's things.
