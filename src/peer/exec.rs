@@ -28,6 +28,10 @@ pub struct Exec {
     pub directory: PathBuf,
     /// The thread to continue.
     pub resume: Option<ThreadId>,
+    /// Whether that thread is left as it is and a new one goes on from it.
+    pub fork: bool,
+    /// Further folders that may be read.
+    pub roots: Vec<PathBuf>,
     /// The model, else the peer's default.
     pub model: Option<ModelName>,
     /// The effort, else the peer's default.

@@ -4,6 +4,7 @@
 //! A closed schema of them would cost every session more context than the knobs are worth, so the fault for an unknown
 //! key lists the keys instead.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -43,6 +44,8 @@ pub const LIST: &str = "list";
 
 /// A knob of every paid call.
 const ALL: &[&str] = &["consult", "review", "delegate"];
+/// A knob of calls that read.
+const READERS: &[&str] = &["consult", "review"];
 /// A knob of calls that edit.
 const DELEGATE: &[&str] = &["delegate"];
 
@@ -126,6 +129,48 @@ pub const TABLE: &[OptionRow] = &[
         tools: ALL,
     },
     OptionRow {
+        name: "fork",
+        kind: SWITCH,
+        default: "false",
+        meaning: "With resume: goes on in a new thread and leaves the old one as it is.",
+        tools: READERS,
+    },
+    OptionRow {
+        name: "roots",
+        kind: "list of at most 5 absolute paths",
+        default: "none",
+        meaning: "Further folders that the peer may read; each must be one that a workspace could be.",
+        tools: READERS,
+    },
+    OptionRow {
+        name: "group",
+        kind: "text, 1 to 64 of a-z, A-Z, 0-9, -, _ and .",
+        default: "none",
+        meaning: "A label of yours: job with id `group:LABEL` lists the jobs that have it.",
+        tools: ALL,
+    },
+    OptionRow {
+        name: "supersedes",
+        kind: "a whole job id",
+        default: "none",
+        meaning: "The job whose place this one takes; lists say so beside both.",
+        tools: ALL,
+    },
+    OptionRow {
+        name: "concurrency",
+        kind: "integer, 1 to 10",
+        default: "[limits] concurrency",
+        meaning: "Slots that the jobs of this call may take; never more than the user allows.",
+        tools: ALL,
+    },
+    OptionRow {
+        name: "profile",
+        kind: "strict, default or permissive",
+        default: "none",
+        meaning: "A ready list of allow_commands: version control and tests; also node, python and files; also npx.",
+        tools: DELEGATE,
+    },
+    OptionRow {
         name: "setup",
         kind: "text, 1 to 500 bytes",
         default: "none",
@@ -169,6 +214,81 @@ pub const TABLE: &[OptionRow] = &[
     },
 ];
 
+/// What other bridges have knobs for and this one has not, with what holds instead. A caller who knows such a name is told.
+const INSTEAD: [(&str, &str); 6] = [
+    (
+        "approval",
+        "nobody can be asked in the middle of a run, so the peer never asks: the sandbox decides, and landing is asked about",
+    ),
+    (
+        "sandbox",
+        "the tool decides: consult and review read, delegate writes in a worktree of its own, and nothing runs without a sandbox",
+    ),
+    (
+        "secrets",
+        "files that are secrets are always withheld and values masked; more of them stand under [secrets] of the configuration",
+    ),
+    (
+        "max_parts",
+        "a review is one prompt: what is too large is told with its largest files and a narrower call that works",
+    ),
+    (
+        "refs",
+        "name files to read with `files`, and folders with `options.roots`",
+    ),
+    (
+        "session",
+        "`resume` goes on from a job or a thread, and nothing is gone on from by itself",
+    ),
+];
+
+/// Ready lists of `allow_commands`, each holding those before it.
+const PROFILES: [(&str, &[&str]); 3] = [
+    (
+        "strict",
+        &[
+            "git status",
+            "git diff",
+            "git add",
+            "git log",
+            "git show",
+            "npm test",
+            "npm run test",
+            "npm run lint",
+            "yarn test",
+            "yarn lint",
+            "pnpm test",
+            "pnpm lint",
+            "pytest",
+            "go test",
+            "cargo test",
+            "cargo clippy",
+            "ls",
+            "cat",
+            "wc",
+            "find",
+            "head",
+            "tail",
+            "sort",
+            "uniq",
+            "grep",
+            "rg",
+            "which",
+            "echo",
+            "date",
+        ],
+    ),
+    (
+        "default",
+        &["mkdir", "cp", "mv", "node", "python", "python3", "tsc", "eslint"],
+    ),
+    ("permissive", &["npx"]),
+];
+
+/// Folders of `options.roots`.
+pub const ROOTS_MAX: usize = 5;
+/// Characters of `options.group`.
+pub const GROUP_CHARS: usize = 64;
 /// Characters of `options.language`: a name, not a text.
 pub const LANGUAGE_CHARS: usize = 64;
 /// Bytes of `options.instructions`: a page. More belongs into the prompt.
@@ -195,6 +315,13 @@ pub(crate) fn parse(tool: &str, options: Map<String, Value>) -> Result<Options, 
     let mut read = Options::default();
     for (name, value) in options {
         let Some(row) = TABLE.iter().find(|row| row.name == name) else {
+            if let Some((_, why)) = INSTEAD.iter().find(|(known, _)| *known == name) {
+                let field = format!("options.{name}");
+                return Err(
+                    Fault::argument(field.clone(), format!("there is no `{field}`: {why}"))
+                        .hint("leave it out; status topic=options lists what there is"),
+                );
+            }
             let known = TABLE.iter().filter(|row| row.tools.contains(&tool));
             return Err(choice::unknown(
                 tool,
@@ -299,7 +426,40 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             if texts.len() > COMMANDS_MAX || !texts.iter().all(fits) {
                 return Err(wrong(&field, row));
             }
-            options.allow_commands = texts;
+            options.allow_commands.extend(texts);
+        }
+        "profile" => {
+            let text: String = typed(&field, row, value)?;
+            let at = PROFILES.iter().position(|(name, _)| *name == text);
+            let lists = &PROFILES[..=at.ok_or_else(|| wrong(&field, row))?];
+            let commands = lists.iter().flat_map(|(_, commands)| commands.iter());
+            options
+                .allow_commands
+                .extend(commands.map(|command| (*command).to_owned()));
+        }
+        "fork" => options.fork = typed(&field, row, value)?,
+        "roots" => {
+            let paths: Vec<PathBuf> = typed(&field, row, value)?;
+            if paths.len() > ROOTS_MAX || !paths.iter().all(|path| path.is_absolute()) {
+                return Err(wrong(&field, row));
+            }
+            options.roots = paths;
+        }
+        "group" => {
+            let text: String = typed(&field, row, value)?;
+            if !is_group(&text) {
+                return Err(wrong(&field, row));
+            }
+            options.group = Some(text);
+        }
+        "supersedes" => {
+            let text: String = typed(&field, row, value)?;
+            options.supersedes = Some(text.parse().map_err(|_| wrong(&field, row))?);
+        }
+        "concurrency" => {
+            let slots: Whole = typed(&field, row, value)?;
+            let slots = slots.within(&field, 1..=limits::CONCURRENCY_MAX as u64)?;
+            options.concurrency = usize::try_from(slots).ok();
         }
         "network" => options.network = typed(&field, row, value)?,
         "in_place" => options.in_place = typed(&field, row, value)?,
@@ -312,6 +472,12 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
         }
     }
     Ok(())
+}
+
+/// Tells whether a text can be a label of a caller's.
+pub(crate) fn is_group(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=GROUP_CHARS).contains(&text.len()) && text.chars().all(fits)
 }
 
 /// Reads an amount of US dollars as millionths; `None` outside of the bounds.

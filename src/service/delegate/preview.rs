@@ -117,7 +117,10 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             "directory": directory,
             "timeout_s": timeout_ms / 1000,
             "servers_switched_off": preflight.servers,
-            "guidance": "AGENTS.md of the repository and of the folder is part of the prompt, as data",
+            "guidance": format!(
+                "{} of the repository and of the folder is part of the prompt, as data",
+                preflight.program.peer.guidance().join(" or else ")
+            ),
         },
         "policy": {
             "network": common.options.network,
