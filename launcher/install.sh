@@ -121,6 +121,13 @@ from_source() {
     put_in_place "$place/new"
 }
 
+# Says in a line why cargo failed: by the last line that it calls an error, since what follows may be a cause without its subject.
+why_not_built() {
+    told=$(grep '^error' "$place/log" | tail -n 1)
+    [ -n "$told" ] || told=$(tail -n 1 "$place/log")
+    printf '%s' "$told" | cut -c 1-200
+}
+
 # Deletes what is older than the program and the one before it.
 clear_old() {
     kept=
@@ -174,7 +181,7 @@ install_program() {
             fail 'cargo is missing, and there is no release for this machine' \
                 'install Rust (https://rustup.rs) and begin a new session'
         from_source ||
-            fail "the program could not be built: $(tail -n 1 "$place/log" | cut -c 1-200)" \
+            fail "the program could not be built: $(why_not_built)" \
                 "see $place/log; then run in a terminal: sh \"$self\" install"
     fi
     rm -f "$place/failed"

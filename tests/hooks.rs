@@ -304,7 +304,7 @@ impl Host {
     fn prompt(&mut self) -> Said {
         self.hook(
             "prompt",
-            &json!({"prompt": "go on", "hook_event_name": "UserPromptSubmit"}),
+            &json!({"session_id": "one", "prompt": "go on", "hook_event_name": "UserPromptSubmit"}),
         )
     }
 
@@ -579,6 +579,24 @@ fn where_the_host_does_not_watch_a_hook_does_until_the_job_is_over() {
         "it is over and was told"
     );
     assert_eq!(host.prompt(), Said::nothing());
+}
+
+#[test]
+fn a_session_that_began_before_the_plugin_was_there_is_told_from_its_first_prompt_on() {
+    let world = World::new();
+    let mut host = world.host();
+    assert_eq!(host.prompt(), Said::nothing());
+    let session = sessions::of_process(&world.store(), &host.process()).expect("it is known now");
+    assert_eq!(session.name, "one".parse().unwrap());
+    // No file of ours is watched in it, since a host takes one only when a session begins.
+    let running = world.start(&host.process(), "one");
+    let answer = json!({"ok": true, "job": {"id": running.id}}).to_string();
+    let input = json!({"tool_name": "mcp__plugin_codex_codex__consult", "tool_response": answer});
+    let (name, _) = host.begin("watch", &input);
+    let (id, _) = World::end(running, JobState::Succeeded);
+    let said = host.finish(&name);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains(id.as_str()), "{said:?}");
 }
 
 #[test]

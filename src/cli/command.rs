@@ -16,8 +16,10 @@ use crate::cli::commands::dry_run::DryRunFlags;
 use crate::cli::commands::gate::GateFlags;
 use crate::cli::commands::job::{JobFlags, JobsFlags};
 use crate::cli::commands::logs::LogsFlags;
+use crate::cli::commands::print_config::PrintConfigFlags;
 use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::route::RouteFlags;
+use crate::cli::commands::setup::SetupFlags;
 use crate::cli::commands::status::StatusFlags;
 use crate::cli::commands::transfer::TransferFlags;
 use crate::cli::commands::undo::UndoFlags;
@@ -85,6 +87,8 @@ pub(super) enum Command {
     Demo(DemoFlags),
     Status(StatusFlags),
     Doctor(DoctorFlags),
+    Setup(SetupFlags),
+    PrintConfig(PrintConfigFlags),
     Consult(ConsultFlags),
     Review(ReviewFlags),
     Delegate(DelegateFlags),

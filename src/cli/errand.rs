@@ -4,6 +4,8 @@ use crate::cli::commands::clean::{self, CleanFlags};
 use crate::cli::commands::contract::{self, ContractFlags};
 use crate::cli::commands::doctor::{self, DoctorFlags};
 use crate::cli::commands::output::OutputFlags;
+use crate::cli::commands::print_config::{self, PrintConfigFlags};
+use crate::cli::commands::setup::{self, SetupFlags};
 use crate::cli::commands::transfer::{self, TransferFlags};
 use crate::cli::commands::uninstall::{self, UninstallFlags};
 use crate::cli::work::OnSignal;
@@ -16,6 +18,8 @@ pub(super) enum Errand {
     Clean(CleanFlags),
     Contract(ContractFlags),
     Doctor(DoctorFlags),
+    PrintConfig(PrintConfigFlags),
+    Setup(SetupFlags),
     Transfer(TransferFlags),
     Uninstall(UninstallFlags),
 }
@@ -27,6 +31,8 @@ impl Errand {
             Self::Clean(flags) => clean::run(service, flags, call).await,
             Self::Contract(flags) => contract::run(service, flags, call).await,
             Self::Doctor(flags) => Box::pin(doctor::run(service, flags, call)).await,
+            Self::PrintConfig(flags) => print_config::run(service, flags, call),
+            Self::Setup(flags) => Box::pin(setup::run(service, flags, call)).await,
             Self::Transfer(flags) => Box::pin(transfer::run(service, flags, call)).await,
             Self::Uninstall(flags) => Box::pin(uninstall::run(service, flags, call)).await,
         }
@@ -38,16 +44,18 @@ impl Errand {
             Self::Clean(flags) => flags.output,
             Self::Contract(flags) => flags.output,
             Self::Doctor(flags) => flags.output,
+            Self::PrintConfig(flags) => flags.output,
+            Self::Setup(flags) => flags.output,
             Self::Transfer(flags) => flags.output,
             Self::Uninstall(flags) => flags.output,
         }
     }
 
-    /// Returns what a first signal does to it: what removes things is finished.
+    /// Returns what a first signal does to it: what changes things is finished.
     pub(super) fn on_signal(&self) -> OnSignal {
         match self {
-            Self::Clean(_) | Self::Uninstall(_) => OnSignal::Finish,
-            Self::Contract(_) | Self::Doctor(_) | Self::Transfer(_) => OnSignal::Leave,
+            Self::Clean(_) | Self::Setup(_) | Self::Uninstall(_) => OnSignal::Finish,
+            Self::Contract(_) | Self::Doctor(_) | Self::PrintConfig(_) | Self::Transfer(_) => OnSignal::Leave,
         }
     }
 }

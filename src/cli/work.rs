@@ -119,6 +119,8 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         },
         Command::Contract(flags) => Work::Errand(Errand::Contract(flags)),
         Command::Doctor(flags) => Work::Errand(Errand::Doctor(flags)),
+        Command::Setup(flags) => Work::Errand(Errand::Setup(flags)),
+        Command::PrintConfig(flags) => Work::Errand(Errand::PrintConfig(flags)),
         Command::Uninstall(flags) => Work::Errand(Errand::Uninstall(flags)),
         Command::Transfer(flags) => Work::Errand(Errand::Transfer(flags)),
         Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,

@@ -141,6 +141,20 @@ impl Environment {
         })
     }
 
+    /// Returns the names by which a program finds the user's folders and the network, and which a host may keep to itself.
+    pub fn of_place() -> impl Iterator<Item = &'static str> {
+        let folders = COMMON.into_iter().filter(|name| name.starts_with("XDG_"));
+        folders.chain(NETWORK)
+    }
+
+    /// Returns the names of our own settings that are set.
+    pub fn own_settings(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.iter().filter(|(_, value)| !value.is_empty());
+        names
+            .filter_map(|(name, _)| name.to_str())
+            .filter(|name| name.starts_with("CROSSCHECK_"))
+    }
+
     fn keep(&self, admits: impl Fn(&str) -> bool) -> Self {
         self.0
             .iter()

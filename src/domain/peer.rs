@@ -45,6 +45,15 @@ impl Peer {
         Self::ALL.into_iter().find(|peer| peer.as_str() == name)
     }
 
+    /// Returns the one that a server asks whose host this is.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Codex => Self::Claude,
+            Self::Claude => Self::Codex,
+        }
+    }
+
     /// Tells whether it is the one that is meant where nobody is named; serde calls this.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

@@ -56,8 +56,14 @@ pub(super) fn linked_git_directory(top_level: &Path) -> Option<PathBuf> {
 
 /// Finds the repository around a folder without git, and in it a file that no git should be made to read.
 pub(super) fn too_large(directory: &Path) -> Option<PathBuf> {
-    let mut folders = directory.ancestors();
-    let top = folders.find(|folder| folder.join(".git").symlink_metadata().is_ok())?;
+    // Git passes over a `.git` that it takes for none, so what is above it counts as well.
+    directory
+        .ancestors()
+        .filter(|folder| folder.join(".git").symlink_metadata().is_ok())
+        .find_map(too_large_in)
+}
+
+fn too_large_in(top: &Path) -> Option<PathBuf> {
     let mut owners = vec![linked_git_directory(top)?];
     if let Some(common) = read_path(&owners[0].join("commondir")) {
         owners.push(owners[0].join(common));

@@ -140,7 +140,8 @@ async fn ask_version(
     })
 }
 
-fn find_path(peer: Peer, config: &Config, environment: &Environment) -> Result<PathBuf, Fault> {
+/// Finds the program without starting it.
+pub fn find_path(peer: Peer, config: &Config, environment: &Environment) -> Result<PathBuf, Fault> {
     let setting = config.program_of(peer);
     if let Some(named) = &setting.value {
         return if is_program(named) {

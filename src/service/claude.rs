@@ -59,6 +59,11 @@ impl ClaudeFolder {
         self.0.join("projects").join(name)
     }
 
+    /// Reads which marketplaces are known.
+    pub fn read_marketplaces(&self) -> Map<String, Value> {
+        read(&self.0.join("plugins/known_marketplaces.json"))
+    }
+
     /// Reads which plugins are installed.
     pub fn read_installed(&self) -> Map<String, Value> {
         read(&self.0.join("plugins/installed_plugins.json"))
@@ -71,7 +76,7 @@ pub fn read_project_settings(project: &Path) -> [Map<String, Value>; 2] {
 }
 
 /// Reads an object; anything else is an empty one.
-fn read(path: &Path) -> Map<String, Value> {
+pub(super) fn read(path: &Path) -> Map<String, Value> {
     let bytes = match files::read_bounded_linked(path, FILE_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {

@@ -29,11 +29,24 @@ impl Guidance {
 }
 
 /// Returns the nearest folder upwards that holds a `.git`, as codex finds its project root.
+///
+/// A `.git` folder without a `HEAD` is none, to git neither. Outside of a repository codex's sandbox makes an empty one while
+/// it runs, which stays when it is killed, and the jobs of a project must not seem to be gone meanwhile. Seen with 0.169.0.
 pub fn project_root(directory: &Path) -> Option<PathBuf> {
     directory
         .ancestors()
-        .find(|folder| folder.join(".git").symlink_metadata().is_ok())
+        .find(|folder| is_top(folder))
         .map(Path::to_owned)
+}
+
+fn is_top(folder: &Path) -> bool {
+    let entry = folder.join(".git");
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    if entry.is_dir() {
+        is_there(&entry.join("HEAD"))
+    } else {
+        is_there(&entry)
+    }
 }
 
 /// Reads the guidance from the project's root and from the workspace, in each from the first file that is written for this
@@ -100,12 +113,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_empty_git_folder_and_what_lies_beside_it_is_no_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let outer = dir.path().join("outer");
+        let inner = outer.join("inner");
+        std::fs::create_dir_all(inner.join(".git")).unwrap();
+        let root = || project_root(&inner).filter(|root| root.starts_with(dir.path()));
+        assert_eq!(root(), None);
+        std::fs::create_dir(outer.join(".git")).unwrap();
+        std::fs::write(outer.join(".git/HEAD"), "").unwrap();
+        assert_eq!(root(), Some(outer));
+        // A worktree's and a submodule's is a file.
+        std::fs::remove_dir(inner.join(".git")).unwrap();
+        std::fs::write(inner.join(".git"), "gitdir: elsewhere").unwrap();
+        assert_eq!(root(), Some(inner.clone()));
+    }
+
+    #[test]
     fn guidance_comes_from_the_root_and_the_workspace_and_not_through_links() {
         const FILE: &str = "AGENTS.md";
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("a/b");
         std::fs::create_dir_all(&inner).unwrap();
         std::fs::create_dir(dir.path().join(".git")).unwrap();
+        std::fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
         std::fs::write(dir.path().join(FILE), "be brief").unwrap();
         std::fs::write(dir.path().join("secret"), "outside").unwrap();
         std::os::unix::fs::symlink(dir.path().join("secret"), inner.join(FILE)).unwrap();

@@ -218,7 +218,10 @@ async fn prompt(service: &Service, store: Store, host: &ProcessIdentity, input: 
     permission::note(service.environment(), &store, input);
     let gate = gate::prompt(service, &store, host, input).await;
     let mut texts: Vec<String> = gate.context.into_iter().collect();
-    if let Some(session) = sessions::of_process(&store, host) {
+    // A session that began before the plugin or its program was there is known from its first prompt on.
+    let session =
+        sessions::of_process(&store, host).or_else(|| Some(register(service, &store, host, input)?.0));
+    if let Some(session) = session {
         let telling = Telling { store, session };
         texts.push(text::ended(&telling.own(Duration::ZERO).await));
     }
@@ -292,21 +295,8 @@ async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, 
         Some(text) => Said::context("SessionStart", text, None),
         None => Said::Nothing,
     };
-    if !is_wanted(service) {
-        sessions::forget(&store, host);
+    let Some((session, watched)) = register(service, &store, host, input) else {
         return alone(other);
-    }
-    let Some(name) = input.session() else {
-        tracing::warn!("the host does not say which conversation begins");
-        return alone(other);
-    };
-    let session = Session::new(host.clone(), name);
-    let watched = match sessions::register(&store, &session) {
-        Ok(watched) => watched,
-        Err(error) => {
-            tracing::warn!(%error, "this session is not told anything");
-            return alone(other);
-        }
     };
     let telling = Telling { store, session };
     // What lies there is for a person: a program would take it from them.
@@ -323,6 +313,31 @@ async fn session_start(service: &Service, store: Store, host: &ProcessIdentity, 
     ];
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     Said::context("SessionStart", texts.join("\n"), Some(watched))
+}
+
+/// Lets a session be told of its jobs where the person wants it, and returns it with the file to watch.
+fn register(
+    service: &Service,
+    store: &Store,
+    host: &ProcessIdentity,
+    input: &Input,
+) -> Option<(Session, PathBuf)> {
+    if !is_wanted(service) {
+        sessions::forget(store, host);
+        return None;
+    }
+    let Some(name) = input.session() else {
+        tracing::warn!("the host does not say which conversation goes on");
+        return None;
+    };
+    let session = Session::new(host.clone(), name);
+    match sessions::register(store, &session) {
+        Ok(watched) => Some((session, watched)),
+        Err(error) => {
+            tracing::warn!(%error, "this session is not told anything");
+            None
+        }
+    }
 }
 
 fn workspace(service: &Service) -> Option<Workspace> {

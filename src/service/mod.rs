@@ -40,6 +40,7 @@ pub mod reply;
 pub mod resume;
 pub mod review;
 pub mod review_input;
+pub mod setup;
 mod shown;
 mod spending;
 pub mod status;

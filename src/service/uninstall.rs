@@ -131,6 +131,7 @@ fn told(service: &Service, things: &[Thing], wanted: Wanted, warnings: Vec<Strin
     let goes = things.iter().filter(|thing| thing.stays.is_none()).count();
     let gone = things.iter().filter(|thing| thing.gone).count();
     let summary = match wanted {
+        Wanted::Look if goes == 0 => "Besides what stays there is nothing to remove.".to_owned(),
         Wanted::Look => format!("{} would be removed; nothing was.", counted(goes, "thing")),
         _ => format!("{} removed.", counted(gone, "thing")),
     };

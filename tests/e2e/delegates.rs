@@ -197,7 +197,7 @@ fn a_person_lands_a_task_in_the_dialogs_of_the_newest_claude_code() {
     wait_until("the permission", || live.shows("Do you want to proceed?"));
     assert!(!greeting.exists());
     live.press_until("\r", "the question", |live| {
-        live.shows("Put the result of Codex job") && live.shows("Accept")
+        live.shows("Put the result of Codex job") && live.shows("greeting.txt") && live.shows("Accept")
     });
     assert!(!greeting.exists(), "nothing lands before the answer");
     // Yes is chosen already.

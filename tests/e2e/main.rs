@@ -29,6 +29,7 @@ mod spending;
 #[path = "../support/mod.rs"]
 mod support;
 mod unbuilt;
+mod updating;
 mod wakes;
 mod world;
 

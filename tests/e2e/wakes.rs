@@ -43,7 +43,7 @@ fn now_ms() -> u64 {
 }
 
 /// Waits until the job has ended, and the session was told of it without a prompt.
-fn assert_woken(world: &World, session: &Live, job: &str) {
+pub(crate) fn assert_woken(world: &World, session: &Live, job: &str) {
     wait_until("the job to end", || result(world, job).is_some());
     wait_until("the session to be told", || session.told(job) > 0);
     let ended = result(world, job)

@@ -122,6 +122,13 @@ impl World {
             .join(format!("plugins/data/codex-inline/bin/{version}-1/crosscheck"))
     }
 
+    /// Returns where the plugin from our marketplace installs its program of this version.
+    pub(crate) fn program_of(&self, version: &str) -> PathBuf {
+        self.home.claude_config().join(format!(
+            "plugins/data/codex-crosscheck/bin/{version}-1/crosscheck"
+        ))
+    }
+
     /// Returns the clean clone from which the plugin is taken.
     pub(crate) fn plugin(&self) -> PathBuf {
         self.home.work().join("a clean clone")

@@ -444,6 +444,11 @@ fn a_person_is_asked_where_the_host_can_ask() {
         let question = server.question();
         let text = question["params"]["message"].as_str().unwrap();
         assert!(text.contains(&id) && text.contains("6 files"), "{text}");
+        // Names that were made up to look like another line stay in theirs.
+        assert!(
+            text.contains("dir/b.bin, gone.txt") && text.lines().count() == 4,
+            "{text}"
+        );
         assert_eq!(state_of(&world), before, "nothing happens before the answer");
         server.send(
             &json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": action, "content": {}}}),

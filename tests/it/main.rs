@@ -28,4 +28,5 @@ mod reviews;
 mod spending;
 mod statuses;
 mod transfers;
+mod uninstalls;
 mod watching;

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CARGO: &str = r#"#!/bin/sh
 pwd >> "$SITE/cargo-ran"
 while ! [ -e "$SITE/may-build" ]; do sleep 0.02; done
-[ -e "$SITE/must-fail" ] && { echo 'error: it does not compile' >&2; exit 101; }
+[ -e "$SITE/must-fail" ] && { printf 'error: it does not compile\n\nCaused by:\n  No such file\n' >&2; exit 101; }
 while [ $# -gt 1 ]; do [ "$1" = --target-dir ] && target=$2; shift; done
 mkdir -p "$target/release"
 "#;

@@ -16,10 +16,12 @@ mod fault;
 mod job;
 pub(super) mod page;
 mod review;
+mod setup;
 mod spoken;
 mod status;
 mod table;
 mod tree;
+mod uninstall;
 pub(super) mod watch;
 
 use serde_json::{Map, Value};
@@ -93,8 +95,20 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
             contract::render(success, stdout);
             success.next_steps.clone()
         }
+        "setup" | "uninstall" if body.contains_key("steps") => {
+            setup::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "setup" | "print-config" => {
+            setup::entries(success, stdout);
+            success.next_steps.clone()
+        }
         "doctor" => {
             doctor::render(success, stdout);
+            success.next_steps.clone()
+        }
+        "uninstall" => {
+            uninstall::render(success, stdout);
             success.next_steps.clone()
         }
         "cancel" => {

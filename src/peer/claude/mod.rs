@@ -3,6 +3,7 @@
 pub mod account;
 pub mod classify;
 pub mod events;
+pub mod host;
 pub mod invocation;
 pub mod locate;
 pub mod pins;

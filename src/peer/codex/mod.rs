@@ -4,6 +4,7 @@ pub mod account;
 pub mod classify;
 pub mod events;
 pub mod hooks;
+pub mod host;
 pub mod import;
 pub mod invocation;
 pub mod locate;

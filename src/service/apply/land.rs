@@ -14,6 +14,7 @@ use crate::service::apply::plan::{FileState, Fit, Plan};
 use crate::service::apply::preview::{
     block_fault, command, conflict, elsewhere, failed_checks, preview_call, rows,
 };
+use crate::service::apply::selection::Selected;
 use crate::service::apply::subject::{Subject, blocking};
 use crate::service::apply::token::token;
 use crate::service::call::{Call, Consent};
@@ -24,6 +25,8 @@ use crate::sys::{clock, seam};
 
 /// Files named in a question, a message or a fault.
 const NAMED: usize = 20;
+/// Files of any kind that the question names: a person answers it in a dialog of a few lines, after the preview.
+const FILES: usize = 6;
 
 /// What the caller brings along.
 #[derive(Clone, Copy, Debug)]
@@ -208,24 +211,19 @@ fn question(subject: &Subject, plan: &Plan) -> String {
         ),
         format!("Task: {}", shown_path(subject.job.spec.label.as_bytes())),
         format!(
-            "{} in {}, +{} -{}",
-            counted(plan.landing(), "file"),
+            "{} in {}, +{} -{}: {}",
+            counted(plan.landing().len(), "file"),
             subject.top_level.display(),
             size.added,
-            size.removed
+            size.removed,
+            shown(&plan.landing(), FILES)
         ),
     ];
     let risky = plan.risky();
     if !risky.is_empty() {
-        let names: Vec<&str> = risky
-            .iter()
-            .take(NAMED)
-            .map(|file| file.shown.path.as_str())
-            .collect();
-        let more = if risky.len() > NAMED { ", ..." } else { "" };
         lines.push(format!(
-            "HIGH RISK, look at these first: {}{more}",
-            names.join(", ")
+            "HIGH RISK, look at these first: {}",
+            shown(&risky, NAMED)
         ));
     }
     if !plan.elsewhere.is_empty() {
@@ -372,6 +370,17 @@ pub(super) fn disk_fault(subject: &Subject, error: LandError) -> Fault {
         }
         LandError::State(error) => error.into(),
     }
+}
+
+/// Names the first `most` of these files.
+fn shown(files: &[&Selected], most: usize) -> String {
+    let names: Vec<&str> = files
+        .iter()
+        .take(most)
+        .map(|file| file.shown.path.as_str())
+        .collect();
+    let more = if files.len() > most { ", ..." } else { "" };
+    format!("{}{more}", names.join(", "))
 }
 
 /// Names files for a message.

@@ -208,9 +208,13 @@ impl Plan {
             .collect()
     }
 
-    /// Counts the files that would land.
-    pub(super) fn landing(&self) -> usize {
-        self.selection.files.iter().filter(|file| file.can_land()).count()
+    /// Returns the files that would land.
+    pub(super) fn landing(&self) -> Vec<&Selected> {
+        self.selection
+            .files
+            .iter()
+            .filter(|file| file.can_land())
+            .collect()
     }
 }
 
