@@ -21,6 +21,10 @@ pub enum Access {
 
 /// One run of a peer, decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line that has nothing to do with the others"
+)]
 pub struct Exec {
     /// What commands may do.
     pub access: Access,
