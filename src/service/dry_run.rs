@@ -76,7 +76,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         "touches_workspace": false,
     }));
     let mut what = format!("{} bytes", plan.egress.prompt_bytes);
-    if let Expects::Review { target, coverage } = &plan.expects {
+    if let Expects::Review { target, coverage, .. } = &plan.expects {
         body.insert("target".to_owned(), json!(target));
         body.insert("coverage".to_owned(), json!(coverage));
         what = format!(

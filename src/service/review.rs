@@ -14,6 +14,7 @@ use crate::domain::fault::Fault;
 use crate::domain::job::JobKind;
 use crate::domain::request::{ReviewRequest, Subject, Wait};
 use crate::domain::tier::Tier;
+use crate::domain::tracking::EarlierReview;
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::prompt::{ReviewParts, ReviewSubject, review as write_prompt, review_schema};
 use crate::redact::{Further, Redacted, redact_patch_with, redact_text};
@@ -83,7 +84,8 @@ pub async fn prepare<'a>(
     }
     let preflight = preflight?;
     check_fork(&request.common, &preflight.program)?;
-    let mut plan = plan(request, workspace, input, &preflight, &config, &further)?;
+    let earlier = continued.as_ref().and_then(|continued| continued.review.clone());
+    let mut plan = plan(request, workspace, input, &preflight, &config, &further, earlier)?;
     plan.warnings.extend(notes);
     let mut same = request.clone();
     same.common.wait = Wait::HostDefault;
@@ -183,6 +185,7 @@ fn plan(
     preflight: &Preflight,
     config: &Config,
     further: &Further,
+    earlier: Option<Box<EarlierReview>>,
 ) -> Result<Plan, Fault> {
     let directory = workspace.root.clone();
     // A change that is too large by itself is refused before it is copied into a prompt.
@@ -276,6 +279,7 @@ fn plan(
         expects: Expects::Review {
             target: Box::new(input.target),
             coverage: Box::new(input.coverage),
+            earlier,
         },
         prompt,
         warnings,
@@ -334,6 +338,7 @@ fn not_run(input: ReviewInput, workspace: &Workspace) -> Reply {
         confidence: Confidence::Low,
         review_status: ReviewStatus::NotRun,
         findings: Vec::new(),
+        since: None,
         coverage: input.coverage,
         overview: String::new(),
         questions: Vec::new(),

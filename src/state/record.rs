@@ -13,6 +13,7 @@ use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::peer::Peer;
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tier, Tools};
+use crate::domain::tracking::EarlierReview;
 use crate::domain::wake::SessionName;
 use crate::sys::signal::ProcessIdentity;
 
@@ -159,6 +160,9 @@ pub enum Expects {
         target: Box<Target>,
         /// What of it was sent.
         coverage: Box<Coverage>,
+        /// The review that this one follows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<Box<EarlierReview>>,
     },
     /// The report of a delegate; what it did is told by the worktree.
     Delegate {

@@ -1,5 +1,10 @@
 //! Reviews through the server, the real git and the real codex.
 
+use std::collections::VecDeque;
+use std::fs;
+use std::sync::Mutex;
+
+use crosscheck::model::{Reply, Script, Turn};
 use serde_json::{Value, json};
 
 use crate::support::scripts::Scripted;
@@ -312,5 +317,56 @@ fn a_review_leaves_no_trace_in_the_repository() {
         std::fs::read_dir(scratch).unwrap().count(),
         0,
         "the private git directory is gone"
+    );
+}
+
+/// A model that gives one answer after the other.
+struct InTurn(Mutex<VecDeque<Value>>);
+
+impl Script for InTurn {
+    fn reply(&self, turn: &Turn) -> Reply {
+        let next = self.0.lock().unwrap().pop_front().expect("another answer");
+        Scripted::json(next).reply(turn)
+    }
+}
+
+#[test]
+fn a_review_that_goes_on_says_what_became_of_each_finding() {
+    let wrong = claim("high", "src/lib.rs", 2, "    a - b");
+    let other = claim("medium", "src/new.rs", 1, "pub fn half(a: i32) -> i32 { a / 3 }");
+    let later = claim("low", "src/lib.rs", 3, "    a.wrapping_add(b)");
+    let answers = [
+        review_answer("fail", &[wrong, other.clone()]),
+        review_answer("concerns", &[later.clone(), other]),
+        review_answer("concerns", &[]),
+    ];
+    let world = World::new(InTurn(Mutex::new(answers.into()))).with_change();
+    world.write("src/new.rs", "pub fn half(a: i32) -> i32 { a / 3 }\n");
+    let mut server = world.server();
+    let first = server.ok("review", &json!({}));
+    assert!(first.get("since").is_none(), "{first:#}");
+
+    let text = fs::read_to_string(world.work().join("src/lib.rs")).unwrap();
+    world.write(
+        "src/lib.rs",
+        text.replace("    a - b", "    // twos' complement\n    a.wrapping_add(b)"),
+    );
+    let second = server.ok("review", &json!({"resume": first["job"]["id"]}));
+    let since = &second["since"];
+    assert_eq!(since["job"], first["job"]["id"], "{second:#}");
+    assert_eq!(since["fixed"][0]["evidence"], "    a - b", "{since:#}");
+    assert_eq!(since["open"], json!([first["findings"][1]["id"]]), "{since:#}");
+    assert_eq!(since["new"].as_array().unwrap().len(), 1, "{since:#}");
+    let summary = second["summary"].as_str().unwrap();
+    assert!(summary.contains("1 fixed, 1 still open, 1 new"), "{summary}");
+
+    // Nothing was changed, and the reviewer is silent: that is not the same as fixed.
+    let third = server.ok("review", &json!({"resume": second["job"]["id"]}));
+    let since = &third["since"];
+    assert_eq!(since["fixed"], json!([]), "{since:#}");
+    assert_eq!(since["unmentioned"].as_array().unwrap().len(), 2, "{since:#}");
+    assert!(
+        third["next_steps"].to_string().contains("unmentioned"),
+        "{third:#}"
     );
 }
