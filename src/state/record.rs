@@ -102,6 +102,18 @@ pub struct Spec {
     /// How many of the user's slots it may take one of, where its project admits fewer than the user does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<usize>,
+    /// Whether the thread to continue is left as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork: bool,
+    /// Further folders that may be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<PathBuf>,
+    /// A label of the caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The job whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<JobId>,
     /// What the caller should know whatever comes of it.
     pub warnings: Vec<String>,
     /// What left this machine with the prompt.
