@@ -15,6 +15,8 @@ mod added;
 mod big_diff;
 #[path = "budgets/calls.rs"]
 mod calls;
+#[path = "budgets/claude.rs"]
+mod claude;
 #[path = "budgets/figure.rs"]
 mod figure;
 #[path = "budgets/files.rs"]
@@ -51,10 +53,11 @@ use crate::table::Row;
 type Measure = (&'static str, fn() -> Vec<Row>);
 
 /// All measures, in the order of the table.
-const MEASURES: [Measure; 10] = [
+const MEASURES: [Measure; 11] = [
     ("start", idle::measure),
     ("calls", calls::measure),
     ("added", added::measure),
+    ("claude", claude::measure),
     ("running", running::measure),
     ("jobs", job_list::measure),
     ("diff", big_diff::measure),

@@ -9,8 +9,9 @@ use crosscheck::peer::codex::version::{NEWEST_TESTED, OLDEST};
 use regex::Regex;
 
 /// The documents that are written for people.
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
+    "docs/migrating.md",
     "COMPATIBILITY.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
@@ -117,10 +118,43 @@ fn every_command_line_that_the_readme_names_exists() {
     let named = Regex::new(r"`crosscheck ([a-z-]+)").unwrap();
     for document in DOCUMENTS {
         for found in named.captures_iter(&read(&root().join(document))) {
+            // The words after a peer are those of its command.
+            if found[1].starts_with('-') {
+                continue;
+            }
             let listed = help
                 .lines()
                 .any(|line| line.split_whitespace().next() == Some(&found[1]));
             assert!(listed, "{document}: {}", &found[0]);
         }
     }
+}
+
+#[test]
+fn every_variable_and_key_that_is_named_exists() {
+    let code: String = files("src", "rs").iter().map(|file| read(file)).collect();
+    let launcher: String = files("launcher", "sh").iter().map(|file| read(file)).collect();
+    let program = read(&root().join("bin/crosscheck"));
+    let keys = read(&root().join("src/config/key.rs"));
+    let variable = Regex::new(r"`(CROSSCHECK_[A-Z_]+)(?:=[^`]*)?`").unwrap();
+    let key = Regex::new(r"`\[([a-z.]+)\] ([a-z_]+)`").unwrap();
+    let mut found_some = (0, 0);
+    // What contributors set is for the tests and the torture program.
+    for document in DOCUMENTS.iter().filter(|name| **name != "CONTRIBUTING.md") {
+        let text = read(&root().join(document));
+        for found in variable.captures_iter(&text) {
+            let name = &found[1];
+            let is_known = [&code, &launcher, &program]
+                .iter()
+                .any(|text| text.contains(name));
+            assert!(is_known, "{document}: {name}");
+            found_some.0 += 1;
+        }
+        for found in key.captures_iter(&text) {
+            let name = format!("\"{}.{}\"", &found[1], &found[2]);
+            assert!(keys.contains(&name), "{document}: {name}");
+            found_some.1 += 1;
+        }
+    }
+    assert!(found_some.0 > 10 && found_some.1 > 5, "{found_some:?}");
 }

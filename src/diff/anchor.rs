@@ -5,7 +5,7 @@
 //! stated side before the other, the nearest before the farther. Everything else is off the diff.
 
 use crate::diff::evidence::{Hit, Quote, Rows, collapse};
-use crate::diff::patch::Patch;
+use crate::diff::patch::{Content, Patch};
 use crate::diff::text::shown_path;
 use crate::domain::finding::{Anchor, Basis, Claim, Finding};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +24,14 @@ pub fn anchor(patch: &Patch, root: &str, claims: Vec<Claim>) -> Vec<Finding> {
     let mut search = Search::new(patch, root);
     let placed: Vec<Placed> = claims.into_iter().map(|claim| search.place(claim)).collect();
     name_all(placed)
+}
+
+/// Tells whether lines of the file that a claim names are in a patch.
+pub fn has_file(patch: &Patch, root: &str, claimed: &str) -> bool {
+    let files = Search::new(patch, root).find_files(claimed);
+    files
+        .iter()
+        .any(|&index| matches!(&patch.files[index].content, Content::Text(hunks) if !hunks.is_empty()))
 }
 
 /// A finding without its id, and what the id is made of.

@@ -22,3 +22,5 @@ pub mod render;
 
 pub mod anchor;
 mod evidence;
+
+pub mod track;

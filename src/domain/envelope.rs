@@ -10,6 +10,7 @@ use crate::domain::coverage::Coverage;
 use crate::domain::fault::Fault;
 use crate::domain::finding::Finding;
 use crate::domain::job::{JobId, JobKind, JobState};
+use crate::domain::tracking::Tracking;
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 
 /// A tool's answer.
@@ -374,6 +375,9 @@ pub struct ReviewAnswer {
     pub review_status: ReviewStatus,
     /// What was found, worst first.
     pub findings: Vec<Finding>,
+    /// What became of the findings of the review that this one follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Box<Tracking>>,
     /// What was shown to the reviewer.
     pub coverage: Coverage,
     /// The reviewer's own summary.

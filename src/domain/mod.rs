@@ -27,6 +27,7 @@ pub mod score;
 pub mod shell;
 pub mod tier;
 pub mod time;
+pub mod tracking;
 pub mod verdict;
 pub mod visible;
 pub mod wake;

@@ -232,6 +232,30 @@ pub struct Options {
     pub network: bool,
     /// Whether a delegate edits the user's own files; needs the user's `[allow]`.
     pub in_place: bool,
+    /// Whether what is gone on from is left as it is, and this run has a thread of its own.
+    pub fork: bool,
+    /// Further folders that may be read, as they were written.
+    pub roots: Vec<PathBuf>,
+    /// A label of the caller's own, by which jobs are listed together.
+    pub group: Option<String>,
+    /// The job whose place this one takes.
+    pub supersedes: Option<JobId>,
+    /// Jobs of this call that run at once at most.
+    pub concurrency: Option<usize>,
+}
+
+impl Options {
+    /// Returns the instructions of the caller, and which further folders there are: a peer that may read everywhere knows of
+    /// them only so.
+    pub fn told(&self) -> Option<String> {
+        let roots: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
+        let roots =
+            (!roots.is_empty()).then(|| format!("You may also read these folders: {}", roots.join(", ")));
+        match (&self.instructions, roots) {
+            (Some(own), Some(roots)) => Some(format!("{own}\n{roots}")),
+            (own, roots) => own.clone().or(roots),
+        }
+    }
 }
 
 /// What consult and review have in common.
@@ -404,6 +428,8 @@ pub enum JobRequest {
         filter: StateFilter,
         /// At most so many.
         limit: usize,
+        /// Only those with this label of their caller's.
+        group: Option<String>,
         /// Only this workspace; the call's own when absent.
         workspace: Option<PathBuf>,
     },

@@ -21,6 +21,10 @@ pub enum Access {
 
 /// One run of a peer, decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line that has nothing to do with the others"
+)]
 pub struct Exec {
     /// What commands may do.
     pub access: Access,
@@ -28,6 +32,10 @@ pub struct Exec {
     pub directory: PathBuf,
     /// The thread to continue.
     pub resume: Option<ThreadId>,
+    /// Whether that thread is left as it is and a new one goes on from it.
+    pub fork: bool,
+    /// Further folders that may be read.
+    pub roots: Vec<PathBuf>,
     /// The model, else the peer's default.
     pub model: Option<ModelName>,
     /// The effort, else the peer's default.

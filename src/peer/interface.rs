@@ -66,6 +66,22 @@ impl Stream {
 
 /// The program.
 impl Peer {
+    /// Tells whether this version can go on from a thread in a new one.
+    pub fn forks(self, version: &Version) -> bool {
+        match self {
+            Self::Codex => *version >= codex::version::FORKS_SINCE,
+            Self::Claude => true,
+        }
+    }
+
+    /// Returns the files in which a project guides this peer, the first one that is there counting.
+    pub fn guidance(self) -> &'static [&'static str] {
+        match self {
+            Self::Codex => &["AGENTS.md"],
+            Self::Claude => &["CLAUDE.md", "AGENTS.md"],
+        }
+    }
+
     /// Returns the program's name on PATH.
     pub fn program(self) -> &'static str {
         match self {

@@ -17,7 +17,7 @@ use crate::domain::verdict::ReviewStatus;
 use crate::report::escape::{push_cut, push_escaped};
 use crate::report::placed::{PlacedFile, PlacedHunk, Row, place};
 use crate::report::review::{Change, ReviewReport};
-use crate::report::words::{self, about_place, counts, examined, masked, reviewer, spoken};
+use crate::report::words::{self, Earlier, about_place, counts, examined, masked, reviewer, since, spoken};
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -38,6 +38,7 @@ pub fn write(report: &ReviewReport) -> String {
     let mut page = Page {
         out: String::with_capacity(64 * 1024),
         ids: HashSet::new(),
+        earlier: Earlier::of(report),
         lines: 0,
     };
     page.head(report);
@@ -60,15 +61,17 @@ pub fn write(report: &ReviewReport) -> String {
 }
 
 /// A page while it is written.
-struct Page {
+struct Page<'a> {
     out: String,
     /// The names that are taken in it.
     ids: HashSet<String>,
+    /// What was known before.
+    earlier: Earlier<'a>,
     /// Lines of the change so far.
     lines: usize,
 }
 
-impl Page {
+impl Page<'_> {
     fn head(&mut self, report: &ReviewReport) {
         let _ = write!(
             self.out,
@@ -231,6 +234,7 @@ impl Page {
         let name = self.name(&finding.id);
         let severity = finding.severity.as_str();
         let place = words::place(finding);
+        let standing = self.earlier.standing(finding);
         let out = &mut self.out;
         let _ = write!(
             out,
@@ -247,6 +251,9 @@ impl Page {
         out.push_str("</bdi></code>");
         for about in about_place(finding) {
             let _ = write!(out, " · {about}");
+        }
+        if let Some(standing) = standing {
+            let _ = write!(out, " · {standing}");
         }
         let _ = write!(out, " · {} · <code>", spoken(&finding.basis));
         push_cut(out, &finding.id, NAME_CHARS);
@@ -281,6 +288,9 @@ impl Page {
 
     /// Writes what was not reviewed, and what the reviewer asks and took for granted.
     fn left_out(&mut self, report: &ReviewReport) {
+        for (title, items) in since(report) {
+            self.list(title, &items, 0);
+        }
         let coverage = &report.answer.coverage;
         let omitted = coverage.omitted.iter();
         let omitted = omitted.map(|omission| format!("{}: {}", omission.path, spoken(&omission.reason)));

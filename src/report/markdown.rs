@@ -12,12 +12,14 @@ use crate::domain::time::spoken as duration;
 use crate::domain::visible::make_visible;
 use crate::report::escape::cut;
 use crate::report::review::ReviewReport;
-use crate::report::words::{about_place, examined, masked, place, reviewer, spoken};
+use crate::report::words::{Earlier, about_place, examined, masked, place, reviewer, since, spoken};
 
 /// Characters of a whole report. GitHub takes a comment of 65,536.
 pub const CHARS: usize = 60_000;
 /// Characters kept for what stands behind the findings.
 const TAIL_CHARS: usize = 12_000;
+/// Characters kept for the sentence about findings that are left out.
+const LEFT_OUT_CHARS: usize = 100;
 /// Characters of one text of a finding.
 const TEXT_CHARS: usize = 4000;
 /// Characters of one name.
@@ -40,14 +42,14 @@ pub fn write(report: &ReviewReport) -> String {
         let _ = writeln!(out, "{}\n", inline(&answer.overview, TEXT_CHARS));
     }
     let tail = tail(report);
-    let room = CHARS - tail.chars().count();
+    let room = CHARS - LEFT_OUT_CHARS - tail.chars().count();
     let mut used = out.chars().count();
+    let earlier = Earlier::of(report);
     let findings = report.by_severity();
     let mut left = findings.len();
     for finding in findings {
-        let block = self::finding(finding);
+        let block = self::finding(finding, &earlier);
         let chars = block.chars().count();
-        // The sentence about those left out has its room in the tail's bound.
         if used + chars > room {
             break;
         }
@@ -68,7 +70,7 @@ pub fn write(report: &ReviewReport) -> String {
     out
 }
 
-fn finding(finding: &Finding) -> String {
+fn finding(finding: &Finding, earlier: &Earlier<'_>) -> String {
     let mut out = String::new();
     let title = inline(&finding.title, NAME_CHARS);
     let _ = writeln!(out, "### {} · {title}\n", finding.severity.as_str());
@@ -77,6 +79,7 @@ fn finding(finding: &Finding) -> String {
         .map(|about| (*about).to_owned())
         .collect::<Vec<_>>();
     about.push(spoken(&finding.basis));
+    about.extend(earlier.standing(finding).map(str::to_owned));
     let _ = writeln!(
         out,
         "{} ({})\n",
@@ -120,6 +123,13 @@ fn tail(report: &ReviewReport) -> String {
         )
     });
     list("Not reviewed", omitted.collect(), coverage.omitted_more as usize);
+    for (title, items) in since(report) {
+        list(
+            title,
+            items.iter().map(|item| inline(item, NAME_CHARS)).collect(),
+            0,
+        );
+    }
     let texts = |texts: &[String]| texts.iter().map(|text| inline(text, NAME_CHARS)).collect();
     list("Questions", texts(&answer.questions), 0);
     list("Taken for granted", texts(&answer.assumptions), 0);

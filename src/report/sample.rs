@@ -36,6 +36,9 @@ pub(super) fn report() -> ReviewReport {
             "omitted": [{"path": "logo.png", "reason": "binary"}],
             "redaction": {"withheld": [], "masked": ["src/lock.rs"], "count": 1}},
         "overview": "It locks, but does not look whether it did.",
+        "since": {"job": "01m7zr8v4a-kpphwk-0000000001", "fixed": [{"id": "f0", "severity": "high", "title": "It panics",
+            "file": "src/lock.rs", "line": 40, "side": "new", "evidence": "unwrap()"}], "open": ["f1"],
+            "new": ["f2", "f3", "f4"], "unmentioned": [], "gone": []},
         "questions": ["Is one writer guaranteed elsewhere?"], "assumptions": [],
     });
     ReviewReport {
@@ -117,6 +120,11 @@ pub(super) fn hostile(text: &str) -> ReviewReport {
     }
     text.clone_into(&mut answer.overview);
     text.clone_into(&mut answer.coverage.omitted[0].path);
+    if let Some(since) = &mut answer.since {
+        text.clone_into(&mut since.fixed[0].title);
+        text.clone_into(&mut since.fixed[0].file);
+        text.clone_into(&mut since.open[0]);
+    }
     answer.questions = vec![text.to_owned()];
     answer.assumptions = vec![text.to_owned()];
     answer.coverage.redaction.masked = vec![text.to_owned()];

@@ -15,7 +15,7 @@ use crate::domain::visible::make_visible;
 use crate::report::escape::cut;
 use crate::report::review::ReviewReport;
 use crate::report::uri;
-use crate::report::words::{SEVERITIES, examined, masked, place, spoken};
+use crate::report::words::{Earlier, SEVERITIES, examined, masked, place, spoken};
 
 /// Where the schema of this version stands.
 const SCHEMA: &str =
@@ -123,6 +123,7 @@ fn rank(severity: Severity) -> f64 {
 
 /// Returns the results and how many findings of the change have no room.
 fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
+    let earlier = Earlier::of(report);
     let mut results = Vec::new();
     let (mut bytes, mut left_out) = (0, 0);
     for finding in report.by_severity() {
@@ -133,7 +134,7 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
             left_out += 1;
             continue;
         }
-        let result = result(finding);
+        let result = result(finding, &earlier);
         bytes += result.to_string().len();
         if bytes > RESULT_BYTES {
             left_out += 1;
@@ -144,7 +145,7 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
     (results, left_out)
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(finding: &Finding, earlier: &Earlier<'_>) -> Value {
     let rule_index = SEVERITIES
         .iter()
         .position(|severity| *severity == finding.severity);
@@ -165,6 +166,8 @@ fn result(finding: &Finding) -> Value {
             "side": finding.side,
             "anchor": finding.anchor,
             "basis": finding.basis,
+            // Not the format's own state of a baseline: that is for whoever compares two whole logs.
+            "standing": earlier.standing(finding),
         },
     })
 }

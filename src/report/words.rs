@@ -1,5 +1,6 @@
 //! Words that several forms of a report share.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::domain::count::counted;
 use crate::domain::coverage::{Coverage, CoverageStatus};
 use crate::domain::finding::{Anchor, Finding, Severity, Side};
+use crate::domain::tracking::Known;
 use crate::report::review::ReviewReport;
 
 /// All severities, the worst first.
@@ -94,4 +96,52 @@ pub(super) fn counts(report: &ReviewReport) -> Vec<(Severity, usize)> {
     };
     let counts = SEVERITIES.map(|severity| (severity, of(severity)));
     counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// What an earlier review knew of the findings of this one.
+pub(super) struct Earlier<'a>(Option<HashSet<&'a str>>);
+
+impl<'a> Earlier<'a> {
+    /// Knows nothing where no review went before.
+    pub(super) fn of(report: &'a ReviewReport) -> Self {
+        let since = report.answer.since.as_ref();
+        Self(since.map(|since| since.open.iter().map(String::as_str).collect()))
+    }
+
+    /// Says whether a finding is new; `None` where nobody can tell.
+    pub(super) fn standing(&self, finding: &Finding) -> Option<&'static str> {
+        let open = self.0.as_ref()?;
+        Some(if open.contains(finding.id.as_str()) {
+            "still open"
+        } else {
+            "new"
+        })
+    }
+}
+
+/// Lists what an earlier review found and this one did not, by what became of it.
+pub(super) fn since(report: &ReviewReport) -> Vec<(&'static str, Vec<String>)> {
+    let Some(since) = &report.answer.since else {
+        return Vec::new();
+    };
+    let told = |known: &[Known]| {
+        let line = |known: &Known| {
+            format!(
+                "{}: {} ({}:{})",
+                known.severity.as_str(),
+                known.title,
+                known.file,
+                known.line
+            )
+        };
+        known.iter().map(line).collect()
+    };
+    vec![
+        ("Fixed since the review before", told(&since.fixed)),
+        (
+            "Not mentioned again, though the code still stands there",
+            told(&since.unmentioned),
+        ),
+        ("No longer in the change", told(&since.gone)),
+    ]
 }

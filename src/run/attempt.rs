@@ -239,6 +239,7 @@ impl Attempt<'_> {
         let end = if run.stop.is_some() { End::Exited(0) } else { end };
         if let (Some(asked), Some(got)) = (&exec.resume, &transcript.thread)
             && asked.as_str() != got
+            && !exec.fork
         {
             remains.warnings.push(format!(
                 "{} did not continue the thread that was asked for; it started a new one",
@@ -386,6 +387,8 @@ impl Attempt<'_> {
     fn resume(&self, exec: &mut Exec, thread: ThreadId) {
         exec.record = record_to_continue(self.peer(), self.environment, thread.as_str());
         exec.resume = Some(thread);
+        // The thread of this run is its own by now.
+        exec.fork = false;
     }
 
     fn exec(&self, place: &Workplace) -> Result<Exec, StateError> {
@@ -403,6 +406,8 @@ impl Attempt<'_> {
             record: resume
                 .and_then(|thread| record_to_continue(self.peer(), self.environment, thread.as_str())),
             resume: resume.cloned(),
+            fork: self.spec.fork,
+            roots: self.spec.roots.clone(),
             session: ThreadId::of(self.spec.id.as_str()),
             model: self.spec.model.clone(),
             effort: self.spec.effort.clone(),

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::diff::anchor::anchor;
 use crate::diff::patch::Patch;
+use crate::diff::track::track;
 use crate::domain::delegation::Work;
 use crate::domain::envelope::{CodeBlock, ConsultAnswer, ReviewAnswer, Usage};
 use crate::domain::fault::{Fault, FaultCode};
@@ -34,7 +35,11 @@ pub fn read_answer(
             let answer = parse_consult(*kind, text)?;
             Ok((Answer::Consult(masked_consult(answer)), Vec::new()))
         }
-        Expects::Review { target, coverage } => {
+        Expects::Review {
+            target,
+            coverage,
+            earlier,
+        } => {
             let raw = parse_review(text)?;
             let root = spec
                 .repo_root
@@ -42,7 +47,11 @@ pub fn read_answer(
                 .unwrap_or(&spec.workspace)
                 .to_string_lossy();
             let empty = Patch::default();
-            let mut findings = anchor(change.unwrap_or(&empty), &root, raw.claims);
+            let patch = change.unwrap_or(&empty);
+            let mut findings = anchor(patch, &root, raw.claims);
+            let since = earlier
+                .as_deref()
+                .map(|earlier| Box::new(track(patch, &root, earlier, &mut findings)));
             findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
             let (verdict, confidence) = conclude(raw.verdict, raw.confidence, &findings, coverage.status);
             let mut warnings = Vec::new();
@@ -66,6 +75,7 @@ pub fn read_answer(
                 confidence,
                 review_status: ReviewStatus::Completed,
                 findings: findings.into_iter().map(masked::<Finding>).collect(),
+                since,
                 coverage: coverage.as_ref().clone(),
                 overview: raw.summary,
                 questions: raw.questions,

@@ -190,7 +190,9 @@ impl<'a> Tokens<'a> {
     /// What the thread had used before this job: nothing, unless it is the one that was to be continued.
     fn before(&self) -> Option<Usage> {
         match &self.spec.resume {
-            Some(asked) if self.thread.as_deref() == Some(asked.as_str()) => self.spec.usage_before,
+            Some(asked) if self.spec.fork || self.thread.as_deref() == Some(asked.as_str()) => {
+                self.spec.usage_before
+            }
             _ => Some(Usage::default()),
         }
     }

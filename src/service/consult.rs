@@ -6,16 +6,16 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobKind;
 use crate::domain::peer::Peer;
 use crate::domain::request::{ConsultRequest, Wait};
-use crate::domain::tier::{Tier, Tools};
+use crate::domain::tier::Tier;
 use crate::prompt::{ConsultParts, Fence, FilePart, consult as write_prompt, consult_schema};
 use crate::redact::Further;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::context_files::read_files;
 use crate::service::guidance::{self, Guidance};
-use crate::service::opening::Opening;
+use crate::service::opening::{Opening, check_fork};
 use crate::service::plan::{Plan, checked_size, egress, label};
-use crate::service::preflight::preflight;
+use crate::service::preflight::{Preflight, preflight};
 use crate::service::reply::Outcome;
 use crate::service::submit::{Ready, submit};
 use crate::service::workspace::Workspace;
@@ -42,11 +42,13 @@ pub async fn prepare<'a>(
         further,
         depth,
         notes,
+        roots,
     } = Opening::of(service, &request.common, call).await?;
     let (directory, danger) = directory(&workspace, request, &store, service.peer())?;
     let isolation = request.common.options.isolation.unwrap_or_default();
     let preflight = preflight(service, &config, &store, &directory, isolation).await?;
-    let mut plan = plan(request, workspace, directory, danger, preflight.tools, &further)?;
+    check_fork(&request.common, &preflight.program)?;
+    let mut plan = plan(request, workspace, directory, danger, &preflight, &further)?;
     plan.warnings.extend(notes);
     checked_size(&plan.prompt, &config)?;
     Ok(Ready {
@@ -59,6 +61,7 @@ pub async fn prepare<'a>(
         store,
         start: None,
         depth,
+        roots,
     })
 }
 
@@ -98,18 +101,19 @@ fn plan(
     workspace: Workspace,
     directory: PathBuf,
     danger: Option<String>,
-    tools: Tools,
+    preflight: &Preflight,
     further: &Further,
 ) -> Result<Plan, Fault> {
     let repo_root = guidance::project_root(&directory);
-    let (guide, mut warnings) = guidance::read(repo_root.as_deref(), &directory, further);
+    let (guide, mut warnings) =
+        guidance::read(preflight.program.peer, repo_root.as_deref(), &directory, further);
     warnings.extend(danger);
     let context_files = read_files(&request.files, &workspace.root, repo_root.as_deref(), further)?;
     let parts: Vec<FilePart> = context_files.iter().map(|file| file.part.clone()).collect();
     let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
     let (question, context) = (further.redact_counted(&request.prompt), counted(&request.context));
     let options = &request.common.options;
-    let (language, instructions) = (counted(&options.language), counted(&options.instructions));
+    let (language, instructions) = (counted(&options.language), counted(&options.told()));
     let masks = question.count
         + context.as_ref().map_or(0, |context| context.count)
         + [&language, &instructions]
@@ -141,7 +145,7 @@ fn plan(
             guidance: guide.as_ref().map(|guide| &guide.text),
             language: language.as_ref().map(|language| &language.text),
             instructions: instructions.as_ref().map(|instructions| &instructions.text),
-            tools,
+            tools: preflight.tools,
         },
         &new_fence()?,
     );

@@ -73,6 +73,7 @@ pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> O
             store: prepared.store.clone(),
             start: Some(prepared.start.clone()),
             depth: prepared.depth,
+            roots: Vec::new(),
         })
         .collect();
     match members.pop() {
@@ -130,6 +131,8 @@ pub async fn prepare(
         further,
         depth,
         notes,
+        // A task has the whole of its worktree and nothing else; the option is not one of its.
+        roots: _,
     } = Opening::of(service, &request.common, call).await?;
     let directory = workspace.readable()?.to_owned();
     let earlier = match &continued {

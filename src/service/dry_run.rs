@@ -76,7 +76,7 @@ fn show(ready: &Ready<'_>) -> Reply {
         "touches_workspace": false,
     }));
     let mut what = format!("{} bytes", plan.egress.prompt_bytes);
-    if let Expects::Review { target, coverage } = &plan.expects {
+    if let Expects::Review { target, coverage, .. } = &plan.expects {
         body.insert("target".to_owned(), json!(target));
         body.insert("coverage".to_owned(), json!(coverage));
         what = format!(
@@ -177,6 +177,8 @@ pub(super) fn command(
         access: place.access,
         directory: place.directory,
         resume: continued.map(|continued| continued.thread.clone()),
+        fork: common.options.fork,
+        roots: common.options.roots.clone(),
         model: config.model(peer, common),
         effort: config.effort(peer, common),
         session: ThreadId::of("dry run"),
@@ -192,7 +194,7 @@ pub(super) fn command(
         tools: preflight.tools,
         web_search: common.options.web_search,
         ephemeral: common.options.ephemeral,
-        withheld: withheld_globs(peer, config, plan),
+        withheld: withheld_globs(peer, config, plan, &common.options.roots),
         budget_microusd: common.options.budget_microusd,
         max_turns: common.options.max_turns,
         counts_tokens: budget_tokens(&common.options, config).is_some(),

@@ -76,10 +76,11 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
         JobRequest::List {
             filter,
             limit,
+            group,
             workspace,
         } => {
             let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
-            list(&store, *filter, *limit, &workspace).await
+            list(&store, *filter, *limit, group.as_deref(), &workspace).await
         }
     }
 }
@@ -257,6 +258,12 @@ pub fn row(job: &Job, result: Option<&ResultRecord>) -> Map<String, Value> {
     if let Some(group) = group::group_of(job) {
         row.insert("group".to_owned(), json!(group));
     }
+    if let Some(label) = &job.spec.group {
+        row.insert("group_label".to_owned(), json!(label));
+    }
+    if let Some(earlier) = &job.spec.supersedes {
+        row.insert("supersedes".to_owned(), json!(earlier));
+    }
     row.insert("fetched".to_owned(), job.directory.fetched_path().exists().into());
     if let Some(fault) = result.and_then(|result| result.fault.as_ref()) {
         row.insert("code".to_owned(), fault.code.as_str().into());
@@ -305,11 +312,23 @@ async fn group_row(store: &Store, group: &Group) -> Map<String, Value> {
     row
 }
 
-async fn list(store: &Store, filter: StateFilter, limit: usize, workspace: &Workspace) -> Outcome {
+async fn list(
+    store: &Store,
+    filter: StateFilter,
+    limit: usize,
+    label: Option<&str>,
+    workspace: &Workspace,
+) -> Outcome {
+    // A label is known only of a record that was read, so as many are looked at as a list can hold.
+    let looked_at = label.map_or(limit, |_| limits::LIST_MAX);
     // A lost job gets its result as soon as somebody looks.
-    let (jobs, damaged) = store
-        .list(Some(workspace.hash()), filter, limit)
+    let (mut jobs, damaged) = store
+        .list(Some(workspace.hash()), filter, looked_at)
         .map_err(Fault::from)?;
+    if label.is_some() {
+        jobs.retain(|job| job.spec.group.as_deref() == label);
+        jobs.truncate(limit);
+    }
     let mut warnings = Vec::new();
     for job in jobs.iter().filter(|job| job.state == JobState::Lost) {
         // One that cannot be written now is written at the next look, and hides no other.

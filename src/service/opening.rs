@@ -1,11 +1,14 @@
 //! How every paid call begins, and its preview too: configuration, permission, folder and thread.
 
+use std::path::{Path, PathBuf};
+
 use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::peer::Peer;
 use crate::domain::request::{Common, Options};
 use crate::peer::interface::Counting;
 use crate::redact::Further;
+use crate::run::program::Program;
 use crate::service::allowance::{Allowance, budget_tokens};
 use crate::service::call::Call;
 use crate::service::context::Service;
@@ -32,6 +35,8 @@ pub struct Opening {
     pub depth: u32,
     /// What the caller should know about the project's own file.
     pub notes: Vec<String>,
+    /// Further folders that may be read.
+    pub roots: Vec<PathBuf>,
 }
 
 impl Opening {
@@ -41,6 +46,12 @@ impl Opening {
         let store = service.store()?;
         check_allowed(&common.options, &users)?;
         check_told(&common.options, service.peer())?;
+        if common.options.fork && common.resume.is_none() {
+            return Err(
+                Fault::argument("options.fork", "`options.fork` says nothing without `resume`")
+                    .hint("pass the job or the thread to go on from as resume"),
+            );
+        }
         let workspace = Workspace::resolve(service, common.workspace.as_deref(), &users)?;
         let Governed {
             config,
@@ -48,6 +59,7 @@ impl Opening {
             notes,
         } = Governed::of(&users, &workspace)?;
         Allowance::check(&common.options, &config, service.peer())?;
+        let roots = further_roots(service, &common.options, &users)?;
         let depth = recursion::check(service.environment(), &config, &store, call)?;
         let continued = match &common.resume {
             Some(wanted) => {
@@ -74,6 +86,7 @@ impl Opening {
             further,
             depth,
             notes,
+            roots,
         })
     }
 }
@@ -102,6 +115,30 @@ impl Governed {
             config,
         })
     }
+}
+
+/// Checks the further folders of a call. Each is one that a workspace could be, and may be read whole.
+fn further_roots(service: &Service, options: &Options, users: &Config) -> Result<Vec<PathBuf>, Fault> {
+    let checked = options.roots.iter().map(|path| {
+        let place = Workspace::resolve(service, Some(path), users)?;
+        place.readable().map(Path::to_owned)
+    });
+    let checked: Result<Vec<PathBuf>, Fault> = checked.collect();
+    checked.map_err(|fault| fault.field("options.roots"))
+}
+
+/// Refuses to go on in a new thread where the peer's version cannot.
+pub(super) fn check_fork(common: &Common, program: &Program) -> Result<(), Fault> {
+    if !common.options.fork || program.peer.forks(&program.version) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} {} cannot go on in a new thread",
+        program.peer, program.version
+    );
+    Err(Fault::new(FaultCode::PeerVersionUnsupported, message)
+        .field("options.fork")
+        .hint(format!("update {}, or leave options.fork out", program.peer)))
 }
 
 /// Refuses a bound that the peer cannot be held to.

@@ -4,6 +4,9 @@
 //! A closed schema of them would cost every session more context than the knobs are worth, so the fault for an unknown
 //! key lists the keys instead.
 
+mod table;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -15,160 +18,18 @@ use crate::domain::limits;
 use crate::domain::request::{Options, Untracked};
 use crate::domain::tier::Isolation;
 use crate::service::choice;
+use crate::service::options::table::{INSTEAD, PROFILES};
+pub use crate::service::options::table::{LIST, OptionRow, SWITCH, TABLE};
 use crate::service::whole::Whole;
-
-/// One knob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OptionRow {
-    /// Its key in `options`.
-    pub name: &'static str,
-    /// Its type and bounds, in words.
-    pub kind: &'static str,
-    /// What holds when it is absent.
-    pub default: &'static str,
-    /// What it does, in one sentence.
-    pub meaning: &'static str,
-    /// The tools that take it.
-    pub tools: &'static [&'static str],
-}
 
 /// What a run may be allowed to cost in US dollars: no model answers for less, and no single run should take more.
 const BUDGET_USD: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 /// The most turns that can be asked for; a run that needs more should be several.
 const MAX_TURNS_MAX: u64 = 1000;
-/// The kind of a knob that is on or off.
-pub const SWITCH: &str = "true or false";
-/// How the kind of a knob that holds several texts begins.
-pub const LIST: &str = "list";
-
-/// A knob of every paid call.
-const ALL: &[&str] = &["consult", "review", "delegate"];
-/// A knob of calls that edit.
-const DELEGATE: &[&str] = &["delegate"];
-
-/// Every knob there is, in the order in which people look for them. Any other key is refused.
-pub const TABLE: &[OptionRow] = &[
-    OptionRow {
-        name: "timeout_s",
-        kind: "integer, 10 to 14400",
-        default: "1800; of a delegate 3600",
-        meaning: "Deadline of the run in seconds of awake time; waiting for a free slot does not count.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "budget_tokens",
-        kind: "integer, 1000 to 100000000",
-        default: "none",
-        meaning: "Tokens of the run, input (cached ones too) and output; it is ended once it has used more. Not with ephemeral.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "budget_usd",
-        kind: "number, 0.01 to 1000",
-        default: "none",
-        meaning: "US dollars of the run; it is ended once it has cost more. Only with a peer that tells its cost: claude.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "max_turns",
-        kind: "integer, 1 to 1000",
-        default: "none",
-        meaning: "How often the model may be asked in the run. Only with a peer that counts it: claude.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "isolation",
-        kind: "clean, ignore_config or ignore_rules",
-        default: "clean",
-        meaning: "How much of the user's own configuration of the peer takes part.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "web_search",
-        kind: SWITCH,
-        default: "false",
-        meaning: "Lets the model search the web; the user's configuration must allow it.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "ephemeral",
-        kind: SWITCH,
-        default: "false",
-        meaning: "Keeps no thread at the peer, so the run can be neither resumed nor repaired.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "untracked",
-        kind: "include or exclude",
-        default: "include",
-        meaning: "Whether a review of the working tree reads files that git does not track.",
-        tools: &["review"],
-    },
-    OptionRow {
-        name: "language",
-        kind: "text, 1 to 64 characters",
-        default: "the prompt's own",
-        meaning: "The language of the answer, or the programming language of write_code.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "instructions",
-        kind: "text, 1 to 4096 bytes",
-        default: "none",
-        meaning: "More instructions for the peer, after ours.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "idempotency_key",
-        kind: "text, 1 to 200 characters",
-        default: "none",
-        meaning: "The same key with the same arguments returns the same job instead of a second one.",
-        tools: ALL,
-    },
-    OptionRow {
-        name: "setup",
-        kind: "text, 1 to 500 bytes",
-        default: "none",
-        meaning: "A line for `sh -c` that prepares a delegate's worktree in a sandbox before the peer starts.",
-        tools: DELEGATE,
-    },
-    OptionRow {
-        name: "reuse",
-        kind: "list of at most 10 relative paths",
-        default: "[delegate] reuse",
-        meaning: "Ignored folders of the workspace that the worktree gets links to, readable only.",
-        tools: DELEGATE,
-    },
-    OptionRow {
-        name: "max_files",
-        kind: "integer, 1 to 10000",
-        default: "none",
-        meaning: "Files that may change at most; more are told as out of scope.",
-        tools: DELEGATE,
-    },
-    OptionRow {
-        name: "allow_commands",
-        kind: "list of at most 50 texts",
-        default: "any",
-        meaning: "Beginnings of commands that the peer should keep to; others that it ran are told.",
-        tools: DELEGATE,
-    },
-    OptionRow {
-        name: "network",
-        kind: SWITCH,
-        default: "false",
-        meaning: "Lets the commands of a delegate use the network; the user's configuration must allow it.",
-        tools: DELEGATE,
-    },
-    OptionRow {
-        name: "in_place",
-        kind: SWITCH,
-        default: "false",
-        meaning: "Lets a delegate edit the user's own files; the user's configuration must allow it.",
-        tools: DELEGATE,
-    },
-];
-
+/// Folders of `options.roots`.
+pub const ROOTS_MAX: usize = 5;
+/// Characters of `options.group`.
+pub const GROUP_CHARS: usize = 64;
 /// Characters of `options.language`: a name, not a text.
 pub const LANGUAGE_CHARS: usize = 64;
 /// Bytes of `options.instructions`: a page. More belongs into the prompt.
@@ -195,6 +56,13 @@ pub(crate) fn parse(tool: &str, options: Map<String, Value>) -> Result<Options, 
     let mut read = Options::default();
     for (name, value) in options {
         let Some(row) = TABLE.iter().find(|row| row.name == name) else {
+            if let Some((_, why)) = INSTEAD.iter().find(|(known, _)| *known == name) {
+                let field = format!("options.{name}");
+                return Err(
+                    Fault::argument(field.clone(), format!("there is no `{field}`: {why}"))
+                        .hint("leave it out; status topic=options lists what there is"),
+                );
+            }
             let known = TABLE.iter().filter(|row| row.tools.contains(&tool));
             return Err(choice::unknown(
                 tool,
@@ -225,6 +93,10 @@ fn misplaced(tool: &str, row: &OptionRow) -> Fault {
         ))
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table, one arm for each knob in its order"
+)]
 fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault> {
     let field = format!("options.{}", row.name);
     match row.name {
@@ -299,7 +171,40 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             if texts.len() > COMMANDS_MAX || !texts.iter().all(fits) {
                 return Err(wrong(&field, row));
             }
-            options.allow_commands = texts;
+            options.allow_commands.extend(texts);
+        }
+        "profile" => {
+            let text: String = typed(&field, row, value)?;
+            let at = PROFILES.iter().position(|(name, _)| *name == text);
+            let lists = &PROFILES[..=at.ok_or_else(|| wrong(&field, row))?];
+            let commands = lists.iter().flat_map(|(_, commands)| commands.iter());
+            options
+                .allow_commands
+                .extend(commands.map(|command| (*command).to_owned()));
+        }
+        "fork" => options.fork = typed(&field, row, value)?,
+        "roots" => {
+            let paths: Vec<PathBuf> = typed(&field, row, value)?;
+            if paths.len() > ROOTS_MAX || !paths.iter().all(|path| path.is_absolute()) {
+                return Err(wrong(&field, row));
+            }
+            options.roots = paths;
+        }
+        "group" => {
+            let text: String = typed(&field, row, value)?;
+            if !is_group(&text) {
+                return Err(wrong(&field, row));
+            }
+            options.group = Some(text);
+        }
+        "supersedes" => {
+            let text: String = typed(&field, row, value)?;
+            options.supersedes = Some(text.parse().map_err(|_| wrong(&field, row))?);
+        }
+        "concurrency" => {
+            let slots: Whole = typed(&field, row, value)?;
+            let slots = slots.within(&field, 1..=limits::CONCURRENCY_MAX as u64)?;
+            options.concurrency = usize::try_from(slots).ok();
         }
         "network" => options.network = typed(&field, row, value)?,
         "in_place" => options.in_place = typed(&field, row, value)?,
@@ -312,6 +217,12 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
         }
     }
     Ok(())
+}
+
+/// Tells whether a text can be a label of a caller's.
+pub(crate) fn is_group(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=GROUP_CHARS).contains(&text.len()) && text.chars().all(fits)
 }
 
 /// Reads an amount of US dollars as millionths; `None` outside of the bounds.

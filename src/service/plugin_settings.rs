@@ -73,7 +73,10 @@ pub fn without(environment: Environment) -> Environment {
 pub fn own(environment: &Environment, name: &str) -> Option<String> {
     let settings = ClaudeFolder::of(environment)?.read_settings();
     let found = values(Some(&settings), None).into_iter();
-    found.filter(|(own, _)| *own == name).map(|(_, text)| text).last()
+    found
+        .filter(|(own, _)| *own == name)
+        .map(|(_, text)| text)
+        .next_back()
 }
 
 /// Says which settings were not taken over, if there are any.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, Ignored, Narrowing, Problem};
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::peer::Peer;
 use crate::service::guidance::project_root;
 use crate::service::workspace::Workspace;
 use crate::sys::confined::{Kind, Top, Way};
@@ -19,18 +20,15 @@ pub const FILE: &str = ".crosscheck/config.toml";
 /// Bytes of it. A list of a few hundred globs takes a tenth of it.
 const BYTES: u64 = 64 * 1024;
 
-/// What a repository may carry that configures other programs or us, and what becomes of it here.
-const CARRIED: [(&str, &str); 9] = [
+/// What a repository may carry that configures other programs or us, and what becomes of it here, whoever is asked. Its
+/// guidance for agents is told by [`guidance`].
+const CARRIED: [(&str, &str); 8] = [
     (
         ".codex/config.toml",
         "not used: the project is not trusted for a run",
     ),
     (".codex/hooks.json", "not used: hooks are off in a run"),
-    (
-        "AGENTS.md",
-        "only passed on as text: fenced as data for consult and review, read by codex itself in a delegate",
-    ),
-    ("AGENTS.override.md", "only read by codex itself, in a delegate"),
+    ("AGENTS.override.md", "not read"),
     (".mcp.json", "not read: no MCP server of it is started"),
     (
         ".env",
@@ -41,8 +39,10 @@ const CARRIED: [(&str, &str); 9] = [
         "not read: withheld as a secret, and never part of an environment",
     ),
     (".claude/settings.json", "not read"),
-    ("CLAUDE.md", "not read"),
+    (".claude/settings.local.json", "not read"),
 ];
+/// The files of guidance of all peers.
+const GUIDANCE: [&str; 2] = ["AGENTS.md", "CLAUDE.md"];
 
 /// A project's file.
 #[derive(Clone, Debug)]
@@ -127,8 +127,20 @@ fn top(workspace: &Workspace) -> Option<PathBuf> {
     workspace.readable().ok().and_then(project_root)
 }
 
-/// Lists what the repository carries that has no say here, with the reason.
-pub fn carried(workspace: &Workspace) -> Vec<Value> {
+/// Says what becomes of a file of guidance where this peer is asked.
+fn guidance(name: &str, peer: Peer) -> String {
+    match peer.guidance().iter().position(|known| *known == name) {
+        None => "not read".to_owned(),
+        Some(0) => "only passed on as text, fenced as data".to_owned(),
+        Some(_) => format!(
+            "only passed on as text, fenced as data, where there is no {}",
+            peer.guidance()[0]
+        ),
+    }
+}
+
+/// Lists what the repository carries that has no say where this peer is asked, with the reason.
+pub fn carried(workspace: &Workspace, peer: Peer) -> Vec<Value> {
     let Some(Ok(folder)) = top(workspace).map(|top| Top::open(&top)) else {
         return Vec::new();
     };
@@ -137,8 +149,11 @@ pub fn carried(workspace: &Workspace) -> Vec<Value> {
         Ok(Way::Blocked) => true,
         Ok(Way::Missing) | Err(_) => false,
     };
-    let carried = CARRIED.iter().filter(|(path, _)| is_there(path));
-    carried
+    let carried = CARRIED.iter().map(|(path, why)| (*path, (*why).to_owned()));
+    let guided = GUIDANCE.iter().map(|name| (*name, guidance(name, peer)));
+    guided
+        .chain(carried)
+        .filter(|(path, _)| is_there(path))
         .map(|(path, why)| json!({"path": path, "why": why}))
         .collect()
 }
@@ -189,4 +204,23 @@ fn text(top: &Path) -> Result<Option<String>, String> {
     String::from_utf8(bytes)
         .map(Some)
         .map_err(|_| "it is not UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_peer_is_told_what_becomes_of_guidance() {
+        for peer in Peer::ALL {
+            assert!(
+                peer.guidance().iter().all(|name| GUIDANCE.contains(name)),
+                "{peer}"
+            );
+        }
+        assert_eq!(guidance("CLAUDE.md", Peer::Codex), "not read");
+        assert!(guidance("AGENTS.md", Peer::Codex).ends_with("fenced as data"));
+        assert!(guidance("CLAUDE.md", Peer::Claude).ends_with("fenced as data"));
+        assert!(guidance("AGENTS.md", Peer::Claude).ends_with("there is no CLAUDE.md"));
+    }
 }

@@ -7,13 +7,14 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
 use crate::domain::peer::Peer;
 use crate::domain::request::{Resume, ThreadId};
+use crate::domain::tracking::EarlierReview;
 use crate::run::reap::reap;
 use crate::run::usage;
 use crate::service::group::{self, Found};
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
 use crate::state::groups::Group;
-use crate::state::record::Expects;
+use crate::state::record::{Answer, Expects};
 use crate::state::store::Store;
 
 /// A thread to continue.
@@ -25,6 +26,8 @@ pub struct Continued {
     pub usage_before: Option<Usage>,
     /// The delegate job whose thread it is, if it is one's.
     pub delegate: Option<Box<Earlier>>,
+    /// What the review found whose thread it is, if it is one's.
+    pub review: Option<Box<EarlierReview>>,
 }
 
 /// A delegate job that another one goes on from.
@@ -92,6 +95,7 @@ pub async fn find(
             usage_before: usage::thread_total(peer, environment, thread.as_str()),
             thread: thread.clone(),
             delegate: None,
+            review: None,
         }),
         Resume::Job(name) => {
             let job = match group::find(store, name, workspace).map_err(|fault| fault.field("resume"))? {
@@ -120,12 +124,21 @@ pub async fn find(
                 })?;
             let work = result.as_ref().and_then(|result| result.work.as_ref());
             let delegate = Earlier::of(&job, work);
+            let review = match result.as_ref().and_then(|result| result.answer.as_ref()) {
+                Some(Answer::Review(answer)) => Some(Box::new(EarlierReview::of(
+                    job.id().to_string(),
+                    &answer.findings,
+                    answer.since.as_deref(),
+                ))),
+                _ => None,
+            };
             let recorded = result.and_then(|result| result.thread_usage);
             let usage_before = usage::thread_total(peer, environment, thread.as_str()).or(recorded);
             Ok(Continued {
                 thread,
                 usage_before,
                 delegate,
+                review,
             })
         }
     }

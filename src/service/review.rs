@@ -13,7 +13,7 @@ use crate::domain::envelope::{Meta, ReviewAnswer, Target};
 use crate::domain::fault::Fault;
 use crate::domain::job::JobKind;
 use crate::domain::request::{ReviewRequest, Subject, Wait};
-use crate::domain::tier::{Tier, Tools};
+use crate::domain::tier::Tier;
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::prompt::{ReviewParts, ReviewSubject, review as write_prompt, review_schema};
 use crate::redact::{Further, Redacted, redact_patch_with, redact_text};
@@ -23,9 +23,9 @@ use crate::service::context::Service;
 use crate::service::deliver;
 use crate::service::git_fault::too_large;
 use crate::service::guidance::{self, Guidance};
-use crate::service::opening::Opening;
+use crate::service::opening::{Opening, check_fork};
 use crate::service::plan::{Plan, egress, label, over_size};
-use crate::service::preflight::preflight;
+use crate::service::preflight::{Preflight, preflight};
 use crate::service::reply::{Outcome, Reply};
 use crate::service::review_input::{Held, ReviewInput, Wanted, gather, kept_back};
 use crate::service::submit::{Ready, submit};
@@ -68,6 +68,7 @@ pub async fn prepare<'a>(
         further,
         depth,
         notes,
+        roots,
     } = Opening::of(service, &request.common, call).await?;
     let directory = workspace.readable()?.to_owned();
     let isolation = request.common.options.isolation.unwrap_or_default();
@@ -81,7 +82,15 @@ pub async fn prepare<'a>(
         return Ok(Prepared::NotRun(Box::new(not_run(input, &workspace))));
     }
     let preflight = preflight?;
-    let mut plan = plan(request, workspace, input, preflight.tools, &config, &further)?;
+    check_fork(&request.common, &preflight.program)?;
+    let earlier = continued.as_ref().and_then(|continued| continued.review.clone());
+    let mut plan = plan(request, workspace, input, &preflight, &config, &further)?;
+    if let Expects::Review {
+        earlier: followed, ..
+    } = &mut plan.expects
+    {
+        *followed = earlier;
+    }
     plan.warnings.extend(notes);
     let mut same = request.clone();
     same.common.wait = Wait::HostDefault;
@@ -100,6 +109,7 @@ pub async fn prepare<'a>(
         store,
         start: None,
         depth,
+        roots,
     })))
 }
 
@@ -177,7 +187,7 @@ fn plan(
     request: &ReviewRequest,
     workspace: Workspace,
     input: ReviewInput,
-    tools: Tools,
+    preflight: &Preflight,
     config: &Config,
     further: &Further,
 ) -> Result<Plan, Fault> {
@@ -190,11 +200,16 @@ fn plan(
     if let Some(message) = over.or_else(|| over_size(input.diff.as_str(), config)) {
         return Err(narrower(message, &input, config));
     }
-    let (guide, mut warnings) = guidance::read(Some(&input.repo_root), &directory, further);
+    let (guide, mut warnings) = guidance::read(
+        preflight.program.peer,
+        Some(&input.repo_root),
+        &directory,
+        further,
+    );
     let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
     let options = &request.common.options;
     let (focus, context) = (counted(&request.focus), counted(&request.context));
-    let (language, instructions) = (counted(&options.language), counted(&options.instructions));
+    let (language, instructions) = (counted(&options.language), counted(&options.told()));
     let (target, omitted) = (redact_text(&describe(&input)), omitted(&input));
     let is_snippet = matches!(request.subject, Subject::Snippet(_));
     let subject = if is_snippet {
@@ -216,7 +231,7 @@ fn plan(
             guidance: guide.as_ref().map(|guide| &guide.text),
             language: language.as_ref().map(|language| &language.text),
             instructions: instructions.as_ref().map(|instructions| &instructions.text),
-            tools,
+            tools: preflight.tools,
         },
         &new_fence()?,
     );
@@ -268,6 +283,7 @@ fn plan(
         expects: Expects::Review {
             target: Box::new(input.target),
             coverage: Box::new(input.coverage),
+            earlier: None,
         },
         prompt,
         warnings,
@@ -326,6 +342,7 @@ fn not_run(input: ReviewInput, workspace: &Workspace) -> Reply {
         confidence: Confidence::Low,
         review_status: ReviewStatus::NotRun,
         findings: Vec::new(),
+        since: None,
         coverage: input.coverage,
         overview: String::new(),
         questions: Vec::new(),

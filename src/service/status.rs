@@ -98,7 +98,10 @@ async fn overview(service: &Service, workspace: Option<&Path>) -> Outcome {
     if let Err(fault) = &place {
         notes.push(format!("{}: {}", fault.message, fault.repair.hint));
     }
-    let ruled = place.as_ref().ok().map(|place| Ruled::of(&config, place));
+    let ruled = place
+        .as_ref()
+        .ok()
+        .map(|place| Ruled::of(&config, place, service.peer()));
     let in_force = ruled.as_ref().map_or(&config, |ruled| &ruled.config);
     let mut settings = object(json!({"changed": changed_settings(in_force)}));
     if let Some(ruled) = &ruled {

@@ -1,5 +1,6 @@
 //! Starts a paid run as a job and waits for it as long as the call allows.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -58,6 +59,8 @@ pub struct Ready<'a> {
     pub start: Option<Arc<Start>>,
     /// How deep it is nested in other runs of ours.
     pub depth: u32,
+    /// Further folders that may be read.
+    pub roots: Vec<PathBuf>,
 }
 
 /// Starts the job, or finds the one that an earlier identical call started, and waits.
@@ -385,7 +388,7 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         budget_tokens: allowance.budget_tokens,
         budget_microusd: common.options.budget_microusd,
         max_turns: common.options.max_turns,
-        withheld: withheld_globs(ready.preflight.program.peer, &ready.config, plan),
+        withheld: withheld_globs(ready.preflight.program.peer, &ready.config, plan, &ready.roots),
         budget_most: ready.config.budget_tokens.value,
         resume: ready.continued.as_ref().map(|continued| continued.thread.clone()),
         usage_before: ready
@@ -408,15 +411,28 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         starter: call.starter,
         request_id: call.request_id.clone(),
         depth: ready.depth,
-        slots: (ready.config.concurrency.origin == Origin::Project).then_some(ready.config.concurrency.value),
+        slots: slots(ready),
+        fork: common.options.fork,
+        roots: ready.roots.clone(),
+        group: common.options.group.clone(),
+        supersedes: common.options.supersedes.clone(),
         warnings,
         egress: plan.egress.clone(),
     }
 }
 
+/// Returns how many of the user's slots it may take one of, where that is fewer than the user admits.
+fn slots(ready: &Ready<'_>) -> Option<usize> {
+    let most = &ready.config.concurrency;
+    match ready.common.options.concurrency {
+        Some(wanted) => Some(wanted.min(most.value)),
+        None => (most.origin == Origin::Project).then_some(most.value),
+    }
+}
+
 /// Returns the globs of files that the peer is kept from where that can be done: those that are secrets, and those that the
 /// user or the project denies.
-pub(super) fn withheld_globs(peer: Peer, config: &Config, plan: &Plan) -> Vec<String> {
+pub(super) fn withheld_globs(peer: Peer, config: &Config, plan: &Plan, roots: &[PathBuf]) -> Vec<String> {
     if !peer.withholds() {
         return Vec::new();
     }
@@ -429,5 +445,12 @@ pub(super) fn withheld_globs(peer: Peer, config: &Config, plan: &Plan) -> Vec<St
             glob.clone()
         }
     });
-    secret_globs().into_iter().chain(listed).collect()
+    let globs: Vec<String> = secret_globs().into_iter().chain(listed).collect();
+    // A glob without a folder counts from the directory of the run (seen with claude 2.1.197), so each further root needs its
+    // own.
+    let in_roots = roots.iter().flat_map(|root| {
+        let bare = globs.iter().filter(|glob| !glob.starts_with('/'));
+        bare.map(|glob| format!("{}/**/{}", root.display(), glob.trim_start_matches("**/")))
+    });
+    in_roots.collect::<Vec<_>>().into_iter().chain(globs).collect()
 }

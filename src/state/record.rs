@@ -13,6 +13,7 @@ use crate::domain::job::{JobId, JobKind, JobState};
 use crate::domain::peer::Peer;
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
 use crate::domain::tier::{Isolation, Tier, Tools};
+use crate::domain::tracking::EarlierReview;
 use crate::domain::wake::SessionName;
 use crate::sys::signal::ProcessIdentity;
 
@@ -101,6 +102,18 @@ pub struct Spec {
     /// How many of the user's slots it may take one of, where its project admits fewer than the user does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<usize>,
+    /// Whether the thread to continue is left as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork: bool,
+    /// Further folders that may be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<PathBuf>,
+    /// A label of the caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The job whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<JobId>,
     /// What the caller should know whatever comes of it.
     pub warnings: Vec<String>,
     /// What left this machine with the prompt.
@@ -147,6 +160,9 @@ pub enum Expects {
         target: Box<Target>,
         /// What of it was sent.
         coverage: Box<Coverage>,
+        /// The review that this one follows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<Box<EarlierReview>>,
     },
     /// The report of a delegate; what it did is told by the worktree.
     Delegate {

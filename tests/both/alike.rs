@@ -183,7 +183,7 @@ fn the_same_tools_name_their_peer() {
             "Codex"
         };
         for tool in tools {
-            let text = format!("{} {} {}", tool["title"], tool["description"], tool["_meta"]);
+            let text = tool.to_string();
             assert!(!text.contains(other), "{text}");
         }
         let text = Value::Array(tools.clone()).to_string();
@@ -211,5 +211,88 @@ fn a_job_of_one_peer_is_read_by_a_server_of_the_other_and_not_gone_on_from() {
         let arguments = json!({"prompt": "x", "resume": first["job"]["id"]});
         let fault = server.fault("consult", &arguments, "invalid_arguments");
         assert_eq!(fault["error"]["field"], "resume");
+    });
+}
+
+#[test]
+fn a_deadline_ends_a_run_and_keeps_its_thread() {
+    check(&Model::Silence, |column| {
+        let mut server = column.server();
+        let arguments = json!({"prompt": "Think.", "options": {"timeout_s": 10}});
+        let fault = server.fault("consult", &arguments, "timed_out");
+        assert_eq!(fault["job"]["state"], "timed_out", "{fault:#}");
+        let shown = server.ok("job", &json!({"id": fault["job"]["id"], "detail": "full"}));
+        assert!(shown["result"]["thread"].is_string(), "{shown:#}");
+        let id = fault["job"]["id"].as_str().unwrap();
+        for pid in peers_of(&column.world.job(id)) {
+            assert!(!crate::world::is_alive(pid), "{} lives", column.name());
+        }
+    });
+}
+
+#[test]
+fn several_tasks_run_side_by_side_and_each_lands() {
+    check(&Model::Writes("new.txt", "here"), |column| {
+        let mut server = column.server();
+        let tasks = json!({"wait_s": 120, "options": {"concurrency": 2}, "tasks": [
+            {"id": "one", "task": "Make new.txt.", "allowed_paths": ["new.txt"]},
+            {"id": "two", "task": "Make new.txt too.", "allowed_paths": ["other/**"]},
+        ]});
+        let group = server.ok("delegate", &tasks);
+        let runs = group["tasks"].as_array().unwrap_or_else(|| panic!("{group:#}"));
+        assert_eq!(runs.len(), 2, "{group:#}");
+        let text = group.to_string();
+        assert!(text.contains("new.txt") && text.contains("outside"), "{group:#}");
+        assert_eq!(column.world.jobs().len(), 2);
+        for job in column.world.jobs() {
+            let spec = std::fs::read_to_string(job.join("spec.json")).unwrap();
+            let spec: Value = serde_json::from_str(&spec).unwrap();
+            assert_eq!((&spec["slots"], &spec["kind"]), (&json!(2), &json!("delegate")));
+        }
+        assert!(!column.world.work().join("new.txt").exists());
+    });
+}
+
+#[test]
+fn a_task_in_place_needs_the_users_word_and_is_taken_back() {
+    check(&Model::Writes("new.txt", "here"), |column| {
+        let mut server = column.server();
+        let task = json!({"task": "Make new.txt.", "wait_s": 60, "options": {"in_place": true}});
+        server.fault("delegate", &task, "policy_denied");
+        column
+            .world
+            .configure("[env]\npass = [\"FAKE_KEY\"]\n[allow]\nin_place = true\n");
+        let done = server.ok("delegate", &task);
+        assert_eq!(done["changed"][0]["path"], "new.txt", "{done:#}");
+        let file = column.world.work().join("new.txt");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().trim_end(), "here");
+        server.ok("apply", &json!({"id": done["job"]["id"], "action": "undo"}));
+        assert!(!file.exists());
+    });
+}
+
+#[test]
+fn the_web_is_searched_only_where_the_user_and_the_call_say_so() {
+    check(&Model::Answers(json!({"answer": "Yes."})), |column| {
+        let search = || {
+            // codex's model is offered `web_search`, claude's `WebSearch`.
+            let last = match &column.messages {
+                Some(messages) => messages.requests().pop().unwrap(),
+                None => column.world.model.turns().last().unwrap().body.clone(),
+            };
+            let tools = last["tools"].to_string();
+            tools.contains("web_search") || tools.contains("WebSearch")
+        };
+        let mut server = column.server();
+        let plain = json!({"prompt": "x [[fake:plain text=\"Yes.\"]]"});
+        let asked = json!({"prompt": "y [[fake:plain text=\"Yes.\"]]", "options": {"web_search": true}});
+        server.fault("consult", &asked, "policy_denied");
+        column
+            .world
+            .configure("[env]\npass = [\"FAKE_KEY\"]\n[allow]\nweb_search = true\n");
+        server.ok("consult", &plain);
+        assert!(!search(), "{}", column.name());
+        server.ok("consult", &asked);
+        assert!(search(), "{}", column.name());
     });
 }

@@ -1,12 +1,14 @@
 //! What is true of claude alone: how its failures are told, what bounds it, and what it costs.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::column::{Column, Model, said};
-use crate::support::messages::{Answer, tool_names, tool_results, tool_use};
+use crate::support::messages::{Answer, FakeMessages, tool_names, tool_results, tool_use};
+use crate::support::model::wait_until;
 use crate::support::peers;
 
 fn versions() -> [PathBuf; 2] {
@@ -288,4 +290,32 @@ fn checks_of_a_claude_task_run_in_the_sandbox_of_codex() {
         "{fault:#}"
     );
     assert_eq!(column.asked(), asked);
+}
+
+#[test]
+fn a_run_without_a_network_goes_on_when_it_is_back() {
+    for program in versions() {
+        // Nobody listens there until the run has noticed.
+        let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = gone.local_addr().unwrap().port();
+        drop(gone);
+        let column = Column::claude_at(program, &format!("http://127.0.0.1:{port}"));
+        let mut server = column.server();
+        let started = server.ok(
+            "consult",
+            &json!({"prompt": "Is this right?", "background": true}),
+        );
+        let id = started["job"]["id"].as_str().unwrap().to_owned();
+        let log = column.world.job(&id).join("events.jsonl");
+        let text = || std::fs::read_to_string(&log).unwrap_or_default();
+        wait_until("a run that waits for the network", || text().contains("retrying"));
+        let back = FakeMessages::start_at(port, |request| said(request, &json!({"answer": "Yes."})));
+        let ended = server.ok("job", &json!({"id": id, "wait_s": 100}));
+        assert_eq!(ended["answer"], "Yes.", "{ended:#}\n{}", text());
+        assert!(
+            back.requests()
+                .iter()
+                .any(|request| request.to_string().contains("Is this right?"))
+        );
+    }
 }

@@ -74,6 +74,17 @@ impl Column {
         })
     }
 
+    /// Makes a world in which this claude is asked, looks for its model at `url`, and tries again as it does by itself.
+    pub(crate) fn claude_at(program: PathBuf, url: &str) -> Self {
+        let mut column = Self::claude(program, &Model::Silence);
+        column.world.home = column
+            .world
+            .home
+            .with_variable("ANTHROPIC_BASE_URL", url)
+            .with_variable("CLAUDE_CODE_MAX_RETRIES", "10");
+        column
+    }
+
     /// Makes a world in which this claude is asked, with a script of its own.
     pub(crate) fn claude_with(
         program: PathBuf,

@@ -20,4 +20,5 @@ mod claude;
 mod gate;
 mod host;
 mod hostile;
+mod knobs;
 mod transfer;

@@ -1,5 +1,10 @@
 //! Reviews through the server, the real git and the real codex.
 
+use std::collections::VecDeque;
+use std::fs;
+use std::sync::Mutex;
+
+use crosscheck::model::{Reply, Script, Turn};
 use serde_json::{Value, json};
 
 use crate::support::scripts::Scripted;
@@ -105,7 +110,7 @@ fn every_scope_reviews_what_it_says() {
     world.git(&["commit", "-qm", "topic"]);
     check(json!({"scope": "branch", "base": "main"}), "branch", 1);
     check(json!({"base": "main"}), "branch", 1);
-    std::fs::remove_file(world.work().join("new file.txt")).unwrap();
+    fs::remove_file(world.work().join("new file.txt")).unwrap();
     check(json!({}), "branch", 1);
 }
 
@@ -139,7 +144,7 @@ fn a_secret_file_is_withheld_and_a_token_is_masked() {
     assert_eq!(review["verdict"], "unknown", "what was withheld was not reviewed");
     for job in world.jobs() {
         for file in ["prompt.txt", "change.json", "events.jsonl", "result.json"] {
-            let text = std::fs::read_to_string(job.join(file)).unwrap();
+            let text = fs::read_to_string(job.join(file)).unwrap();
             assert!(
                 !text.contains(&token) && !text.contains("CANARY_IN_ENV"),
                 "{file}"
@@ -204,7 +209,7 @@ fn subdirectories_and_linked_worktrees_are_fine() {
     assert_eq!(review["coverage"]["files"], 1);
     let linked = world.home.private().join("linked");
     world.git(&["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "side"]);
-    std::fs::write(linked.join("side.txt"), "s\n").unwrap();
+    fs::write(linked.join("side.txt"), "s\n").unwrap();
     let review = server.ok("review", &json!({"workspace": linked.to_str().unwrap()}));
     assert_eq!(
         (&review["target"]["scope"], &review["coverage"]["files"]),
@@ -245,7 +250,7 @@ fn odd_content_is_reviewed() {
 #[test]
 fn a_file_of_a_hundred_megabytes_is_listed_and_not_read() {
     let world = World::new(Scripted::json(review_answer("pass", &[]))).with_change();
-    let big = std::fs::File::create(world.work().join("big.log")).unwrap();
+    let big = fs::File::create(world.work().join("big.log")).unwrap();
     big.set_len(100 * 1024 * 1024).unwrap();
     let review = world.server().ok("review", &json!({}));
     let omitted = review["coverage"]["omitted"].to_string();
@@ -303,14 +308,65 @@ fn a_review_leaves_no_trace_in_the_repository() {
     let world = World::new(Scripted::json(review_answer("pass", &[]))).with_change();
     world.write("new.txt", "fresh\n");
     let before = world.git(&["status", "--porcelain=v2", "--branch"]);
-    let index = std::fs::read(world.work().join(".git/index")).unwrap();
+    let index = fs::read(world.work().join(".git/index")).unwrap();
     world.server().ok("review", &json!({}));
     assert_eq!(world.git(&["status", "--porcelain=v2", "--branch"]), before);
-    assert_eq!(std::fs::read(world.work().join(".git/index")).unwrap(), index);
+    assert_eq!(fs::read(world.work().join(".git/index")).unwrap(), index);
     let scratch = world.home.state().join("scratch");
     assert_eq!(
-        std::fs::read_dir(scratch).unwrap().count(),
+        fs::read_dir(scratch).unwrap().count(),
         0,
         "the private git directory is gone"
+    );
+}
+
+/// A model that gives one answer after the other.
+struct InTurn(Mutex<VecDeque<Value>>);
+
+impl Script for InTurn {
+    fn reply(&self, turn: &Turn) -> Reply {
+        let next = self.0.lock().unwrap().pop_front().expect("another answer");
+        Scripted::json(next).reply(turn)
+    }
+}
+
+#[test]
+fn a_review_that_goes_on_says_what_became_of_each_finding() {
+    let wrong = claim("high", "src/lib.rs", 2, "    a - b");
+    let other = claim("medium", "src/new.rs", 1, "pub fn half(a: i32) -> i32 { a / 3 }");
+    let later = claim("low", "src/lib.rs", 3, "    a.wrapping_add(b)");
+    let answers = [
+        review_answer("fail", &[wrong, other.clone()]),
+        review_answer("concerns", &[later.clone(), other]),
+        review_answer("concerns", &[]),
+    ];
+    let world = World::new(InTurn(Mutex::new(answers.into()))).with_change();
+    world.write("src/new.rs", "pub fn half(a: i32) -> i32 { a / 3 }\n");
+    let mut server = world.server();
+    let first = server.ok("review", &json!({}));
+    assert!(first.get("since").is_none(), "{first:#}");
+
+    let text = fs::read_to_string(world.work().join("src/lib.rs")).unwrap();
+    world.write(
+        "src/lib.rs",
+        text.replace("    a - b", "    // twos' complement\n    a.wrapping_add(b)"),
+    );
+    let second = server.ok("review", &json!({"resume": first["job"]["id"]}));
+    let since = &second["since"];
+    assert_eq!(since["job"], first["job"]["id"], "{second:#}");
+    assert_eq!(since["fixed"][0]["evidence"], "    a - b", "{since:#}");
+    assert_eq!(since["open"], json!([first["findings"][1]["id"]]), "{since:#}");
+    assert_eq!(since["new"].as_array().unwrap().len(), 1, "{since:#}");
+    let summary = second["summary"].as_str().unwrap();
+    assert!(summary.contains("1 fixed, 1 still open, 1 new"), "{summary}");
+
+    // Nothing was changed, and the reviewer is silent: that is not the same as fixed.
+    let third = server.ok("review", &json!({"resume": second["job"]["id"]}));
+    let since = &third["since"];
+    assert_eq!(since["fixed"], json!([]), "{since:#}");
+    assert_eq!(since["unmentioned"].as_array().unwrap().len(), 2, "{since:#}");
+    assert!(
+        third["next_steps"].to_string().contains("unmentioned"),
+        "{third:#}"
     );
 }

@@ -119,7 +119,12 @@ struct Shared {
 impl FakeMessages {
     /// Starts the API on a free port. The script is asked for every message but the title of a session.
     pub(crate) fn start(script: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        Self::start_at(0, script)
+    }
+
+    /// Starts the API on this port, which nobody may listen on; 0 is a free one.
+    pub(crate) fn start_at(port: u16, script: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("loopback has this port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared {
             script: Box::new(script),

@@ -31,6 +31,9 @@ pub(crate) struct JobsFlags {
     /// Only jobs in a state
     #[arg(long, help = "Only jobs in a state: all, active, ended, queued, running, succeeded, failed, cancelled, timed_out, lost", default_value = "all", value_parser = parse_filter, hide_default_value = true)]
     pub(crate) state: StateFilter,
+    /// Only jobs that were started with `--option group=LABEL`
+    #[arg(long, value_name = "LABEL", conflicts_with = "watch")]
+    pub(crate) group: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = limits::LIST_DEFAULT as u64, value_parser = clap::value_parser!(u64).range(1..=limits::LIST_MAX as u64))]
     pub(crate) limit: u64,
@@ -101,6 +104,7 @@ impl JobsFlags {
         JobRequest::List {
             filter: self.state,
             limit: count(self.limit),
+            group: self.group,
             workspace: input.folder(self.workspace),
         }
     }

@@ -28,4 +28,6 @@ pub(super) mod uninstall;
 pub(super) mod watch;
 
 #[cfg(test)]
+mod migrating_tests;
+#[cfg(test)]
 mod tests;

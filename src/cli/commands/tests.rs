@@ -276,6 +276,7 @@ fn looks_at_jobs_are_parsed() {
         Request::Job(JobRequest::List {
             filter,
             limit,
+            group: None,
             workspace: None,
         })
     };

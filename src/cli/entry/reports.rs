@@ -196,6 +196,7 @@ impl Session<'_, '_> {
                     colour_stdout: false,
                     colour_stderr: false,
                     now_ms: clock::now_ms(),
+                    asked: self.service.peer(),
                 };
                 let envelope = report::envelope(self.service, report, call);
                 render(&envelope, look).stdout.as_bytes().to_vec()

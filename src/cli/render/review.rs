@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::cli::next_call::quoted;
+use crate::cli::next_call::{peer_of, program, quoted};
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{consult, tree, truncated};
 use crate::domain::count::counted;
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::{ReviewAnswer, Success};
 use crate::domain::finding::{Anchor, Finding, Severity, Side};
+use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
+use crate::domain::tracking::Tracking;
 use crate::domain::verdict::{ReviewStatus, Verdict};
 
 /// Writes the review.
@@ -31,6 +33,9 @@ pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) 
         page.blank();
         page.line(&format!("and {more} milder findings"));
     }
+    if let Some(tracking) = &answer.since {
+        since(tracking, page);
+    }
     coverage(&answer.coverage, page);
     consult::lists(
         &[
@@ -42,6 +47,41 @@ pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) 
     truncated(&success.body, page);
     page.blank();
     verdict(success, answer, page);
+}
+
+/// Lists what the earlier review found and this one did not.
+fn since(tracking: &Tracking, page: &mut Page) {
+    let lists = [
+        ("fixed:", Style::Green, &tracking.fixed),
+        (
+            "not mentioned again, though the code still stands there:",
+            Style::Yellow,
+            &tracking.unmentioned,
+        ),
+        ("no longer in the change:", Style::Dim, &tracking.gone),
+    ];
+    for (heading, style, known) in lists {
+        if known.is_empty() {
+            continue;
+        }
+        page.blank();
+        page.styled(style, heading);
+        for finding in known {
+            let place = if finding.line > 0 {
+                format!("{}:{}", finding.file, finding.line)
+            } else {
+                finding.file.clone()
+            };
+            page.parts(&[
+                (Style::Plain, "  "),
+                (Style::Plain, finding.severity.as_str()),
+                (Style::Plain, "  "),
+                (Style::Bold, &place),
+                (Style::Plain, "  "),
+                (Style::Plain, &finding.title),
+            ]);
+        }
+    }
 }
 
 fn finding(finding: &Finding, page: &mut Page) {
@@ -161,7 +201,8 @@ pub(super) fn steps(success: &Success, answer: &ReviewAnswer) -> Vec<String> {
     if let Some(job) = &success.job {
         let id = quoted(job.id.as_str());
         steps.push(format!(
-            "`crosscheck review --resume {id}` looks again in the same thread"
+            "`{} review --resume {id}` looks again in the same thread",
+            program(peer_of(&success.meta, Peer::default()))
         ));
     }
     steps

@@ -11,7 +11,7 @@ use crate::domain::job::JobName;
 use crate::domain::limits;
 use crate::domain::request::{Detail, JobRequest, StateFilter};
 use crate::mcp::arguments::whole::Whole;
-use crate::mcp::arguments::{choice, common, decode};
+use crate::mcp::arguments::{choice, common, decode, options};
 
 const DETAILS: [Detail; Detail::NAMES.len()] = [Detail::Summary, Detail::Full, Detail::Diff, Detail::Log];
 
@@ -50,6 +50,20 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<JobRequest, Fault> 
         workspace,
     } = decode::decode("job", arguments)?;
     let workspace = common::workspace(workspace)?;
+    if let Some(group) = id.as_deref().and_then(|id| id.strip_prefix("group:")) {
+        if !options::is_group(group) {
+            return Err(Fault::argument("id", "`id` names no label after `group:`")
+                .hint("pass group: and the label that the calls had in options.group"));
+        }
+        return Ok(JobRequest::List {
+            filter: state.map_or(Ok(StateFilter::default()), |text| filter(&text))?,
+            limit: limit.map_or(Ok(limits::LIST_DEFAULT), |limit| {
+                count(limit, "limit", 1, limits::LIST_MAX)
+            })?,
+            group: Some(group.to_owned()),
+            workspace,
+        });
+    }
     let Some(id) = id else {
         let misplaced = [
             ("wait_s", wait_s.is_some()),
@@ -68,6 +82,7 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<JobRequest, Fault> 
             limit: limit.map_or(Ok(limits::LIST_DEFAULT), |limit| {
                 count(limit, "limit", 1, limits::LIST_MAX)
             })?,
+            group: None,
             workspace,
         });
     };

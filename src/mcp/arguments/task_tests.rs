@@ -5,6 +5,7 @@ use serde_json::json;
 use super::tests::call;
 use super::*;
 use crate::domain::delegation::Dirty;
+use crate::domain::job::{JobId, WorkspaceHash};
 use crate::domain::request::Options;
 
 #[test]
@@ -16,7 +17,11 @@ fn every_knob_of_the_table_can_be_set() {
             "budget_usd" => json!(0.5),
             "max_turns" => json!(3),
             "isolation" => json!("ignore_config"),
-            "web_search" | "ephemeral" | "network" | "in_place" => json!(true),
+            "web_search" | "ephemeral" | "network" | "in_place" | "fork" => json!(true),
+            "roots" => json!(["/one"]),
+            "supersedes" => json!(JobId::new(1, WorkspaceHash::of(b"w"), 7)),
+            "concurrency" => json!(2),
+            "profile" => json!("default"),
             "untracked" => json!("exclude"),
             "max_files" => json!(5),
             "reuse" | "allow_commands" => json!(["text"]),
@@ -39,6 +44,41 @@ fn every_knob_of_the_table_can_be_set() {
         }
         assert!(row.meaning.ends_with('.') && !row.kind.is_empty() && !row.default.is_empty());
     }
+}
+
+#[test]
+fn a_knob_of_others_is_refused_with_what_holds_instead() {
+    for (name, part) in [
+        ("approval", "nobody can be asked"),
+        ("sandbox", "the tool decides"),
+        ("secrets", "always withheld"),
+        ("refs", "options.roots"),
+    ] {
+        let mut knobs = Map::new();
+        knobs.insert(name.to_owned(), json!("s3cret"));
+        let fault = options::parse("delegate", knobs).unwrap_err();
+        assert_eq!(fault.field, Some(format!("options.{name}")));
+        assert!(
+            fault.message.contains(part) && !fault.message.contains("s3cret"),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn each_profile_holds_the_ones_before_it() {
+    let commands = |profile: &str| {
+        let mut knobs = Map::new();
+        knobs.insert("profile".to_owned(), json!(profile));
+        knobs.insert("allow_commands".to_owned(), json!(["make"]));
+        options::parse("delegate", knobs).unwrap().allow_commands
+    };
+    let (strict, usual, permissive) = (commands("strict"), commands("default"), commands("permissive"));
+    assert!(strict.contains(&"cargo test".to_owned()) && strict.contains(&"make".to_owned()));
+    assert!(!strict.contains(&"node".to_owned()) && usual.contains(&"node".to_owned()));
+    assert!(!usual.contains(&"npx".to_owned()) && permissive.contains(&"npx".to_owned()));
+    assert!(strict.iter().all(|command| usual.contains(command)));
+    assert!(usual.iter().all(|command| permissive.contains(command)));
 }
 
 #[test]

@@ -70,6 +70,16 @@ fn arguments_become_requests() {
             ..StatusRequest::default()
         }),
     );
+    check(
+        "job",
+        json!({"id": "group:goal-1", "limit": 3}),
+        Request::Job(JobRequest::List {
+            filter: StateFilter::All,
+            limit: 3,
+            group: Some("goal-1".to_owned()),
+            workspace: None,
+        }),
+    );
     let task = Task {
         task_type: Some(TaskType::Ui),
         complexity: Some(Complexity::Simple),
@@ -206,6 +216,7 @@ fn arguments_become_requests() {
         Request::Job(JobRequest::List {
             filter: StateFilter::Only(JobState::Lost),
             limit: 3,
+            group: None,
             workspace: None,
         }),
     );
@@ -242,6 +253,7 @@ fn a_wrong_argument_is_named_and_never_repeated() {
         assert!(!fault.repair.hint.is_empty());
     };
     check("status", json!({"topic": "errors", "route": {}}), "route");
+    check("job", json!({"id": "group:a b"}), "id");
     check(
         "status",
         json!({"route": {"task_type": SECRET}}),

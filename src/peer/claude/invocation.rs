@@ -81,7 +81,17 @@ pub fn arguments(exec: &Exec) -> Vec<OsString> {
         // 2.1.197).
         (Some(_), Some(record)) => line.pair("--resume", record.clone()),
         (Some(thread), None) => line.pair("--resume", thread.as_str()),
-        (None, _) => line.pair("--session-id", exec.session.as_str()),
+        (None, _) => {}
+    }
+    if exec.fork && exec.resume.is_some() {
+        line.flag("--fork-session");
+    }
+    // A session that is gone on from has its name already.
+    if exec.fork || exec.resume.is_none() {
+        line.pair("--session-id", exec.session.as_str());
+    }
+    for root in &exec.roots {
+        line.pair("--add-dir", root.clone());
     }
     line.0
 }
@@ -117,6 +127,8 @@ mod tests {
             access: Access::Read,
             directory: "/w".into(),
             resume: None,
+            fork: false,
+            roots: Vec::new(),
             session: ThreadId::of("a job"),
             record: None,
             model: None,

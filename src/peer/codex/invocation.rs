@@ -11,7 +11,7 @@ use crate::peer::line::Line;
 
 /// Returns the arguments. The prompt follows on standard input, never here.
 ///
-/// Flags stand before `resume`: that sub-command knows neither `-s` nor `-C` and restores neither from the thread
+/// Flags stand before `resume` and `fork`: that sub-command knows neither `-s` nor `-C` and restores neither from the thread
 /// (seen with codex-cli 0.169.0; `a_resumed_run_stays_read_only` pins it).
 pub fn arguments(exec: &Exec) -> Vec<OsString> {
     let mut line = Line(vec!["exec".into()]);
@@ -82,7 +82,7 @@ pub fn arguments(exec: &Exec) -> Vec<OsString> {
     }
     line.pair("-o", exec.last_message.clone());
     if let Some(thread) = &exec.resume {
-        line.pair("resume", thread.as_str());
+        line.pair(if exec.fork { "fork" } else { "resume" }, thread.as_str());
     }
     line.flag("-");
     line.0
@@ -110,6 +110,8 @@ mod tests {
             access: Access::Read,
             directory: "/w".into(),
             resume: None,
+            fork: false,
+            roots: Vec::new(),
             session: ThreadId::try_from("019a0000-0000-7000-8000-000000000000".to_owned()).unwrap(),
             record: None,
             model: None,

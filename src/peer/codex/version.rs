@@ -6,6 +6,8 @@ use crate::peer::support::Tested;
 
 /// The oldest version that honours everything that is sent: the one before has no `codex sandbox -c ... -- COMMAND`.
 pub const OLDEST: Version = Version::new(0, 134, 0);
+/// The first version that was seen to have `exec fork`; 0.134.0 has it not.
+pub const FORKS_SINCE: Version = Version::new(0, 158, 0);
 /// The newest version that the tests ran against.
 pub const NEWEST_TESTED: Version = Version::new(0, 169, 0);
 

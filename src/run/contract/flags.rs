@@ -88,6 +88,8 @@ fn exec(run: &str, directory: &Path) -> Exec {
         },
         directory: directory.to_owned(),
         resume: (run == "resume").then(|| thread.clone()),
+        fork: false,
+        roots: Vec::new(),
         session: thread,
         record: None,
         model: ModelName::try_from("sonnet".to_owned()).ok(),

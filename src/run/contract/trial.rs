@@ -274,6 +274,8 @@ impl Trial<'_> {
             resume: None,
             model: ModelName::try_from(MODEL.to_owned()).ok(),
             effort: Effort::try_from(EFFORT.to_owned()).ok(),
+            fork: false,
+            roots: Vec::new(),
             session: ThreadId::of(run),
             record: None,
             schema: Some(Schema {

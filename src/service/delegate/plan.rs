@@ -87,7 +87,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
         .as_deref()
         .map(|context| further.redact_counted(context));
     let top = asked.start.repository.top_level();
-    let (guide, guide_warnings) = guidance::read(Some(top), asked.directory, further);
+    let (guide, guide_warnings) = guidance::read(asked.peer, Some(top), asked.directory, further);
     let parts = Parts::of(asked, &delegation, files);
     let counted = |text: &Option<String>| text.as_deref().map(|text| further.redact_counted(text));
     let (language, instructions) = (counted(&options.language), counted(&options.instructions));

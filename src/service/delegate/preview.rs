@@ -11,6 +11,7 @@ use crate::domain::count::counted;
 use crate::domain::delegation::{Delegation, Place};
 use crate::domain::envelope::JobLimits;
 use crate::domain::job::JobKind;
+use crate::domain::peer::Peer;
 use crate::domain::request::DelegateRequest;
 use crate::domain::time::spoken;
 use crate::git::Keep;
@@ -72,6 +73,14 @@ impl Room {
     }
 }
 
+/// Says what becomes of the project's guidance.
+fn guidance(peer: Peer) -> String {
+    format!(
+        "{} of the repository and of the folder is part of the prompt, as data",
+        peer.guidance().join(" or else ")
+    )
+}
+
 fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
     let Prepared {
         start,
@@ -117,7 +126,7 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             "directory": directory,
             "timeout_s": timeout_ms / 1000,
             "servers_switched_off": preflight.servers,
-            "guidance": "AGENTS.md of the repository and of the folder is part of the prompt, as data",
+            "guidance": guidance(preflight.program.peer),
         },
         "policy": {
             "network": common.options.network,

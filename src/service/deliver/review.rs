@@ -54,7 +54,10 @@ pub fn summary(answer: &ReviewAnswer) -> String {
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
     };
-    format!("{what}{part}: {verdict}, {found}.")
+    let since = answer.since.as_ref().map_or_else(String::new, |tracking| {
+        format!(" Since {}: {}.", tracking.job, tracking.spoken())
+    });
+    format!("{what}{part}: {verdict}, {found}.{since}")
 }
 
 /// The fields of a review that fit an envelope.
@@ -66,7 +69,7 @@ pub fn body(answer: &ReviewAnswer, directory: &JobDirectory) -> Map<String, Valu
         // One finding may be larger than an envelope; the worst must not be the one that is left out.
         let longest = answer.findings.iter().map(finding_bytes).max().unwrap_or(0);
         shortened = longest > FINDING_BYTES || answer.overview.len() > FINDING_BYTES;
-        for name in ["findings", "overview", "questions", "assumptions"] {
+        for name in ["findings", "since", "overview", "questions", "assumptions"] {
             if let Some(value) = body.get_mut(name) {
                 cut(value, FINDING_BYTES / 4, limits::FINDINGS);
             }
@@ -103,6 +106,16 @@ pub(super) fn steps(job: &Job, answer: &ReviewAnswer) -> Vec<String> {
     }
     if answer.coverage.status == CoverageStatus::Partial {
         steps.push("look at coverage.omitted: those parts were not reviewed".to_owned());
+    }
+    if answer
+        .since
+        .as_ref()
+        .is_some_and(|tracking| !tracking.unmentioned.is_empty())
+    {
+        steps.push(
+            "look at since.unmentioned: their code still stands there, and the reviewer said nothing of them"
+                .to_owned(),
+        );
     }
     steps.push(format!(
         "after the changes, call review with resume {} to look again in the same thread",

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
+use crate::domain::peer::Peer;
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::plugin_settings;
@@ -26,7 +27,7 @@ pub(super) struct Ruled {
 
 impl Ruled {
     /// Reads them for a folder and the user's configuration.
-    pub(super) fn of(users: &Config, place: &Workspace) -> Self {
+    pub(super) fn of(users: &Config, place: &Workspace, peer: Peer) -> Self {
         let mut ruled = Self {
             config: users.clone(),
             fields: Map::new(),
@@ -52,7 +53,7 @@ impl Ruled {
                 ruled.fix = Some(format!("{}: {}", fault.message, fault.repair.hint));
             }
         }
-        let carried = project::carried(place);
+        let carried = project::carried(place, peer);
         if !carried.is_empty() {
             ruled.fields.insert("no_say".to_owned(), carried.into());
         }
@@ -69,7 +70,10 @@ pub(super) fn policy(service: &Service, workspace: Option<&Path>) -> Outcome {
         Ok(place) => place.danger.map_or(json!(true), |why| json!({"no": why})),
         Err(fault) => json!({"no": fault.message}),
     };
-    let ruled = place.as_ref().ok().map(|place| Ruled::of(&config, place));
+    let ruled = place
+        .as_ref()
+        .ok()
+        .map(|place| Ruled::of(&config, place, service.peer()));
     let in_force = ruled.as_ref().map_or(&config, |ruled| &ruled.config);
     let told = |name: &str| ruled.as_ref().and_then(|ruled| ruled.fields.get(name));
     Ok(Reply {

@@ -35,12 +35,12 @@ pub(super) fn route(service: &Service, task: &Task) -> Reply {
             },
             "facts": FACTS,
         })),
-        next_steps: vec![next(service, &advice)],
+        next_steps: vec![next(service, advice)],
         ..Reply::default()
     }
 }
 
-fn next(service: &Service, advice: &Advice) -> String {
+fn next(service: &Service, advice: Advice) -> String {
     let (pick, asked) = (advice.pick, service.peer());
     if pick == asked {
         format!(

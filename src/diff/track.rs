@@ -1,0 +1,221 @@
+//! Compares a review with an earlier one of the same work, by the code that its findings quote.
+
+use std::collections::BTreeSet;
+
+use crate::diff::anchor::{anchor, has_file};
+use crate::diff::patch::Patch;
+use crate::domain::finding::{Basis, Claim, Finding};
+use crate::domain::tracking::{EarlierReview, Known, Tracking};
+
+/// Says what became of each earlier finding, and which of the present ones are new.
+///
+/// `patch` is the change as it was sent now, `root` the repository's top level as text. A finding that is reported again
+/// under another name, since its file was renamed, gets its earlier id back.
+pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Finding]) -> Tracking {
+    let claims = earlier.findings.iter().map(claim).collect();
+    let placed = anchor(patch, root, claims);
+    let mut tracking = Tracking {
+        job: earlier.job.clone(),
+        fixed: Vec::new(),
+        open: Vec::new(),
+        new: Vec::new(),
+        unmentioned: Vec::new(),
+        gone: Vec::new(),
+    };
+    let mut known = BTreeSet::new();
+    for (before, placed) in earlier.findings.iter().zip(&placed) {
+        let again = now
+            .iter()
+            .position(|finding| finding.id == before.id)
+            .or_else(|| now.iter().position(|finding| finding.id == placed.id));
+        if let Some(index) = again.filter(|index| !known.contains(index)) {
+            known.insert(index);
+            now[index].id.clone_from(&before.id);
+            tracking.open.push(before.id.clone());
+            continue;
+        }
+        let stands = placed.basis == Basis::Quoted && placed.side == before.side;
+        let list = if stands {
+            &mut tracking.unmentioned
+        } else if !has_file(patch, root, &before.file) {
+            &mut tracking.gone
+        } else if before.evidence.trim().is_empty() {
+            // Without a quote nobody can tell whether it still stands there.
+            &mut tracking.unmentioned
+        } else {
+            &mut tracking.fixed
+        };
+        list.push(before.clone());
+    }
+    let new = now.iter().enumerate().filter(|(index, _)| !known.contains(index));
+    tracking.new = new.map(|(_, finding)| finding.id.clone()).collect();
+    tracking
+}
+
+fn claim(known: &Known) -> Claim {
+    Claim {
+        severity: known.severity,
+        title: known.title.clone(),
+        file: known.file.clone(),
+        line: known.line,
+        end_line: None,
+        side: known.side,
+        evidence: known.evidence.clone(),
+        risk: String::new(),
+        recommendation: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::parse::parse_patch;
+    use crate::domain::finding::{Severity, Side};
+    use proptest::prelude::*;
+
+    /// A change that adds these lines to a file, which may have had another name.
+    fn change(old: &str, new: &str, lines: &[&str]) -> String {
+        let body = format!("+{}\n", lines.join("\n+"));
+        let renamed = if old == new {
+            String::new()
+        } else {
+            format!("similarity index 50%\nrename from {old}\nrename to {new}\n")
+        };
+        format!(
+            "diff --git a/{old} b/{new}\n{renamed}--- a/{old}\n+++ b/{new}\n@@ -1,1 +1,{} @@\n first\n{body}",
+            lines.len() + 1
+        )
+    }
+
+    fn patch(text: &str) -> Patch {
+        parse_patch(text.as_bytes()).expect("a diff")
+    }
+
+    fn stated(file: &str, evidence: &str) -> Claim {
+        Claim {
+            severity: Severity::High,
+            title: format!("about {evidence}"),
+            file: file.to_owned(),
+            line: 2,
+            end_line: None,
+            side: Side::New,
+            evidence: evidence.to_owned(),
+            risk: String::new(),
+            recommendation: String::new(),
+        }
+    }
+
+    fn earlier(patch: &Patch, claims: Vec<Claim>) -> EarlierReview {
+        EarlierReview::of("job".to_owned(), &anchor(patch, "", claims), None)
+    }
+
+    fn ids(known: &[Known]) -> Vec<&str> {
+        known.iter().map(|known| known.evidence.as_str()).collect()
+    }
+
+    #[test]
+    fn what_became_of_a_finding_follows_from_the_code_it_quotes() {
+        let then = patch(
+            &(change(
+                "a.rs",
+                "a.rs",
+                &["let wrong = total / count;", "let odd = total * count;"],
+            ) + &change("b.rs", "b.rs", &["unlink(path_of_the_user);"])),
+        );
+        let before = earlier(
+            &then,
+            vec![
+                stated("a.rs", "let wrong = total / count;"),
+                stated("a.rs", "let odd = total * count;"),
+                stated("b.rs", "unlink(path_of_the_user);"),
+            ],
+        );
+        // One was mended, one stands there still, one file was taken out of the change, and one thing is new.
+        let now = patch(&change(
+            "a.rs",
+            "a.rs",
+            &[
+                "// moved down",
+                "let odd = total * count;",
+                "let right = total.checked_div(count);",
+            ],
+        ));
+        let claims = vec![stated("a.rs", "let right = total.checked_div(count);")];
+        let mut found = anchor(&now, "", claims);
+        let tracking = track(&now, "", &before, &mut found);
+        assert_eq!(ids(&tracking.fixed), ["let wrong = total / count;"]);
+        assert_eq!(ids(&tracking.unmentioned), ["let odd = total * count;"]);
+        assert_eq!(ids(&tracking.gone), ["unlink(path_of_the_user);"]);
+        assert_eq!(tracking.new, [found[0].id.clone()]);
+        assert!(tracking.open.is_empty());
+        assert_eq!(
+            tracking.spoken(),
+            "1 fixed, 1 new, 1 not mentioned again, 1 no longer in the change"
+        );
+    }
+
+    #[test]
+    fn a_finding_keeps_its_id_where_lines_move_and_files_are_renamed() {
+        let line = "let wrong = total / count;";
+        let then = patch(&change("a.rs", "a.rs", &[line]));
+        let before = earlier(&then, vec![stated("a.rs", line)]);
+        for (name, lines) in [("a.rs", vec!["// above", line]), ("z.rs", vec![line])] {
+            let now = patch(&change("a.rs", name, &lines));
+            let mut found = anchor(&now, "", vec![stated(name, line)]);
+            let tracking = track(&now, "", &before, &mut found);
+            assert_eq!(tracking.open, [before.findings[0].id.clone()], "{name}");
+            assert_eq!(found[0].id, before.findings[0].id, "{name}");
+            assert!(
+                tracking.new.is_empty() && tracking.fixed.is_empty(),
+                "{tracking:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn code_that_is_only_among_the_deleted_lines_is_fixed() {
+        let line = "let wrong = total / count;";
+        let then = patch(&change("a.rs", "a.rs", &[line]));
+        let before = earlier(&then, vec![stated("a.rs", line)]);
+        let now = patch(&format!(
+            "diff --git a/a.rs b/a.rs\n--- a/a.rs\n+++ b/a.rs\n@@ -1,2 +1,1 @@\n first\n-{line}\n"
+        ));
+        assert_eq!(ids(&track(&now, "", &before, &mut []).fixed), [line]);
+    }
+
+    #[test]
+    fn what_was_left_open_without_a_word_is_followed_on() {
+        let line = "let wrong = total / count;";
+        let then = patch(&change("a.rs", "a.rs", &[line]));
+        let before = earlier(&then, vec![stated("a.rs", line)]);
+        let silent = track(&then, "", &before, &mut []);
+        assert_eq!(ids(&silent.unmentioned), [line]);
+        let next = EarlierReview::of("next".to_owned(), &[], Some(&silent));
+        let now = patch(&change("a.rs", "a.rs", &["let right = 1;"]));
+        assert_eq!(ids(&track(&now, "", &next, &mut []).fixed), [line]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_earlier_finding_is_told_once(
+            then in prop::collection::vec("[a-c]{12,14}", 1..6),
+            now in prop::collection::vec("[a-c]{12,14}", 1..6),
+            again in prop::collection::vec(0_usize..6, 0..6),
+        ) {
+            fn lines(lines: &[String]) -> Vec<&str> {
+                lines.iter().map(String::as_str).collect()
+            }
+            let first = patch(&change("a.rs", "a.rs", &lines(&then)));
+            let before = earlier(&first, then.iter().map(|line| stated("a.rs", line)).collect());
+            let second = patch(&change("a.rs", "a.rs", &lines(&now)));
+            let claims = again.iter().filter_map(|index| now.get(*index)).map(|line| stated("a.rs", line));
+            let mut found = anchor(&second, "", claims.collect());
+            let count = found.len();
+            let tracking = track(&second, "", &before, &mut found);
+            let told = tracking.fixed.len() + tracking.open.len() + tracking.unmentioned.len() + tracking.gone.len();
+            prop_assert_eq!(told, before.findings.len());
+            prop_assert_eq!(tracking.open.len() + tracking.new.len(), count);
+            prop_assert!(tracking.gone.is_empty());
+        }
+    }
+}
