@@ -7,7 +7,7 @@ use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::logs::LogsFlags;
 use crate::cli::commands::output::OutputFlags;
 use crate::cli::commands::report::{Form, ReportFlags};
-use crate::cli::commands::review::FailOn;
+use crate::cli::commands::review::{FailOn, ReviewFlags};
 use crate::cli::commands::watch::WatchFlags;
 use crate::cli::errand::Errand;
 use crate::cli::input::Input;
@@ -78,22 +78,7 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
             let output = flags.output;
             ask("status", output, Ok(Request::Status(flags.request(input))))
         }
-        Command::Review(flags) => {
-            let form = flags.form(input);
-            let json = flags
-                .form
-                .form(input, flags.subject.paid.output, Format::Text)
-                .format
-                == Format::Json;
-            Work::Ask {
-                tool: "review",
-                output: OutputFlags { json },
-                fail_on: flags.fail_on,
-                note: None,
-                form: form.clone().unwrap_or_default(),
-                request: form.and_then(|_| flags.subject.request(input).map(Request::Review)),
-            }
-        }
+        Command::Review(flags) => review(flags, input),
         Command::Delegate(flags) => {
             let output = flags.paid.output;
             ask("delegate", output, flags.request(input).map(Request::Delegate))
@@ -145,6 +130,22 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         Command::Uninstall(flags) => Work::Errand(Errand::Uninstall(flags)),
         Command::Transfer(flags) => Work::Errand(Errand::Transfer(flags)),
         Command::Serve(_) | Command::Worker(_) | Command::Hook(_) => Work::Door,
+    }
+}
+
+/// A review, whose form is looked at before anything else: a file that cannot be written is told before it is paid for.
+fn review(flags: ReviewFlags, input: &mut Input<'_>) -> Work {
+    let form = flags.form(input);
+    let usual = flags.form.form(input, flags.subject.paid.output, Format::Text);
+    Work::Ask {
+        tool: "review",
+        output: OutputFlags {
+            json: usual.format == Format::Json,
+        },
+        fail_on: flags.fail_on,
+        note: None,
+        form: form.clone().unwrap_or_default(),
+        request: form.and_then(|_| flags.subject.request(input).map(Request::Review)),
     }
 }
 

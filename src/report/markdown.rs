@@ -316,7 +316,7 @@ mod tests {
         }
     }
 
-    /// Takes out code spans and blocks as CommonMark reads them; what is left is what a program looks at.
+    /// Takes out code spans and blocks as a reader of Markdown does; what is left is what a program looks at.
     fn outside_code(text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
@@ -339,15 +339,12 @@ mod tests {
                 }
                 from = start + length;
             };
-            match end {
-                Some(end) => {
-                    out.push('¤');
-                    rest = &inner[end..];
-                }
-                None => {
-                    out.push_str(&rest[at..at + run]);
-                    rest = inner;
-                }
+            if let Some(end) = end {
+                out.push('¤');
+                rest = &inner[end..];
+            } else {
+                out.push_str(&rest[at..at + run]);
+                rest = inner;
             }
         }
         out + rest

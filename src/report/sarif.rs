@@ -213,7 +213,7 @@ fn notifications(report: &ReviewReport, left_out: usize) -> Vec<Value> {
     let mut told = Vec::new();
     match (answer.review_status, answer.coverage.status) {
         (ReviewStatus::NotRun, _) | (_, CoverageStatus::None) => {
-            told.push(note("error", examined(&answer.coverage)))
+            told.push(note("error", examined(&answer.coverage)));
         }
         (_, CoverageStatus::Partial) => told.push(note("warning", examined(&answer.coverage))),
         (_, CoverageStatus::Complete) => {}

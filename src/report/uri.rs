@@ -13,7 +13,7 @@ pub(super) fn relative(path: &str) -> Option<String> {
     for byte in path.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(byte.into())
+                uri.push(byte.into());
             }
             // A colon in the first part would make a scheme of it, and a backslash is a slash to some readers.
             other => {

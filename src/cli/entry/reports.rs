@@ -48,12 +48,11 @@ impl Session<'_, '_> {
                 return Ok(exit_code(&refused, FailOn::Never, None, first));
             }
         };
-        let written = match &form {
-            Some(form) => self.write(&report, form, call)?,
-            None => {
-                self.print(envelope, output)?;
-                0
-            }
+        let written = if let Some(form) = &form {
+            self.write(&report, form, call)?
+        } else {
+            self.print(envelope, output)?;
+            0
         };
         match exit_code(envelope, fail_on, report.worst(), first) {
             0 => Ok(written),
