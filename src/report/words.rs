@@ -59,7 +59,10 @@ pub(super) fn examined(coverage: &Coverage) -> String {
     let hunks = &coverage.hunks;
     let files = counted(coverage.files, "file");
     match coverage.status {
-        CoverageStatus::Complete => format!("All {} of {files} were reviewed.", counted(hunks.total, "hunk")),
+        CoverageStatus::Complete => format!(
+            "The whole change was reviewed: {} of {files}.",
+            counted(hunks.total, "hunk")
+        ),
         CoverageStatus::Partial => format!(
             "Only part of the change was reviewed: {} of {} of {files}.",
             hunks.sent,
@@ -75,7 +78,7 @@ pub(super) fn examined(coverage: &Coverage) -> String {
 /// Says what was masked; `None` when nothing was.
 pub(super) fn masked(coverage: &Coverage) -> Option<String> {
     let count = u64::from(coverage.redaction.count);
-    (count > 0).then(|| format!("{} that may be secrets were masked.", counted(count, "value")))
+    (count > 0).then(|| format!("Masked as possible secrets: {}.", counted(count, "value")))
 }
 
 /// Says who reviewed, as far as it is known: `codex 0.169.0, model`.

@@ -26,8 +26,10 @@ use crate::state::store::Store;
 use crate::sys::clock::Stopwatch;
 use crate::sys::files;
 
-/// The name of this use case in envelopes.
+/// The name of this use case where it fails.
 const NAME: &str = "report";
+/// The name that its envelope has: the result of the review that it tells again, whole.
+const TOLD: &str = "review";
 
 /// Reads the report of the job that a name means, looked for from `workspace`.
 pub async fn read(
@@ -88,7 +90,7 @@ pub fn envelope(service: &Service, report: &ReviewReport, call: &Call) -> Envelo
         warnings: report.warnings.clone(),
         meta: report.meta.clone(),
     };
-    service.wrap(NAME, Ok(reply), call, Stopwatch::start())
+    service.wrap(TOLD, Ok(reply), call, Stopwatch::start())
 }
 
 /// Wraps why there is no report.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::run::{Finished, finish};
 use crate::support::scripts::Scripted;
-use crate::world::{PROGRAM, World, claim, review_answer};
+use crate::world::{PROGRAM, World, check_schema, claim, review_answer};
 
 fn run(world: &World, arguments: &[&str]) -> Finished {
     let mut command = world.home.command(PROGRAM);
@@ -61,20 +61,12 @@ fn a_review_in_ci_leaves_a_file_and_an_exit_code() {
     assert!(world.model.turns().is_empty());
     fs::remove_file(&out).unwrap();
 
+    // As a checkout of a pull request has it: the base is a ref of the remote.
+    world.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
     world.git(&["checkout", "-qb", "topic"]);
     world.git(&["commit", "-qam", "two"]);
-    let line = [
-        "review",
-        "--base",
-        "main",
-        "--fail-on",
-        "high",
-        "--format",
-        "sarif",
-        "-o",
-        "out.sarif",
-    ];
-    let ended = run(&world, &line);
+    let line = "review --base origin/main --fail-on high --format sarif -o out.sarif";
+    let ended = run(&world, &line.split(' ').collect::<Vec<_>>());
     assert_eq!(code(&ended), 8, "{ended:#?}");
     assert_eq!(ended.stdout, "");
     assert!(
@@ -82,6 +74,11 @@ fn a_review_in_ci_leaves_a_file_and_an_exit_code() {
         "{}",
         ended.stderr
     );
+    let summary = run(&world, &["report", "latest", "--format", "markdown"]);
+    let begins = summary
+        .stdout
+        .starts_with("## Crosscheck: fail\n\nThe whole change was reviewed: 1 hunk of 1 file.");
+    assert!(begins, "{}", summary.stdout);
     let run = &sarif(&out)["runs"][0];
     assert_eq!(
         run["results"].as_array().unwrap().len(),
@@ -118,7 +115,8 @@ fn every_form_is_made_of_the_same_record() {
 
     let json = run(&world, &["report", "latest", "--json"]);
     let envelope: Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(envelope["tool"], "report");
+    check_schema(&envelope);
+    assert_eq!(envelope["tool"], "review");
     for field in ["findings", "verdict", "coverage", "target", "summary"] {
         assert_eq!(envelope[field], review[field], "{field}");
     }
