@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crosscheck::peer::claude::pins::VARIABLES;
 use serde_json::{Value, json};
 
 use crate::figure::Figure;
@@ -60,7 +61,8 @@ pub(crate) fn measure() -> Vec<Row> {
             "",
             &added,
         ),
-        Row::new("`crosscheck --peer claude consult` to that request", "", &ours).beside("bare `claude -p`", &bare),
+        Row::new("`crosscheck --peer claude consult` to that request", "", &ours)
+            .beside("bare `claude -p`", &bare),
     ]
 }
 
@@ -84,7 +86,15 @@ fn consult(home: &Home) -> Command {
 /// Returns the command that our worker ran last, to be run by hand with the prompt that it sent.
 fn bare(home: &Home, claude: &PathBuf) -> Command {
     let mut preview = home.command(program());
-    preview.args(["--peer", "claude", "dry-run", "consult", QUESTION, "--json", "--workspace"]);
+    preview.args([
+        "--peer",
+        "claude",
+        "dry-run",
+        "consult",
+        QUESTION,
+        "--json",
+        "--workspace",
+    ]);
     let output = preview.arg(home.work()).output().unwrap();
     let preview: Value = serde_json::from_slice(&output.stdout).unwrap();
     let arguments = preview["would_run"]["arguments"].as_array().unwrap();
@@ -101,6 +111,9 @@ fn bare(home: &Home, claude: &PathBuf) -> Command {
     let newest = jobs.map(|job| job.unwrap().path()).max().unwrap();
     let prompt = fs::File::open(newest.join("prompt.txt")).unwrap();
     command.current_dir(home.work()).stdin(prompt);
+    for (name, value, _) in VARIABLES {
+        command.env(name, value);
+    }
     command
 }
 
