@@ -18,6 +18,17 @@ id_of() {
         -e 's/.*, *"id": *\("[^"\\]*"\) *}$/\1/p'
 }
 
+# Sets what the host was to be served: `peer` and its `title`, from the launcher's arguments.
+serve_whom() {
+    peer=codex
+    title=Codex
+    case " $* " in *" --peer claude "* | *" --peer=claude "*)
+        peer=claude
+        title=Claude
+        ;;
+    esac
+}
+
 changed='{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 
 # Says what the installation does just now; $1 when there is none.
@@ -68,7 +79,7 @@ hand_over() {
     esac
     CROSSCHECK_HANDED_OVER=$handed
     export CROSSCHECK_HANDED_OVER
-    become "$found" serve
+    become "$found" serve --peer "$peer"
 }
 
 # Answers the host until it goes or the program is there. $1 says what to do when nothing installs it.
@@ -95,11 +106,11 @@ answer_host() {
                 opening=$line
                 what=$(json "$(progress "$advice")")
                 asked=$(printf '%s' "$line" | sed -n 's/.*"protocolVersion": *"\([0-9-]*\)".*/\1/p')
-                result='{"protocolVersion":"'${asked:-2025-06-18}'","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"codex","version":"0"},"instructions":"Codex is not ready: '$what'. Tell the person; do not do it yourself."}'
+                result='{"protocolVersion":"'${asked:-2025-06-18}'","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"'$peer'","version":"0"},"instructions":"'$title' is not ready: '$what'. Tell the person; do not do it yourself."}'
                 ;;
             *'"method":"ping"'* | *'"method": "ping"'*) result='{}' ;;
             *'"method":"tools/list"'* | *'"method": "tools/list"'*)
-                result='{"tools":[{"name":"status","title":"Codex status","description":"Tells what is missing before Codex can be used. Free: it changes nothing.","inputSchema":{"type":"object","properties":{}},"annotations":{"title":"Codex status","readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false},"_meta":{"anthropic/alwaysLoad":true}}]}'
+                result='{"tools":[{"name":"status","title":"'$title' status","description":"Tells what is missing before '$title' can be used. Free: it changes nothing.","inputSchema":{"type":"object","properties":{}},"annotations":{"title":"'$title' status","readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false},"_meta":{"anthropic/alwaysLoad":true}}]}'
                 ;;
             *'"method":"tools/call"'* | *'"method": "tools/call"'*)
                 what=$(json "$(progress "$advice")")

@@ -355,6 +355,7 @@ impl Session<'_, '_> {
             colour_stdout: streams.colours_stdout(),
             colour_stderr: streams.colours_stderr(),
             now_ms: clock::now_ms(),
+            asked: self.service.peer(),
         };
         let whole = whole_answer(envelope);
         let rendered = render(whole.as_ref().unwrap_or(envelope), look);

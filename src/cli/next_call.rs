@@ -2,11 +2,34 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::envelope::Meta;
+use crate::domain::peer::Peer;
+
 pub(super) use crate::domain::shell::quoted;
 
+/// Returns how a command begins that starts something new with this peer. A command about a job does without: the job's
+/// record says whom it asked.
+pub(super) fn program(peer: Peer) -> String {
+    if peer.is_default() {
+        "crosscheck".to_owned()
+    } else {
+        format!("crosscheck --peer {peer}")
+    }
+}
+
+/// Returns the peer that an envelope is about, else the one that was asked for.
+pub(super) fn peer_of(meta: &Meta, asked: Peer) -> Peer {
+    meta.peer.and_then(Peer::parse).unwrap_or(asked)
+}
+
 /// Writes a call as a shell command; `None` when no command can hold it.
-pub(super) fn terminal_command(tool: &str, arguments: &Map<String, Value>) -> Option<String> {
-    let mut words = vec!["crosscheck".to_owned()];
+pub(super) fn terminal_command(tool: &str, arguments: &Map<String, Value>, peer: Peer) -> Option<String> {
+    let previewed = arguments.get("tool").and_then(Value::as_str);
+    let starts = match tool {
+        "dry_run" => previewed.is_some_and(|tool| tool != "apply"),
+        tool => matches!(tool, "consult" | "review" | "delegate" | "status"),
+    };
+    let mut words = vec![program(if starts { peer } else { Peer::default() })];
     match tool {
         "apply" => apply(&mut words, arguments)?,
         "dry_run" if arguments.get("tool")?.as_str() == Some("apply") => {
@@ -132,9 +155,25 @@ mod tests {
     #[test]
     fn a_call_becomes_the_command_that_does_the_same() {
         let check = |tool: &str, arguments: Value, expected: Option<&str>| {
-            let command = terminal_command(tool, arguments.as_object().unwrap());
+            let command = terminal_command(tool, arguments.as_object().unwrap(), Peer::Codex);
             assert_eq!(command.as_deref(), expected, "{tool} {arguments}");
         };
+        let claudes = |tool: &str, arguments: Value| {
+            terminal_command(tool, arguments.as_object().unwrap(), Peer::Claude).unwrap()
+        };
+        assert_eq!(
+            claudes("consult", json!({"prompt": "x"})),
+            "crosscheck --peer claude consult x"
+        );
+        assert_eq!(
+            claudes("dry_run", json!({"tool": "review", "arguments": {}})),
+            "crosscheck --peer claude dry-run review"
+        );
+        assert_eq!(
+            claudes("dry_run", json!({"tool": "apply", "arguments": {"id": "01k"}})),
+            "crosscheck apply 01k"
+        );
+        assert_eq!(claudes("job", json!({"id": "01k"})), "crosscheck job 01k");
         check("job", json!({}), Some("crosscheck jobs"));
         check(
             "job",

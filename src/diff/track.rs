@@ -75,7 +75,7 @@ mod tests {
 
     /// A change that adds these lines to a file, which may have had another name.
     fn change(old: &str, new: &str, lines: &[&str]) -> String {
-        let body: String = lines.iter().map(|line| format!("+{line}\n")).collect();
+        let body = format!("+{}\n", lines.join("\n+"));
         let renamed = if old == new {
             String::new()
         } else {

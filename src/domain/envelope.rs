@@ -377,7 +377,7 @@ pub struct ReviewAnswer {
     pub findings: Vec<Finding>,
     /// What became of the findings of the review that this one follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Tracking>,
+    pub since: Option<Box<Tracking>>,
     /// What was shown to the reviewer.
     pub coverage: Coverage,
     /// The reviewer's own summary.

@@ -51,7 +51,7 @@ pub fn read_answer(
             let mut findings = anchor(patch, &root, raw.claims);
             let since = earlier
                 .as_deref()
-                .map(|earlier| track(patch, &root, earlier, &mut findings));
+                .map(|earlier| Box::new(track(patch, &root, earlier, &mut findings)));
             findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
             let (verdict, confidence) = conclude(raw.verdict, raw.confidence, &findings, coverage.status);
             let mut warnings = Vec::new();

@@ -3,8 +3,11 @@
 //! Free: no model is asked, and nothing is changed. What `status` knows is taken from it; the rest is looked at here.
 
 mod finding;
+mod hosts;
 mod machine;
 mod overview;
+mod released;
+mod roots;
 
 use std::path::Path;
 
@@ -57,7 +60,12 @@ async fn run(service: &Service, workspace: Option<&Path>, call: &Call) -> Outcom
     {
         findings.push(contract_finding(service).await);
     }
+    findings.extend(released::finding(service));
     findings.push(machine::host(service.environment()));
+    if let Ok(config) = service.config() {
+        findings.extend(Box::pin(hosts::findings(service, &config)).await);
+        findings.extend(roots::finding(service, &config));
+    }
     findings.extend(machine::plugin(service.environment()));
     findings.push(machine::leftovers(service));
     Ok(told(&findings, overview))

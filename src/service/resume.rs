@@ -128,7 +128,7 @@ pub async fn find(
                 Some(Answer::Review(answer)) => Some(Box::new(EarlierReview::of(
                     job.id().to_string(),
                     &answer.findings,
-                    answer.since.as_ref(),
+                    answer.since.as_deref(),
                 ))),
                 _ => None,
             };

@@ -14,7 +14,6 @@ use crate::domain::fault::Fault;
 use crate::domain::job::JobKind;
 use crate::domain::request::{ReviewRequest, Subject, Wait};
 use crate::domain::tier::Tier;
-use crate::domain::tracking::EarlierReview;
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::prompt::{ReviewParts, ReviewSubject, review as write_prompt, review_schema};
 use crate::redact::{Further, Redacted, redact_patch_with, redact_text};
@@ -85,7 +84,13 @@ pub async fn prepare<'a>(
     let preflight = preflight?;
     check_fork(&request.common, &preflight.program)?;
     let earlier = continued.as_ref().and_then(|continued| continued.review.clone());
-    let mut plan = plan(request, workspace, input, &preflight, &config, &further, earlier)?;
+    let mut plan = plan(request, workspace, input, &preflight, &config, &further)?;
+    if let Expects::Review {
+        earlier: followed, ..
+    } = &mut plan.expects
+    {
+        *followed = earlier;
+    }
     plan.warnings.extend(notes);
     let mut same = request.clone();
     same.common.wait = Wait::HostDefault;
@@ -185,7 +190,6 @@ fn plan(
     preflight: &Preflight,
     config: &Config,
     further: &Further,
-    earlier: Option<Box<EarlierReview>>,
 ) -> Result<Plan, Fault> {
     let directory = workspace.root.clone();
     // A change that is too large by itself is refused before it is copied into a prompt.
@@ -279,7 +283,7 @@ fn plan(
         expects: Expects::Review {
             target: Box::new(input.target),
             coverage: Box::new(input.coverage),
-            earlier,
+            earlier: None,
         },
         prompt,
         warnings,

@@ -20,6 +20,7 @@ use crate::service::clean::{self, Mode};
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome, Reply};
+use crate::service::setup::call as setup;
 use crate::state::kept;
 use crate::state::store::Store;
 use crate::sys::clock::Stopwatch;
@@ -27,7 +28,7 @@ use crate::sys::clock::Stopwatch;
 /// The name of this use case in envelopes.
 const NAME: &str = "uninstall";
 /// Everything that this program ever makes at the top of its state directory.
-const OURS: [&str; 18] = [
+const OURS: [&str; 19] = [
     "jobs",
     "repos",
     "groups",
@@ -46,6 +47,7 @@ const OURS: [&str; 18] = [
     "sandbox-home",
     "contract",
     "demo",
+    "setup",
 ];
 
 /// What is wanted.
@@ -91,6 +93,7 @@ async fn run(service: &Service, wanted: Wanted) -> Outcome {
     let unread = kept::usage(&store).unwrap_or_default().unread;
     things.extend(state(&store, wanted, unread));
     things.extend(own_files(service));
+    things.extend(hosts(service));
     let mut warnings = Vec::new();
     // What is idle or unreachable goes the usual way, which first keeps what a killed run left.
     if wanted == Wanted::Remove && store.root().is_dir() {
@@ -276,6 +279,18 @@ fn own_files(service: &Service) -> Vec<Thing> {
         })
     })
     .collect()
+}
+
+/// The entries by which hosts start our server, which one command for each takes out.
+fn hosts(service: &Service) -> Vec<Thing> {
+    let registered = setup::registered(service).into_iter();
+    let things = registered.map(|(host, path)| Thing {
+        what: "server in a host",
+        path,
+        stays: Some(format!("`crosscheck uninstall --host {host} --yes` takes it out")),
+        gone: false,
+    });
+    things.collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -183,7 +183,7 @@ fn the_same_tools_name_their_peer() {
             "Codex"
         };
         for tool in tools {
-            let text = format!("{} {} {}", tool["title"], tool["description"], tool["_meta"]);
+            let text = tool.to_string();
             assert!(!text.contains(other), "{text}");
         }
         let text = Value::Array(tools.clone()).to_string();

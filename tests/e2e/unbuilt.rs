@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::live::{Live, call};
+use crate::outliving::Thinking;
 use crate::session::{Session, full_name, results_of};
 use crate::support::messages::{self, Answer, tool_use};
-use crate::support::model::wait_until;
+use crate::support::model::{FakeModel, wait_until};
 use crate::support::peers;
+use crate::wakes::assert_woken;
 use crate::world::{Way, World};
 
 /// Stands for cargo: waits until it may build, two minutes at most, and takes the program of these tests as what it built.
@@ -41,7 +44,12 @@ fn is_offered(request: &Value, tool: &str) -> bool {
 
 /// A world without the program, and the file that lets its cargo build.
 fn world_with_cargo(claude: &Path) -> (World, PathBuf) {
-    let world = World::without_program("http://127.0.0.1:9/v1", claude, Way::PluginDir);
+    world_with_model("http://127.0.0.1:9/v1", claude)
+}
+
+/// The same with a codex whose model is at this address.
+fn world_with_model(base_url: &str, claude: &Path) -> (World, PathBuf) {
+    let world = World::without_program(base_url, claude, Way::PluginDir);
     let allowed = world.home_folder().join("may-build");
     let own_cargo = world.place_of_the_program().with_file_name("cargo");
     fs::create_dir_all(own_cargo.parent().expect("a file lies in a folder"))
@@ -93,6 +101,28 @@ fn the_oldest_claude_code_tells_what_goes_on_and_the_session_goes_on_with_the_pr
 #[test]
 fn the_newest_claude_code_tells_what_goes_on_and_the_session_goes_on_with_the_program() {
     check(&peers::claude_newest());
+}
+
+#[test]
+fn the_session_that_saw_the_program_come_is_told_of_its_job() {
+    let thinking = Thinking::default();
+    let model = FakeModel::start(thinking.clone());
+    let (world, allowed) = world_with_model(&model.base_url(), &peers::claude_newest());
+    // When it begins no hook of ours can say a word.
+    let mut session = Live::terminal(&world);
+    fs::write(&allowed, "").expect("a private directory is writable");
+    wait_until("the program", || world.installed_program().exists());
+    while !session.last().contains("0.169.0") {
+        let before = session.requests();
+        session.type_line(&call("status", &json!({})), "status");
+        wait_until("an answer", || session.requests() > before + 1);
+    }
+    let question = json!({"prompt": "Is it rightly so?", "background": true});
+    session.type_line(&call("consult", &question), "rightly");
+    let job = session.job();
+    thinking.let_go();
+    assert_woken(&world, &session, &job);
+    session.kill();
 }
 
 #[test]

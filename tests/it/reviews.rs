@@ -110,7 +110,7 @@ fn every_scope_reviews_what_it_says() {
     world.git(&["commit", "-qm", "topic"]);
     check(json!({"scope": "branch", "base": "main"}), "branch", 1);
     check(json!({"base": "main"}), "branch", 1);
-    std::fs::remove_file(world.work().join("new file.txt")).unwrap();
+    fs::remove_file(world.work().join("new file.txt")).unwrap();
     check(json!({}), "branch", 1);
 }
 
@@ -144,7 +144,7 @@ fn a_secret_file_is_withheld_and_a_token_is_masked() {
     assert_eq!(review["verdict"], "unknown", "what was withheld was not reviewed");
     for job in world.jobs() {
         for file in ["prompt.txt", "change.json", "events.jsonl", "result.json"] {
-            let text = std::fs::read_to_string(job.join(file)).unwrap();
+            let text = fs::read_to_string(job.join(file)).unwrap();
             assert!(
                 !text.contains(&token) && !text.contains("CANARY_IN_ENV"),
                 "{file}"
@@ -209,7 +209,7 @@ fn subdirectories_and_linked_worktrees_are_fine() {
     assert_eq!(review["coverage"]["files"], 1);
     let linked = world.home.private().join("linked");
     world.git(&["worktree", "add", "-q", linked.to_str().unwrap(), "-b", "side"]);
-    std::fs::write(linked.join("side.txt"), "s\n").unwrap();
+    fs::write(linked.join("side.txt"), "s\n").unwrap();
     let review = server.ok("review", &json!({"workspace": linked.to_str().unwrap()}));
     assert_eq!(
         (&review["target"]["scope"], &review["coverage"]["files"]),
@@ -250,7 +250,7 @@ fn odd_content_is_reviewed() {
 #[test]
 fn a_file_of_a_hundred_megabytes_is_listed_and_not_read() {
     let world = World::new(Scripted::json(review_answer("pass", &[]))).with_change();
-    let big = std::fs::File::create(world.work().join("big.log")).unwrap();
+    let big = fs::File::create(world.work().join("big.log")).unwrap();
     big.set_len(100 * 1024 * 1024).unwrap();
     let review = world.server().ok("review", &json!({}));
     let omitted = review["coverage"]["omitted"].to_string();
@@ -308,13 +308,13 @@ fn a_review_leaves_no_trace_in_the_repository() {
     let world = World::new(Scripted::json(review_answer("pass", &[]))).with_change();
     world.write("new.txt", "fresh\n");
     let before = world.git(&["status", "--porcelain=v2", "--branch"]);
-    let index = std::fs::read(world.work().join(".git/index")).unwrap();
+    let index = fs::read(world.work().join(".git/index")).unwrap();
     world.server().ok("review", &json!({}));
     assert_eq!(world.git(&["status", "--porcelain=v2", "--branch"]), before);
-    assert_eq!(std::fs::read(world.work().join(".git/index")).unwrap(), index);
+    assert_eq!(fs::read(world.work().join(".git/index")).unwrap(), index);
     let scratch = world.home.state().join("scratch");
     assert_eq!(
-        std::fs::read_dir(scratch).unwrap().count(),
+        fs::read_dir(scratch).unwrap().count(),
         0,
         "the private git directory is gone"
     );

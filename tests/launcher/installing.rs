@@ -107,8 +107,12 @@ impl Site {
 
     /// Starts the launcher as a host does.
     fn host(&self, shell: &str) -> Host {
+        self.host_of(shell, &["serve"])
+    }
+
+    fn host_of(&self, shell: &str, arguments: &[&str]) -> Host {
         let mut child = self
-            .launch(shell, &["serve"])
+            .launch(shell, arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -227,6 +231,35 @@ fn the_session_goes_on_with_the_program_once_it_is_there() {
         let mut next = site.host(shell);
         assert_eq!(next.open()["serverInfo"]["name"], "crosscheck", "{shell}");
         next.close();
+    }
+}
+
+#[test]
+fn a_session_that_asks_claude_goes_on_asking_claude() {
+    for shell in shells() {
+        let site = Site::new(Path::new(env!("CARGO_BIN_EXE_crosscheck")));
+        let mut host = site.host_of(shell, &["serve", "--peer", "claude"]);
+        let opened = host.open();
+        assert_eq!(opened["serverInfo"]["name"], "claude", "{shell}");
+        let said = opened["instructions"].as_str().unwrap();
+        assert!(said.starts_with("Claude is not ready"), "{shell}: {said}");
+        let tools = host.ask(1, "tools/list", &json!({})).to_string();
+        assert!(
+            tools.contains("Claude status") && !tools.contains("Codex"),
+            "{shell}: {tools}"
+        );
+        site.allow();
+        assert_eq!(
+            host.read()["method"],
+            "notifications/tools/list_changed",
+            "{shell}"
+        );
+        let tools = host.ask(2, "tools/list", &json!({})).to_string();
+        assert!(
+            tools.contains("Claude") && !tools.contains("Codex"),
+            "{shell}: {tools}"
+        );
+        host.close();
     }
 }
 

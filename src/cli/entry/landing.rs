@@ -82,6 +82,7 @@ impl Session<'_, '_> {
             colour_stdout: streams.colours_stderr(),
             colour_stderr: streams.colours_stderr(),
             now_ms: clock::now_ms(),
+            asked: self.service.peer(),
         };
         let rendered = render(envelope, look);
         streams.stderr.write_all(rendered.stdout.as_bytes())

@@ -1,9 +1,10 @@
 //! The answer of a consult: the peer's text on stdout as it is, the rest around it.
 
-use crate::cli::next_call::quoted;
+use crate::cli::next_call::{peer_of, program, quoted};
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{review, truncated};
 use crate::domain::envelope::{ConsultAnswer, PlanReport, Success};
+use crate::domain::peer::Peer;
 
 /// Writes the answer.
 pub(super) fn render(success: &Success, answer: &ConsultAnswer, page: &mut Page, notes: &mut Page) {
@@ -68,7 +69,8 @@ pub(super) fn steps(success: &Success) -> Vec<String> {
         return Vec::new();
     };
     vec![format!(
-        "`crosscheck consult --resume {} \"...\"` asks more in the same thread; check its claims before you act",
+        "`{} consult --resume {} \"...\"` asks more in the same thread; check its claims before you act",
+        program(peer_of(&success.meta, Peer::default())),
         quoted(job.id.as_str())
     )]
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::cli::next_call::{peer_of, program};
 use crate::cli::render::consult::lists;
 use crate::cli::render::job::text;
 use crate::cli::render::page::{Page, Style};
@@ -12,6 +13,7 @@ use crate::cli::render::{review, truncated};
 use crate::domain::count::counted;
 use crate::domain::delegation::{ChangedFile, CheckOutcome, Diffstat, FileChange, Risk, ScopeReport};
 use crate::domain::envelope::{DelegateAnswer, Success};
+use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
 
 /// Lines of a failed check's output that are shown.
@@ -184,7 +186,8 @@ pub(super) fn steps(success: &Success) -> Vec<String> {
     }
     if success.meta.thread.is_some() && !is_live {
         steps.push(format!(
-            "`crosscheck delegate --resume {} \"...\"` has more done on top of it",
+            "`{} delegate --resume {} \"...\"` has more done on top of it",
+            program(peer_of(&success.meta, Peer::default())),
             job.id
         ));
     }

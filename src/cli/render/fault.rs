@@ -1,12 +1,14 @@
 //! A failure: one line saying what is wrong, one saying what to do.
 
-use crate::cli::next_call::terminal_command;
+use crate::cli::next_call::{peer_of, terminal_command};
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::spoken::in_terminal_words;
 use crate::domain::envelope::Failure;
+use crate::domain::peer::Peer;
 
 /// Writes a failure.
-pub(super) fn render(failure: &Failure, page: &mut Page) {
+pub(super) fn render(failure: &Failure, asked: Peer, page: &mut Page) {
+    let peer = peer_of(&failure.meta, asked);
     let error = &failure.error;
     let message = format!("{} ({})", in_terminal_words(&error.message), error.code);
     page.labelled("error:", Style::Red, &message);
@@ -20,7 +22,7 @@ pub(super) fn render(failure: &Failure, page: &mut Page) {
     page.labelled("hint:", Style::Bold, &in_terminal_words(&error.repair.hint));
     let command = error.repair.tool.as_deref().and_then(|tool| {
         let none = serde_json::Map::new();
-        terminal_command(tool, error.repair.arguments.as_ref().unwrap_or(&none))
+        terminal_command(tool, error.repair.arguments.as_ref().unwrap_or(&none), peer)
     });
     if let Some(command) = command {
         page.parts(&[(Style::Bold, "try: "), (Style::Plain, &command)]);

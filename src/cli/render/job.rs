@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::cli::next_call::{peer_of, program};
 use crate::cli::render::event::event_line;
 use crate::cli::render::page::{Page, Style, cut};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
 use crate::domain::envelope::{Success, Usage};
 use crate::domain::job::{JobId, JobKind};
+use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
 use crate::peer::event::Event;
 
@@ -155,12 +157,15 @@ fn age(ms: u64) -> String {
 }
 
 /// Says how to look at one of a list.
-pub(super) fn steps_after_list(success: &Success) -> Vec<String> {
+pub(super) fn steps_after_list(success: &Success, asked: Peer) -> Vec<String> {
     let rows = success.body.get("jobs").and_then(Value::as_array);
     if rows.is_some_and(|rows| !rows.is_empty()) {
         vec!["`crosscheck job ID` shows one; the beginning of an id is enough".to_owned()]
     } else {
-        vec!["`crosscheck review` or `crosscheck consult \"...\"` starts one".to_owned()]
+        let program = program(asked);
+        vec![format!(
+            "`{program} review` or `{program} consult \"...\"` starts one"
+        )]
     }
 }
 
@@ -194,15 +199,13 @@ pub(super) fn cancelled(success: &Success, page: &mut Page) {
 /// Says how to continue an ended job.
 pub(super) fn steps_after_cancel(success: &Success) -> Vec<String> {
     let forgotten = success.body.contains_key("record");
+    let program = program(peer_of(&success.meta, Peer::default()));
     match &success.job {
         Some(job) if success.meta.thread.is_some() && !forgotten => vec![match job.kind {
-            JobKind::Consult => format!("`crosscheck consult --resume {} \"Go on.\"` continues it", job.id),
-            JobKind::Review => format!("`crosscheck review --resume {}` continues it", job.id),
+            JobKind::Consult => format!("`{program} consult --resume {} \"Go on.\"` continues it", job.id),
+            JobKind::Review => format!("`{program} review --resume {}` continues it", job.id),
             JobKind::Delegate => {
-                format!(
-                    "`crosscheck delegate --resume {} \"Go on.\"` continues it",
-                    job.id
-                )
+                format!("`{program} delegate --resume {} \"Go on.\"` continues it", job.id)
             }
         }],
         _ => Vec::new(),

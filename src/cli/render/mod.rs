@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::render::page::{Page, Style};
 use crate::domain::envelope::{ConsultAnswer, Envelope, ReviewAnswer, Success};
+use crate::domain::peer::Peer;
 
 /// How the two streams look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct Look {
     pub(super) colour_stderr: bool,
     /// Now, in milliseconds since 1970.
     pub(super) now_ms: u64,
+    /// Whom the command was to ask.
+    pub(super) asked: Peer,
 }
 
 /// A rendered envelope.
@@ -59,7 +62,7 @@ pub(super) fn render(envelope: &Envelope, look: Look) -> Rendered {
     };
     match envelope {
         Envelope::Success(success) => self::success(success, look, &mut rendered),
-        Envelope::Failure(failure) => fault::render(failure, &mut rendered.stderr),
+        Envelope::Failure(failure) => fault::render(failure, look.asked, &mut rendered.stderr),
     }
     rendered
 }
@@ -117,7 +120,7 @@ fn success(success: &Success, look: Look, rendered: &mut Rendered) {
         }
         "job" if body.contains_key("jobs") => {
             job::list(success, look.now_ms, stdout);
-            job::steps_after_list(success)
+            job::steps_after_list(success, look.asked)
         }
         _ if body.contains_key("verdict") => match answer::<ReviewAnswer>(body) {
             Some(answer) => {

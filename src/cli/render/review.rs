@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::cli::next_call::quoted;
+use crate::cli::next_call::{peer_of, program, quoted};
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{consult, tree, truncated};
 use crate::domain::count::counted;
 use crate::domain::coverage::Coverage;
 use crate::domain::envelope::{ReviewAnswer, Success};
 use crate::domain::finding::{Anchor, Finding, Severity, Side};
+use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
 use crate::domain::tracking::Tracking;
 use crate::domain::verdict::{ReviewStatus, Verdict};
@@ -200,7 +201,8 @@ pub(super) fn steps(success: &Success, answer: &ReviewAnswer) -> Vec<String> {
     if let Some(job) = &success.job {
         let id = quoted(job.id.as_str());
         steps.push(format!(
-            "`crosscheck review --resume {id}` looks again in the same thread"
+            "`{} review --resume {id}` looks again in the same thread",
+            program(peer_of(&success.meta, Peer::default()))
         ));
     }
     steps

@@ -71,6 +71,7 @@ fn shown(envelope: &Envelope) -> String {
             colour_stdout: false,
             colour_stderr: false,
             now_ms: CREATED_MS + 300_000,
+            asked: Peer::Codex,
         },
     );
     let text = |page: &Page| String::from_utf8(page.as_bytes().to_vec()).unwrap();
@@ -295,6 +296,7 @@ fn colour_is_only_where_it_is_asked_for() {
         colour_stdout: colour,
         colour_stderr: false,
         now_ms: 0,
+        asked: Peer::Codex,
     };
     assert!(render(&envelope, look(true)).stdout.as_bytes().contains(&0x1b));
     assert!(!render(&envelope, look(false)).stdout.as_bytes().contains(&0x1b));

@@ -37,7 +37,7 @@ pub(super) struct ConsultArguments {
     resume: Option<String>,
     /// Absolute path of the project folder
     workspace: Option<String>,
-    /// Codex model; default the user's
+    /// Model; default the user's own
     model: Option<String>,
     /// Reasoning effort; default the user's
     effort: Option<String>,

@@ -46,7 +46,7 @@ pub(super) struct DelegateArguments {
     resume: Option<String>,
     /// Absolute path of the project folder
     workspace: Option<String>,
-    /// Codex model; default the user's
+    /// Model; default the user's own
     model: Option<String>,
     /// Reasoning effort; default the user's
     effort: Option<String>,

@@ -1,6 +1,6 @@
 //! The use cases: set a host up, print what it would get, take it out again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -8,19 +8,22 @@ use crate::config::Config;
 use crate::domain::envelope::Envelope;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::gate::Mode as Gate;
 use crate::domain::peer::Peer;
 use crate::peer::claude::host as claude_host;
+use crate::peer::codex::hooks as codex_hooks;
 use crate::peer::codex::host::SERVERS;
 use crate::run::program::find_path;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver::object;
 use crate::service::reply::{Outcome as Answer, Reply};
-use crate::service::setup::entry::{Entry, serve};
+use crate::service::setup::entry::{Entry, is_ours, serve};
 use crate::service::setup::registration::Outcome;
 use crate::service::setup::step::{self, Step};
+use crate::service::setup::target::Target;
 use crate::service::setup::wanted::{Mode, Removal, Scope, Wanted};
-use crate::service::setup::{claude, codex, program, roots};
+use crate::service::setup::{claude, codex, program, registration, roots};
 use crate::service::workspace::Workspace;
 use crate::sys::clock::Stopwatch;
 
@@ -126,11 +129,23 @@ async fn taken_out(service: &Service, wanted: Removal) -> Answer {
         }
     };
     let mut reply = told(&[step], mode);
-    if mode == Mode::Look && reply.body["changed"] != json!(0) {
-        reply.next_steps.push(format!(
-            "crosscheck uninstall --host {host} --scope {} --yes",
-            scope.as_str()
+    if host == Peer::Codex
+        && let Some(hooks) = codex_hooks::file(service.environment())
+        && let Ok(target) = Target::read(&hooks)
+        && codex_hooks::chosen(&String::from_utf8_lossy(target.bytes().unwrap_or_default())) != Gate::Off
+    {
+        reply.warnings.push(format!(
+            "the stop gate's hooks are still in `{}`; take them out there",
+            hooks.display()
         ));
+    }
+    if mode == Mode::Look && reply.body["changed"] != json!(0) {
+        let scope = match scope {
+            Scope::User => "",
+            Scope::Project => " --scope project",
+        };
+        let next = format!("crosscheck uninstall --host {host}{scope} --yes");
+        reply.next_steps.push(next);
     }
     Ok(reply)
 }
@@ -159,17 +174,47 @@ fn told(steps: &[Step], mode: Mode) -> Reply {
     }
 }
 
-/// Adds a folder to those that calls may be about.
-fn admit(service: &Service, folder: &Path, mode: Mode) -> Result<Step, Fault> {
-    // The roots that are in force must not keep one from being added to them.
-    let any = Config::layered(None, &Environment::default())?;
-    let workspace =
-        Workspace::resolve(service, Some(folder), &any).map_err(|fault| fault.field("allow_root"))?;
-    let folder = workspace.readable().map_err(|fault| {
+/// Returns the user's own files of hosts in which our server stands, as far as they can be read.
+pub fn registered(service: &Service) -> Vec<(Peer, PathBuf)> {
+    let mut found = Vec::new();
+    if let Ok(file) = codex::file(service, Scope::User)
+        && let Ok(target) = Target::read(&file)
+        && let Ok(entries) = registration::read_all(target.bytes().unwrap_or_default())
+        && entries.iter().any(|(_, entry)| is_ours(entry))
+    {
+        found.push((Peer::Codex, file));
+    }
+    if let Ok(place) = claude::Place::of(service, Scope::User)
+        && place
+            .entry(Peer::Claude.other().as_str())
+            .is_some_and(|entry| is_ours(&entry))
+    {
+        found.push((Peer::Claude, place.file));
+    }
+    found
+}
+
+/// Returns the real path of a folder that calls may be about: one that exists and does not hold everybody's things.
+pub fn harmless(service: &Service, folder: &Path) -> Result<PathBuf, Fault> {
+    let about_folder = |mut fault: Fault| {
+        let message = fault
+            .message
+            .replace("the workspace (from argument)", "this folder");
+        fault.message = message.replace("the workspace", "this folder");
         fault
             .field("allow_root")
             .hint("name the folder of your projects, not one that holds everything")
-    })?;
+    };
+    // The roots that are in force must not keep one from being looked at.
+    let any = Config::layered(None, &Environment::default())?;
+    let workspace = Workspace::resolve(service, Some(folder), &any).map_err(about_folder)?;
+    let folder = workspace.readable().map_err(about_folder)?;
+    Ok(folder.to_owned())
+}
+
+/// Adds a folder to those that calls may be about.
+fn admit(service: &Service, folder: &Path, mode: Mode) -> Result<Step, Fault> {
+    let folder = harmless(service, folder)?;
     let path = Config::path_from(service.environment()).ok_or_else(|| {
         Fault::new(
             FaultCode::ConfigInvalid,
@@ -177,14 +222,14 @@ fn admit(service: &Service, folder: &Path, mode: Mode) -> Result<Step, Fault> {
         )
     })?;
     let target = step::read(&path)?;
-    let outcome = roots::admit(target.bytes(), &program::text(folder)?)
+    let outcome = roots::admit(target.bytes(), &program::text(&folder)?)
         .map_err(|why| step::refused(target.path(), &why))?;
     if let Outcome::Text(new) = &outcome {
         // What would be written is read as it will be, before it is.
         let text = String::from_utf8_lossy(new);
         Config::layered(Some(&text), &Environment::default())?;
     }
-    Step::edit("roots", &target, &outcome, mode)
+    Step::edit("roots", &target, &outcome, mode, None)
 }
 
 fn printed(service: &Service, host: Option<Peer>, source: Option<&Path>, scope: Scope) -> Answer {
@@ -245,5 +290,5 @@ fn entry_for(service: &Service, config: &Config, host: Peer, source: Option<&Pat
     if built.is_file() {
         return Ok(Entry::installed(program::text(&built)?, peer, environment, pass));
     }
-    Ok(Entry::built(program::text(&manifest)?, peer, environment, pass))
+    Ok(Entry::built(&program::text(&manifest)?, peer, environment, pass))
 }

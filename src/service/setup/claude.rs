@@ -87,9 +87,11 @@ pub(super) async fn remove(
         commands.push(host::uninstall(scope.as_str(), PLUGIN));
     }
     match place.entry(name) {
-        Some(entry) if is_ours(&entry) => commands.push(host::remove(scope.as_str(), name)),
+        Some(entry) if is_ours(&entry) || words(&entry) == command(service)? => {
+            commands.push(host::remove(scope.as_str(), name));
+        }
         Some(_) if commands.is_empty() => {
-            return Err(step::refused(&place.file, &Refused::Foreign(name.to_owned())));
+            return Err(step::not_ours(&place.file, name));
         }
         _ => {}
     }
@@ -120,7 +122,7 @@ pub(super) fn added_by_hand(scope: Scope, words: &[String]) -> String {
 }
 
 /// Tells whether our plugin is installed.
-pub(super) fn has_plugin(service: &Service) -> bool {
+pub fn has_plugin(service: &Service) -> bool {
     let folder = ClaudeFolder::of(service.environment());
     let installed = folder.map(|folder| folder.read_installed()).unwrap_or_default();
     let plugins = installed.get("plugins").and_then(Value::as_object);

@@ -13,10 +13,13 @@ use crate::service::context::Service;
 use crate::service::guidance::project_root;
 use crate::service::setup::entry::Entry;
 use crate::service::setup::program;
-use crate::service::setup::registration::{Foreign, put_in, take_out};
+use crate::service::setup::registration::{Foreign, Refused, put_in, take_out};
 use crate::service::setup::step::{self, Step};
 use crate::service::setup::wanted::{Mode, Scope};
 use crate::service::workspace::Workspace;
+
+/// The folder of the state directory for copies of projects' files.
+const COPIES: &str = "setup";
 
 /// Puts our entry in.
 pub(super) fn set_up(
@@ -31,16 +34,38 @@ pub(super) fn set_up(
     let name = Peer::Codex.other().as_str();
     let outcome =
         put_in(target.bytes(), name, &entry, foreign).map_err(|why| step::refused(target.path(), &why))?;
-    Step::edit("codex", &target, &outcome, mode)
+    Step::edit(
+        "codex",
+        &target,
+        &outcome,
+        mode,
+        copies(service, scope, mode)?.as_deref(),
+    )
+}
+
+/// Returns where the old file of a project is kept.
+fn copies(service: &Service, scope: Scope, mode: Mode) -> Result<Option<PathBuf>, Fault> {
+    match (scope, mode) {
+        (Scope::User, _) | (_, Mode::Look | Mode::Print) => Ok(None),
+        (Scope::Project, Mode::Do) => Ok(Some(service.store()?.folder(COPIES)?)),
+    }
 }
 
 /// Takes our entry out.
 pub(super) fn remove(service: &Service, scope: Scope, mode: Mode) -> Result<Step, Fault> {
     let target = step::read(&file(service, scope)?)?;
     let name = Peer::Codex.other().as_str();
-    let outcome = take_out(target.bytes().unwrap_or_default(), name)
-        .map_err(|why| step::refused(target.path(), &why))?;
-    Step::edit("codex", &target, &outcome, mode)
+    let outcome = take_out(target.bytes().unwrap_or_default(), name).map_err(|why| match why {
+        Refused::Foreign(name) => step::not_ours(target.path(), &name),
+        other => step::refused(target.path(), &other),
+    })?;
+    Step::edit(
+        "codex",
+        &target,
+        &outcome,
+        mode,
+        copies(service, scope, mode)?.as_deref(),
+    )
 }
 
 /// Returns the entry of this program.

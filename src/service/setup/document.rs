@@ -14,6 +14,9 @@ use crate::peer::codex::servers::toml_string;
 /// The byte order mark, which the parser does not see.
 const MARK: char = '\u{feff}';
 
+/// Columns of a line of an array.
+const COLUMNS: usize = 100;
+
 /// Why a text is not worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unreadable {
@@ -43,9 +46,9 @@ impl Document {
         let plain = text.strip_prefix(MARK).unwrap_or(text);
         let parsed = Parsed::parse(plain.to_owned()).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(plain.len());
-            let before = &plain.as_bytes()[..at];
+            let before = String::from_utf8_lossy(&plain.as_bytes()[..at]);
             Unreadable::Syntax {
-                line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+                line: 1 + before.matches('\n').count(),
             }
         })?;
         Ok(Self {
@@ -167,6 +170,27 @@ fn of_value(value: &Value) -> Json {
 pub(super) fn array(texts: &[String]) -> String {
     let items: Vec<String> = texts.iter().map(|text| toml_string(text)).collect();
     format!("[{}]", items.join(", "))
+}
+
+/// Writes texts as an array of TOML on as few lines as are read with ease.
+pub(super) fn filled(texts: &[String]) -> String {
+    let mut out = String::from("[\n");
+    let mut line = String::from(" ");
+    for text in texts {
+        let item = format!(" {},", toml_string(text));
+        if line.len() + item.len() > COLUMNS && line.len() > 1 {
+            out.push_str(&line);
+            out.push('\n');
+            line = String::from(" ");
+        }
+        line.push_str(&item);
+    }
+    if line.len() > 1 {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out.push(']');
+    out
 }
 
 #[cfg(test)]

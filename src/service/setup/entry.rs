@@ -9,7 +9,7 @@ use crate::domain::limits;
 use crate::domain::peer::Peer;
 use crate::peer::codex::host::key;
 use crate::peer::codex::servers::toml_string;
-use crate::service::setup::document::array;
+use crate::service::setup::document::{array, filled};
 
 /// Seconds that an installed program gets to answer `initialize`. It takes milliseconds; a machine under load may not.
 const STARTUP_S: u64 = 20;
@@ -53,8 +53,8 @@ impl Entry {
     }
 
     /// Returns the entry that has cargo build the source at `manifest` first, and starts what came of it.
-    pub fn built(manifest: String, peer: Peer, environment: &Environment, pass: &[String]) -> Self {
-        let cargo = ["run", "--release", "--quiet", "--manifest-path", &manifest, "--"];
+    pub fn built(manifest: &str, peer: Peer, environment: &Environment, pass: &[String]) -> Self {
+        let cargo = ["run", "--release", "--quiet", "--manifest-path", manifest, "--"];
         let cargo = cargo.into_iter().map(str::to_owned);
         let mut entry = Self::installed("cargo".to_owned(), peer, environment, pass);
         entry.arguments = cargo.chain(serve(peer)).collect();
@@ -67,13 +67,8 @@ impl Entry {
 
     /// Writes the lines of a table of this name of codex's configuration, without the note above.
     pub fn toml(&self, table: &str, name: &str) -> String {
-        let names: String = self
-            .variables
-            .iter()
-            .map(|name| format!("  {},\n", toml_string(name)))
-            .collect();
         format!(
-            "[{table}.{name}]\n{} = {}\n{} = {}\n{} = {}\n{} = {}\n{NAMES}\n{} = [\n{names}]\n",
+            "[{table}.{name}]\n{} = {}\n{} = {}\n{} = {}\n{} = {}\n{NAMES}\n{} = {}\n",
             key::COMMAND,
             toml_string(&self.command),
             key::ARGUMENTS,
@@ -83,6 +78,7 @@ impl Entry {
             key::TOOL_TIMEOUT,
             self.tool_s,
             key::VARIABLES,
+            filled(&self.variables),
         )
     }
 
@@ -164,7 +160,10 @@ pub fn is_ours(entry: &Json) -> bool {
     let built = words.first().is_some_and(|word| word == "cargo")
         && words.iter().any(|word| word == "--manifest-path")
         && words.windows(2).any(|pair| pair[0] == "--" && pair[1] == "serve");
-    started || built
+    // A program under another name is known by what it is told.
+    let told = matches!(words.as_slice(), [_, serve, flag, peer]
+        if serve == "serve" && flag == "--peer" && Peer::parse(peer).is_some());
+    started || built || told
 }
 
 /// Returns the program and the arguments of an entry.
@@ -198,6 +197,8 @@ mod tests {
         );
         check("cargo", json!(["run", "--", "serve"]), false);
         check("/usr/bin/crosscheck", json!(["doctor"]), false);
+        check("/opt/xc", json!(["serve", "--peer", "claude"]), true);
+        check("/opt/xc", json!(["serve", "--peer", "somebody"]), false);
         check("claude", json!(["mcp", "serve"]), false);
         check("/opt/crosscheck-other", json!(["serve"]), false);
         check("npx", json!(["crosscheck-mcp", "serve"]), false);

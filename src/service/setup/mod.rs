@@ -18,3 +18,5 @@ pub mod registration;
 pub mod roots;
 mod step;
 pub mod target;
+
+pub use claude::has_plugin;

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::peer::codex::host::{SERVERS, key};
 use crate::peer::codex::servers::toml_string;
-use crate::service::setup::document::{Change, Document, Unreadable};
+use crate::service::setup::document::{Change, Document, Unreadable, filled};
 use crate::service::setup::entry::{Entry, NOTE, is_ours};
 use crate::service::setup::place::{Found, Place, Spelling, find};
 
@@ -104,13 +104,12 @@ pub fn take_out(bytes: &[u8], name: &str) -> Result<Outcome, Refused> {
     })
 }
 
-/// Reads an entry of this name; `None` where there is none.
-pub fn read(bytes: &[u8], name: &str) -> Result<Option<Json>, Unreadable> {
+/// Reads every server of a text, in its order.
+pub fn read_all(bytes: &[u8]) -> Result<Vec<(String, Json)>, Unreadable> {
     let meaning = Document::parse(bytes)?.meaning();
-    Ok(meaning
-        .get(SERVERS)
-        .and_then(|servers| servers.get(name))
-        .cloned())
+    let servers = meaning.get(SERVERS).and_then(Json::as_object);
+    let pairs = servers.into_iter().flatten();
+    Ok(pairs.map(|(name, entry)| (name.clone(), entry.clone())).collect())
 }
 
 /// Returns the keys in which an entry falls short of what is wanted.
@@ -197,8 +196,8 @@ fn updated(
         match place {
             None if meaning.get(key).is_some() => return None,
             None => {
-                lines.push_str(&format!("{key} = {value}"));
-                lines.push_str(document.newline());
+                let line = [key, " = ", &value, document.newline()];
+                lines.extend(line);
             }
             Some(place) if key == key::VARIABLES => {
                 let known = meaning.get(key)?.as_array()?;
@@ -207,11 +206,7 @@ fn updated(
                     names.push(name.as_str()?.to_owned());
                 }
                 names.extend(unnamed(meaning, entry));
-                let items: String = names
-                    .iter()
-                    .map(|name| format!("  {},{}", toml_string(name), document.newline()))
-                    .collect();
-                let text = format!("[{}{items}]", document.newline());
+                let text = filled(&names).replace('\n', document.newline());
                 changes.push(Change { place, text });
             }
             Some(place) => changes.push(Change { place, text: value }),

@@ -107,7 +107,7 @@ fn an_older_entry_of_ours_is_brought_up_to_date_and_keeps_what_was_added() {
         "{new}"
     );
     assert!(new.contains("tool_timeout_sec = 20000.5\n"), "{new}");
-    assert!(new.contains("env_vars = [\n  \"MINE\",\n  \"XDG_"), "{new}");
+    assert!(new.contains("env_vars = [\n  \"MINE\", \"XDG_"), "{new}");
     assert!(new.contains("approval_mode = \"approve\""), "{new}");
     let again = put_in(Some(new.as_bytes()), "claude", &entry(), Foreign::Kept);
     assert_eq!(again, Ok(Outcome::Same));
@@ -116,7 +116,7 @@ fn an_older_entry_of_ours_is_brought_up_to_date_and_keeps_what_was_added() {
 #[test]
 fn a_value_in_the_entry_stands_for_the_name_of_its_variable() {
     let mut text = String::from_utf8(put("")).unwrap();
-    text = text.replace("  \"XDG_STATE_HOME\",\n", "");
+    text = text.replace(" \"XDG_STATE_HOME\",", "");
     text.push_str("[mcp_servers.claude.env]\nXDG_STATE_HOME = \"/s\"\n");
     let same = put_in(Some(text.as_bytes()), "claude", &entry(), Foreign::Kept);
     assert_eq!(same, Ok(Outcome::Same));

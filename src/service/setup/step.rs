@@ -38,6 +38,7 @@ impl Step {
         target: &Target,
         outcome: &Outcome,
         mode: Mode,
+        copies: Option<&Path>,
     ) -> Result<Self, Fault> {
         let old = target.bytes().unwrap_or_default();
         let (state, change) = match (outcome, mode) {
@@ -46,7 +47,7 @@ impl Step {
             (Outcome::Gone, _) => (done(mode), change::lines(old, b"")),
         };
         let kept = match mode {
-            Mode::Do => target.put(outcome).map_err(|error| unwritten(&error))?,
+            Mode::Do => target.put(outcome, copies).map_err(|error| unwritten(&error))?,
             Mode::Look | Mode::Print => None,
         };
         Ok(Self {
@@ -92,6 +93,15 @@ fn unwritten(error: &TargetError) -> Fault {
         }
     };
     Fault::new(FaultCode::ConfigInvalid, error.to_string()).hint(hint)
+}
+
+/// Says that an entry of the same name is not ours to take out.
+pub(super) fn not_ours(path: &Path, name: &str) -> Fault {
+    let message = format!(
+        "the entry `{name}` in `{}` does not start this program",
+        path.display()
+    );
+    Fault::new(FaultCode::ConfigInvalid, message).hint("nothing was changed; whoever made it can take it out")
 }
 
 /// Says why a file stays as it is.

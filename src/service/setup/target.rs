@@ -102,8 +102,9 @@ impl Target {
 
     /// Does what was decided, and returns where the old file is kept, if there was one.
     ///
-    /// The new file has the permissions of the old one. A link stays a link.
-    pub fn put(&self, outcome: &Outcome) -> Result<Option<PathBuf>, TargetError> {
+    /// The new file has the permissions of the old one. A link stays a link. The old file is kept beside the new one, or in
+    /// `copies`: a project's folder is no place for it, where the next commit would take it along.
+    pub fn put(&self, outcome: &Outcome, copies: Option<&Path>) -> Result<Option<PathBuf>, TargetError> {
         let failed = |source| TargetError::Write {
             path: self.path.clone(),
             source,
@@ -123,7 +124,11 @@ impl Target {
         if now.bytes != self.bytes {
             return Err(TargetError::Changed(self.path.clone()));
         }
-        let kept = self.keep().map_err(failed)?;
+        let kept = match outcome {
+            // Nothing in it was anybody else's.
+            Outcome::Same | Outcome::Gone => None,
+            Outcome::Text(_) => self.keep(copies).map_err(failed)?,
+        };
         match outcome {
             Outcome::Same => {}
             Outcome::Text(text) => self.exchange(folder, text).map_err(failed)?,
@@ -145,8 +150,7 @@ impl Target {
         closed.map_or(Ok(()), |path| Err(TargetError::ReadOnly(path.to_owned())))
     }
 
-    /// Keeps the old file beside the new one.
-    fn keep(&self) -> io::Result<Option<PathBuf>> {
+    fn keep(&self, copies: Option<&Path>) -> io::Result<Option<PathBuf>> {
         let Some(bytes) = &self.bytes else {
             return Ok(None);
         };
@@ -159,7 +163,10 @@ impl Target {
                 name.push(format!("-{copy}"));
             }
             name.push(".bak");
-            let path = self.path.with_file_name(name);
+            let path = match copies {
+                Some(folder) => folder.join(name),
+                None => self.path.with_file_name(name),
+            };
             match files::create_new_synced(&path, bytes) {
                 Ok(()) => return Ok(Some(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -204,14 +211,20 @@ mod tests {
         fs::set_permissions(&real, Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink("real/config.toml", &link).unwrap();
         let target = Target::read(&link).unwrap();
-        let kept = target.put(&Outcome::Text(b"new".to_vec())).unwrap().unwrap();
+        let kept = target
+            .put(&Outcome::Text(b"new".to_vec()), None)
+            .unwrap()
+            .unwrap();
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!((mode(&real), mode(&kept)), (0o640, 0o600));
         assert_eq!(fs::read(&kept).unwrap(), b"old");
         assert_eq!(kept.parent(), real.canonicalize().unwrap().parent());
         let again = Target::read(&link).unwrap();
-        let second = again.put(&Outcome::Text(b"newer".to_vec())).unwrap().unwrap();
+        let second = again
+            .put(&Outcome::Text(b"newer".to_vec()), None)
+            .unwrap()
+            .unwrap();
         assert_ne!(second, kept);
     }
 
@@ -222,12 +235,12 @@ mod tests {
         let new = Outcome::Text(b"new".to_vec());
         fs::write(&file, "old").unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o400)).unwrap();
-        let refused = Target::read(&file).unwrap().put(&new);
+        let refused = Target::read(&file).unwrap().put(&new, None);
         assert!(matches!(refused, Err(TargetError::ReadOnly(path)) if path.ends_with("config.toml")));
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         let target = Target::read(&file).unwrap();
         fs::write(&file, "by another").unwrap();
-        assert!(matches!(target.put(&new), Err(TargetError::Changed(_))));
+        assert!(matches!(target.put(&new, None), Err(TargetError::Changed(_))));
         assert_eq!(fs::read(&file).unwrap(), b"by another");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 
@@ -237,11 +250,14 @@ mod tests {
         assert!(matches!(Target::read(dir.path()), Err(TargetError::Read { .. })));
         let made = dir.path().join("a/b/config.toml");
         let target = Target::read(&made).unwrap();
-        assert_eq!(target.put(&new).unwrap(), None);
+        assert_eq!(target.put(&new, None).unwrap(), None);
         assert_eq!(
             (fs::read(&made).unwrap().as_slice(), mode(&made)),
             (b"new".as_slice(), 0o600)
         );
-        assert_eq!(Target::read(&made).unwrap().put(&Outcome::Same).unwrap(), None);
+        assert_eq!(
+            Target::read(&made).unwrap().put(&Outcome::Same, None).unwrap(),
+            None
+        );
     }
 }
