@@ -23,7 +23,7 @@ use crate::world::program;
 /// Runs of each side.
 const RUNS: usize = 10;
 /// Runs before, which fill the caches of either side.
-const WARM_UP: usize = 1;
+const WARM_UP: usize = 2;
 /// What is asked.
 const QUESTION: &str = "Is this a question?";
 
