@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crosscheck::peer::claude::pins::VARIABLES;
 use serde_json::{Value, json};
 
 use crate::figure::Figure;
@@ -22,7 +23,7 @@ use crate::world::program;
 /// Runs of each side.
 const RUNS: usize = 10;
 /// Runs before, which fill the caches of either side.
-const WARM_UP: usize = 1;
+const WARM_UP: usize = 2;
 /// What is asked.
 const QUESTION: &str = "Is this a question?";
 
@@ -110,6 +111,9 @@ fn bare(home: &Home, claude: &PathBuf) -> Command {
     let newest = jobs.map(|job| job.unwrap().path()).max().unwrap();
     let prompt = fs::File::open(newest.join("prompt.txt")).unwrap();
     command.current_dir(home.work()).stdin(prompt);
+    for (name, value, _) in VARIABLES {
+        command.env(name, value);
+    }
     command
 }
 

@@ -51,6 +51,9 @@ fn a_server_in_codex_is_tried_as_codex_starts_it() {
     let broken = format!("{text}\n[mcp_servers.x]\ncommand = \"/nowhere\"\n");
     fs::write(&file, broken).unwrap();
     check(&home, HOST, "ready", "has 8 tools");
+    fs::write(&file, "[plugins.\"claude@crosscheck\"]\nenabled = true\n").unwrap();
+    check(&home, HOST, "ready", "our plugin");
+    assert_eq!(ok(&home, &["setup", "--host", "codex"])["changed"], 0);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::domain::environment::Environment;
 
 /// The table of its servers.
 pub const SERVERS: &str = "mcp_servers";
+/// The table of its plugins, by plugin and marketplace.
+pub const PLUGINS: &str = "plugins";
 /// The file of one project, below its folder. It is read only in a project that the person trusts.
 pub const PROJECT_FILE: &str = ".codex/config.toml";
 /// Seconds that a tool may take where nothing is configured. Progress does not lengthen it.

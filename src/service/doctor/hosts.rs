@@ -60,11 +60,12 @@ async fn codex(service: &Service, config: &Config) -> Option<Finding> {
         return None;
     }
     let project = project_root(service.directory()).map(|root| root.join(host::PROJECT_FILE));
-    let mut found = None;
+    let (mut found, mut plugin) = (None, false);
     for file in [Some(user.clone()), project].into_iter().flatten() {
         let Ok(bytes) = files::read_bounded_linked(&file, FILE_BYTES) else {
             continue;
         };
+        plugin |= registration::has_plugin(&bytes);
         match registration::read_all(&bytes) {
             Ok(entries) => {
                 let ours = entries.into_iter().find(|(_, entry)| is_ours(entry));
@@ -79,6 +80,9 @@ async fn codex(service: &Service, config: &Config) -> Option<Finding> {
                 ));
             }
         }
+    }
+    if found.is_none() && plugin {
+        return Some(Finding::ready(WHAT, "our plugin is installed in codex"));
     }
     let Some(registered) = found else {
         let says = format!("our server is not in codex; `{FIX}` lets codex ask claude");

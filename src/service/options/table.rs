@@ -122,7 +122,7 @@ pub const TABLE: &[OptionRow] = &[
     },
     OptionRow {
         name: "group",
-        kind: "text, 1 to 64 of a-z, A-Z, 0-9, -, _ and .",
+        kind: "1 to 64 letters, digits, -, _, .",
         default: "none",
         meaning: "A label of yours: job with id `group:LABEL` lists the jobs that have it.",
         tools: ALL,

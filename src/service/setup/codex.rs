@@ -13,7 +13,7 @@ use crate::service::context::Service;
 use crate::service::guidance::project_root;
 use crate::service::setup::entry::Entry;
 use crate::service::setup::program;
-use crate::service::setup::registration::{Foreign, Refused, put_in, take_out};
+use crate::service::setup::registration::{self, Foreign, Refused, put_in, take_out};
 use crate::service::setup::step::{self, Step};
 use crate::service::setup::wanted::{Mode, Scope};
 use crate::service::workspace::Workspace;
@@ -32,6 +32,14 @@ pub(super) fn set_up(
     let entry = entry(service, config)?;
     let target = step::read(&file(service, scope)?)?;
     let name = Peer::Codex.other().as_str();
+    if foreign == Foreign::Kept && registration::has_plugin(target.bytes().unwrap_or_default()) {
+        // It brings a server of the same name.
+        return Ok(Step {
+            about: "codex",
+            state: "nothing",
+            ..Step::default()
+        });
+    }
     let outcome =
         put_in(target.bytes(), name, &entry, foreign).map_err(|why| step::refused(target.path(), &why))?;
     Step::edit(

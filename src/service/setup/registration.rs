@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use crate::peer::codex::host::{SERVERS, key};
+use crate::peer::codex::host::{PLUGINS, SERVERS, key};
 use crate::peer::codex::servers::toml_string;
 use crate::service::setup::document::{Change, Document, Unreadable, filled};
 use crate::service::setup::entry::{Entry, NOTE, is_ours};
@@ -11,6 +11,9 @@ use crate::service::setup::place::{Found, Place, Spelling, find};
 
 /// The first line of a file that did not exist before: with nothing else left in it, the file goes again.
 const MADE: &str = "# This file was made by `crosscheck setup`.";
+
+/// Our plugin and its marketplace.
+const PLUGIN: &str = "claude@crosscheck";
 
 /// What becomes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +105,12 @@ pub fn take_out(bytes: &[u8], name: &str) -> Result<Outcome, Refused> {
     } else {
         Outcome::Text(new)
     })
+}
+
+/// Tells whether our plugin is installed and switched on.
+pub fn has_plugin(bytes: &[u8]) -> bool {
+    let meaning = Document::parse(bytes).map(|document| document.meaning());
+    meaning.is_ok_and(|meaning| meaning[PLUGINS][PLUGIN][key::ENABLED] == true)
 }
 
 /// Reads every server of a text, in its order.

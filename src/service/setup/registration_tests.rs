@@ -1,3 +1,5 @@
+//! What goes in comes out, in every spelling, and nothing else moves.
+
 use super::*;
 use crate::domain::environment::Environment;
 use crate::domain::peer::Peer;
@@ -114,6 +116,16 @@ fn an_older_entry_of_ours_is_brought_up_to_date_and_keeps_what_was_added() {
 }
 
 #[test]
+fn a_plugin_of_ours_is_seen() {
+    let check = |text: &str, expected: bool| assert_eq!(has_plugin(text.as_bytes()), expected, "{text}");
+    check("[plugins.\"claude@crosscheck\"]\nenabled = true\n", true);
+    check("plugins.\"claude@crosscheck\" = { enabled = true }", true);
+    check("[plugins.\"claude@crosscheck\"]\nenabled = false\n", false);
+    check("[plugins.\"claude@other\"]\nenabled = true\n", false);
+    check("a =", false);
+}
+
+#[test]
 fn a_value_in_the_entry_stands_for_the_name_of_its_variable() {
     let mut text = String::from_utf8(put("")).unwrap();
     text = text.replace(" \"XDG_STATE_HOME\",", "");
@@ -186,6 +198,22 @@ proptest! {
             }
             other => prop_assert!(false, "{:?}", other),
         }
+    }
+
+    #[test]
+    fn what_gives_way_goes_alone(text in documents(), at_end in any::<bool>()) {
+        let foreign = "[mcp_servers.claude]\nurl = 'u' # theirs\n[mcp_servers.claude.env]\nA = 'b'\n";
+        let text = text.trim_start_matches('\u{feff}').replace('\r', "");
+        let (before, after) = if at_end { (format!("{text}\n"), String::new()) } else {
+            (String::new(), format!("[last]\n{text}"))
+        };
+        let whole = format!("{before}{foreign}{after}");
+        prop_assume!(Document::parse(whole.as_bytes()).is_ok());
+        let Ok(Outcome::Text(new)) = put_in(Some(whole.as_bytes()), "claude", &entry(), Foreign::Replaced) else {
+            return Err(TestCaseError::fail(whole));
+        };
+        let left = format!("{before}{after}").into_bytes();
+        prop_assert_eq!(take_out(&new, "claude"), Ok(Outcome::Text(left)));
     }
 
     #[test]

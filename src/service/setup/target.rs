@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -58,6 +58,8 @@ pub struct Target {
     /// What it held; absent when it does not exist.
     bytes: Option<Vec<u8>>,
     mode: u32,
+    /// Who owned it, and its group.
+    owner: Option<(u32, u32)>,
 }
 
 impl Target {
@@ -77,16 +79,18 @@ impl Target {
                     path: named.to_owned(),
                     bytes: None,
                     mode: MODE,
+                    owner: None,
                 });
             }
             Err(error) => return Err(failed(error)),
         };
         let bytes = files::read_bounded(&path, FILE_BYTES).map_err(failed)?;
-        let mode = fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o7777;
+        let about = fs::metadata(&path).map_err(failed)?;
         Ok(Self {
             path,
             bytes: Some(bytes),
-            mode,
+            mode: about.mode() & 0o7777,
+            owner: Some((about.uid(), about.gid())),
         })
     }
 
@@ -102,7 +106,7 @@ impl Target {
 
     /// Does what was decided, and returns where the old file is kept, if there was one.
     ///
-    /// The new file has the permissions of the old one. A link stays a link. The old file is kept beside the new one, or in
+    /// The new file has the permissions and the owner of the old one. A link stays a link. The old file is kept beside the new one, or in
     /// `copies`: a project's folder is no place for it, where the next commit would take it along.
     pub fn put(&self, outcome: &Outcome, copies: Option<&Path>) -> Result<Option<PathBuf>, TargetError> {
         let failed = |source| TargetError::Write {
@@ -182,6 +186,13 @@ impl Target {
             .permissions(Permissions::from_mode(MODE))
             .tempfile_in(folder)?;
         draft.write_all(text)?;
+        let about = draft.as_file().metadata()?;
+        if let Some((user, group)) = self.owner
+            && (user, group) != (about.uid(), about.gid())
+        {
+            // Before the mode, since a change of the owner takes bits of it away.
+            fchown(draft.as_file(), Some(user), Some(group))?;
+        }
         draft
             .as_file()
             .set_permissions(Permissions::from_mode(self.mode))?;
@@ -220,6 +231,13 @@ mod tests {
         assert_eq!((mode(&real), mode(&kept)), (0o640, 0o600));
         assert_eq!(fs::read(&kept).unwrap(), b"old");
         assert_eq!(kept.parent(), real.canonicalize().unwrap().parent());
+        // Where the tests may give files away, the owner stays too.
+        if std::os::unix::fs::chown(&real, Some(12), Some(34)).is_ok() {
+            let target = Target::read(&link).unwrap();
+            target.put(&Outcome::Text(b"new".to_vec()), None).unwrap();
+            let about = fs::metadata(&real).unwrap();
+            assert_eq!((about.uid(), about.gid(), mode(&real)), (12, 34, 0o640));
+        }
         let again = Target::read(&link).unwrap();
         let second = again
             .put(&Outcome::Text(b"newer".to_vec()), None)
