@@ -165,10 +165,16 @@ fn tail(report: &ReviewReport) -> String {
 
 /// Writes a text of others as one run that is nothing but text, at most so many characters of it.
 fn inline(text: &str, chars: usize) -> String {
+    // Spelled out, a text is never shorter, so what is beyond the bound now is beyond it then.
+    let (text, mut more) = cut(text, chars + 1);
     let text = make_visible(text);
     let mut out = String::new();
     let mut room = chars;
     for word in text.split_whitespace() {
+        if room == 0 {
+            more += 1;
+            break;
+        }
         if !out.is_empty() {
             out.push(' ');
         }
@@ -179,10 +185,10 @@ fn inline(text: &str, chars: usize) -> String {
             push_plain(&mut out, head);
         }
         room = room.saturating_sub(head.chars().count() + 1);
-        if rest > 0 || room == 0 {
-            out.push('…');
-            break;
-        }
+        more += rest;
+    }
+    if more > 0 {
+        out.push('…');
     }
     out
 }
@@ -221,7 +227,7 @@ fn push_plain(out: &mut String, word: &str) {
 
 /// Returns a text of one line as code.
 fn code(text: &str, chars: usize) -> String {
-    let text = make_visible(text).replace(['\n', '\r', '\t'], " ");
+    let text = make_visible(cut(text, chars + 1).0).replace(['\n', '\r', '\t'], " ");
     let (head, rest) = cut(&text, chars);
     let mut out = String::new();
     push_code(&mut out, head);
@@ -245,9 +251,10 @@ fn push_code(out: &mut String, text: &str) {
 
 /// Returns quoted code as a fenced block.
 fn fenced(text: &str) -> String {
+    let (text, mut rest) = cut(text.trim_matches(['\r', '\n']), TEXT_CHARS);
     let text = make_visible(text).replace('\r', "");
-    let text = text.trim_matches('\n');
-    let (head, mut rest) = cut(text, TEXT_CHARS);
+    let (head, more) = cut(&text, TEXT_CHARS);
+    rest += more;
     let mut lines: Vec<&str> = head.lines().collect();
     if lines.len() > EVIDENCE_LINES {
         rest += 1;
@@ -294,6 +301,10 @@ mod tests {
         check("std::sync::Mutex", "`std::sync::Mutex`");
         check("&#64;octocat", "`&#64;octocat`");
         check("", "");
+        assert_eq!(inline("abcdef", 3), "abc…");
+        assert_eq!(inline("a b c", 4), "a b…");
+        assert_eq!(inline("a b", 3), "a b");
+        assert_eq!(inline("abc\u{202e}", 4), "abc\\<…");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A report as SARIF 2.1.0.
 //!
 //! Only findings that point into the change become results: others have no line that a reader could open, and are counted
-//! in a notification. What was not reviewed is a notification too, so that an empty list of results is never read as "all
+//! in a notification, as are those about a file whose name cannot be written as a reference. What was not reviewed is a notification too, so that an empty list of results is never read as "all
 //! was looked at".
 
 use serde_json::{Map, Value, json};
@@ -127,14 +127,14 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
     let mut results = Vec::new();
     let (mut bytes, mut left_out) = (0, 0);
     for finding in report.by_severity() {
-        if finding.anchor == Anchor::OffDiff {
+        let Some(location) = location(finding) else {
             continue;
-        }
+        };
         if results.len() == RESULTS || left_out > 0 {
             left_out += 1;
             continue;
         }
-        let result = result(finding, &earlier);
+        let result = result(finding, &location, &earlier);
         bytes += result.to_string().len();
         if bytes > RESULT_BYTES {
             left_out += 1;
@@ -145,7 +145,7 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
     (results, left_out)
 }
 
-fn result(finding: &Finding, earlier: &Earlier<'_>) -> Value {
+fn result(finding: &Finding, location: &Value, earlier: &Earlier<'_>) -> Value {
     let rule_index = SEVERITIES
         .iter()
         .position(|severity| *severity == finding.severity);
@@ -157,7 +157,7 @@ fn result(finding: &Finding, earlier: &Earlier<'_>) -> Value {
         "level": level(finding.severity),
         "rank": rank(finding.severity),
         "message": {"text": message(finding)},
-        "locations": location(finding).into_iter().collect::<Vec<_>>(),
+        "locations": [location],
         // The first is what GitHub tracks an alert by, and two findings at one line are two alerts.
         "partialFingerprints": {"primaryLocationLineHash": format!("{id}:1"), "crosscheckFinding/v1": id},
         "suppressions": [],
@@ -186,8 +186,13 @@ fn message(finding: &Finding) -> String {
     parts.join("\n\n")
 }
 
-/// A finding on the old side has a file and no line: the line is not in the files that a reader of this looks at.
+/// Returns where a result points. A finding on the old side has a file and no line: the line is not in the files that a
+/// reader of this looks at. `None` for one that points nowhere in the change, or at a file whose name is no text: GitHub
+/// refuses a whole log for one result without a place.
 fn location(finding: &Finding) -> Option<Value> {
+    if finding.anchor == Anchor::OffDiff {
+        return None;
+    }
     let uri = uri::relative(&finding.file)?;
     let mut physical = json!({"artifactLocation": {"uri": uri, "uriBaseId": ROOT}});
     if finding.side == Side::New && finding.line > 0 {
@@ -222,14 +227,12 @@ fn notifications(report: &ReviewReport, left_out: usize) -> Vec<Value> {
         told.push(note("note", masked));
     }
     let findings = answer.findings.iter();
-    let astray = findings
-        .filter(|finding| finding.anchor == Anchor::OffDiff)
-        .count();
+    let astray = findings.filter(|finding| location(finding).is_none()).count();
     if astray > 0 {
         told.push(note(
             "note",
             format!(
-                "{} outside the change: not among the results.",
+                "{} without a place in the change: not among the results.",
                 counted(astray, "finding")
             ),
         ));
@@ -351,7 +354,7 @@ mod tests {
             told.contains("Only part of the change was reviewed: 2 of 3 hunks"),
             "{told}"
         );
-        assert!(told.contains("1 finding outside the change"), "{told}");
+        assert!(told.contains("1 finding without a place in the change"), "{told}");
         assert_eq!(run["properties"]["coverage"]["hunks"]["omitted"], 1);
         let old = run["results"]
             .as_array()
@@ -400,6 +403,8 @@ mod tests {
     }
 
     proptest! {
+        // A log is checked against a large schema each time.
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn no_finding_makes_an_invalid_log(text in "(\\PC|\\p{C}|[/.:%{}0\\[\\]()]|\\.\\./){0,30}", line in 0u32..5, end in proptest::option::of(0u32..9)) {
             let mut report = sample::hostile(&text);
@@ -407,6 +412,7 @@ mod tests {
             report.answer.findings[0].end_line = end;
             let log = assert_valid(&VALIDATOR, &report);
             for result in log["runs"][0]["results"].as_array().unwrap() {
+                prop_assert!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].is_string());
                 if let Some(region) = result["locations"][0]["physicalLocation"].get("region") {
                     prop_assert!(region["startLine"].as_u64().unwrap() >= 1);
                     prop_assert!(region.get("endLine").is_none_or(|end| end.as_u64() > region["startLine"].as_u64()));

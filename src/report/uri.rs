@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 /// Returns a path as a relative URI reference below the repository's root; `None` for one that would lead out of it, or
-/// nowhere: an absolute path, one with empty, `.` or `..` parts, and one whose bytes were no text and stand spelled out.
+/// nowhere: an absolute path, one with empty, `.` or `..` parts, and one of which something stands spelled out, so that no file has that name.
 pub(super) fn relative(path: &str) -> Option<String> {
     let is_name = |part: &str| !matches!(part, "" | "." | "..");
-    if !path.split('/').all(is_name) || path.contains("<0x") {
+    if !path.split('/').all(is_name) || path.contains("<0x") || path.contains("<U+") {
         return None;
     }
     let mut uri = String::with_capacity(path.len());
@@ -48,6 +48,7 @@ mod tests {
         check("a//b", None);
         check("./a", None);
         check("a/<0xFF>", None);
+        check("a<U+202E>", None);
     }
 
     proptest! {
