@@ -52,6 +52,12 @@ impl Opening {
                     .hint("pass the job or the thread to go on from as resume"),
             );
         }
+        if let Some(earlier) = common.options.supersedes.as_ref().filter(|id| !store.has(id)) {
+            let message = format!("there is no job {earlier} whose place this one could take");
+            return Err(Fault::argument("options.supersedes", message)
+                .hint("look up its id in the list of jobs")
+                .call("job", serde_json::json!({})));
+        }
         let workspace = Workspace::resolve(service, common.workspace.as_deref(), &users)?;
         let Governed {
             config,

@@ -80,6 +80,9 @@ fn labels_list_what_belongs_together() {
         let ids: Vec<&Value> = rows.iter().map(|row| &row["id"]).collect();
         assert_eq!(ids, [&third["job"]["id"], &first["job"]["id"]], "{listed:#}");
         assert_eq!(rows[0]["supersedes"], first["job"]["id"]);
+        let unknown = json!({"prompt": "x", "options": {"supersedes": "01m80dyqka-g1hpqa-ct4gshe5nx"}});
+        let fault = server.fault("consult", &unknown, "invalid_arguments");
+        assert_eq!(fault["error"]["field"], "options.supersedes", "{fault:#}");
         assert_eq!(rows[0]["group_label"], "goal-1");
         let none = server.ok("job", &json!({"id": "group:other"}));
         assert_eq!(none["jobs"], json!([]));

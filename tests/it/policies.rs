@@ -146,7 +146,7 @@ fn check_told(server: &mut Server) {
         .iter()
         .map(|file| file["path"].as_str().unwrap())
         .collect();
-    assert_eq!(carried, [".codex/config.toml", "AGENTS.md", ".mcp.json", ".env"]);
+    assert_eq!(carried, ["AGENTS.md", ".codex/config.toml", ".mcp.json", ".env"]);
     let overview = server.ok("status", &json!({}));
     assert_eq!(overview["config"]["project"], policy["project"]);
     assert_eq!(overview["ready"], true, "{overview:#}");

@@ -41,8 +41,25 @@ pub(super) fn render(success: &Success, page: &mut Page) {
         for window in windows.as_array().into_iter().flatten() {
             page.line(&self::window(window));
         }
+    } else if body.contains_key("gate") {
+        gate(body, page);
     } else {
         tree::fields(page, 0, body);
+    }
+}
+
+/// Writes what the gate is set to, and the entries for Codex in a form that can be pasted.
+fn gate(body: &Map<String, Value>, page: &mut Page) {
+    let mut shown = body.clone();
+    let codex = shown.get_mut("gate").and_then(|gate| gate.get_mut("codex"));
+    let entries = codex
+        .and_then(Value::as_object_mut)
+        .and_then(|codex| codex.remove("entries"));
+    tree::fields(page, 0, &shown);
+    if let Some(text) = entries.and_then(|entries| serde_json::to_string_pretty(&entries).ok()) {
+        page.blank();
+        page.line("what Codex's file of hooks says for it:");
+        page.block("  ", &text);
     }
 }
 

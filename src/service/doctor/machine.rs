@@ -46,10 +46,10 @@ pub(super) fn on_path(service: &Service) -> Finding {
     let Some(found) = find_on_path(service.environment()) else {
         return Finding::ready(
             WHAT,
-            "`crosscheck` is not on PATH, which only a terminal needs: the plugin finds its program without",
+            "`crosscheck` is not on PATH, which only a terminal of your own needs: the plugin finds its program without",
         );
     };
-    if is_same(&found, service.program()) || is_launcher(&found) {
+    if is_same(&found, service.program()) {
         return Finding::ready(WHAT, format!("`crosscheck` is {}", found.display()));
     }
     Finding::attention(
@@ -70,7 +70,7 @@ fn find_on_path(environment: &Environment) -> Option<PathBuf> {
     std::env::split_paths(folders)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join("crosscheck"))
-        .find(|path| path.is_file())
+        .find(|path| path.is_file() && !is_launcher(path))
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -82,7 +82,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     about(one).is_some_and(|one| Some(one) == about(other))
 }
 
-/// Tells whether it is the plugin's launcher, which becomes the program: Claude's own shell has it on its PATH.
+/// Tells whether it is the plugin's launcher, which becomes the program. Claude's own shell has it on its PATH, and no other one.
 fn is_launcher(path: &Path) -> bool {
     path.ancestors()
         .nth(2)

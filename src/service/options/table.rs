@@ -131,7 +131,7 @@ pub const TABLE: &[OptionRow] = &[
         name: "supersedes",
         kind: "a whole job id",
         default: "none",
-        meaning: "The job whose place this one takes; lists say so beside both.",
+        meaning: "The job whose place this one takes; a list says so beside the new one.",
         tools: ALL,
     },
     OptionRow {
