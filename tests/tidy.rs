@@ -177,6 +177,9 @@ fn every_file_fits_a_head_and_says_what_it_is() {
     }
 }
 
+/// What git begins the lines with, seven times, between which a person chooses.
+const MARKERS: [&str; 2] = ["<", ">"];
+
 #[test]
 fn tracked_files_are_few_bytes_and_hold_no_foreign_words() {
     let listed = Command::new("git")
@@ -213,6 +216,11 @@ fn tracked_files_are_few_bytes_and_hold_no_foreign_words() {
                 words.concat()
             );
         }
+        // Of two texts that were put together by hand.
+        let left_over = text
+            .lines()
+            .find(|line| MARKERS.iter().any(|marker| line.starts_with(&marker.repeat(7))));
+        assert_eq!(left_over, None, "{}", path.display());
     }
     assert!(bytes < TRACKED_BYTES, "{bytes} bytes are tracked");
 }
