@@ -2,7 +2,7 @@
 //!
 //! The page is plain HTML, readable without its script, which only filters and moves the focus. Its policy lets nothing run
 //! or load but that script and that style, by their hashes; what a model or a repository wrote gets in through
-//! [`push_escaped`] alone and is never in the script. There is no link to anywhere but this page.
+//! `push_escaped` alone and is never in the script. There is no link to anywhere but this page.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -1,7 +1,6 @@
 //! Before there is a program, the person learns in Claude Code what is going on, and the same session goes on with it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -51,11 +50,7 @@ fn world_with_cargo(claude: &Path) -> (World, PathBuf) {
 fn world_with_model(base_url: &str, claude: &Path) -> (World, PathBuf) {
     let world = World::without_program(base_url, claude, Way::PluginDir);
     let allowed = world.home_folder().join("may-build");
-    let own_cargo = world.place_of_the_program().with_file_name("cargo");
-    fs::create_dir_all(own_cargo.parent().expect("a file lies in a folder"))
-        .expect("a private directory can be made");
-    fs::write(&own_cargo, cargo(&allowed)).expect("a private directory is writable");
-    fs::set_permissions(&own_cargo, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    world.put_cargo(&cargo(&allowed));
     (world, allowed)
 }
 

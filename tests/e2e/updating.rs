@@ -1,7 +1,6 @@
 //! The plugin is updated while a job of it runs: nothing that was paid for is lost, and nobody waits for the new program.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -39,11 +38,7 @@ fn cargo(allowed: &Path) -> String {
 fn world(base_url: &str, claude: &Path) -> (World, PathBuf) {
     let world = World::without_program(base_url, claude, Way::GitMarketplace);
     let allowed = world.home_folder().join("may-build");
-    let cargo_file = world.place_of_the_program().with_file_name("cargo");
-    fs::create_dir_all(cargo_file.parent().expect("a file lies in a folder"))
-        .expect("a private directory can be made");
-    fs::write(&cargo_file, cargo(&allowed)).expect("a private directory is writable");
-    fs::set_permissions(&cargo_file, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    world.put_cargo(&cargo(&allowed));
     (world, allowed)
 }
 

@@ -1,6 +1,7 @@
 //! A repository with a change in it, and Claude Code with this plugin, in private homes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -42,7 +43,7 @@ impl World {
         Self::with_home(home, claude, way)
     }
 
-    /// Like [`Self::new`], before the program was built: [`Self::place_of_the_program`] is still empty.
+    /// Like [`Self::new`], before the program was built: no place has it yet.
     pub(crate) fn without_program(base_url: &str, claude: &Path, way: Way) -> Self {
         Self::with_home(Home::new(base_url), claude, way)
     }
@@ -109,9 +110,12 @@ impl World {
         self.home.state()
     }
 
-    /// Returns where cargo would install the program.
-    pub(crate) fn place_of_the_program(&self) -> PathBuf {
-        self.home.home().join(".cargo/bin/crosscheck")
+    /// Puts a script in the place of cargo, where rustup has it.
+    pub(crate) fn put_cargo(&self, script: &str) {
+        let file = self.home.home().join(".cargo/bin/cargo");
+        make_parent(&file);
+        fs::write(&file, script).expect("a private directory is writable");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("the file is ours");
     }
 
     /// Returns where the plugin installs its program, when it is loaded from a folder.
