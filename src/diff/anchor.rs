@@ -26,12 +26,14 @@ pub fn anchor(patch: &Patch, root: &str, claims: Vec<Claim>) -> Vec<Finding> {
     name_all(placed)
 }
 
-/// Tells whether lines of the file that a claim names are in a patch.
-pub fn has_file(patch: &Patch, root: &str, claimed: &str) -> bool {
-    let files = Search::new(patch, root).find_files(claimed);
-    files
-        .iter()
-        .any(|&index| matches!(&patch.files[index].content, Content::Text(hunks) if !hunks.is_empty()))
+/// Tells of each claimed path whether lines of that file are in a patch.
+pub fn have_lines<'a>(patch: &Patch, root: &str, claimed: impl Iterator<Item = &'a str>) -> Vec<bool> {
+    let search = Search::new(patch, root);
+    let has_lines =
+        |index: usize| matches!(&patch.files[index].content, Content::Text(hunks) if !hunks.is_empty());
+    claimed
+        .map(|path| search.find_files(path).into_iter().any(has_lines))
+        .collect()
 }
 
 /// A finding without its id, and what the id is made of.

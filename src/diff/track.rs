@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diff::anchor::{anchor, has_file};
+use crate::diff::anchor::{anchor, have_lines};
 use crate::diff::patch::Patch;
 use crate::domain::finding::{Basis, Claim, Finding};
 use crate::domain::tracking::{EarlierReview, Known, Tracking};
@@ -14,6 +14,8 @@ use crate::domain::tracking::{EarlierReview, Known, Tracking};
 pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Finding]) -> Tracking {
     let claims = earlier.findings.iter().map(claim).collect();
     let placed = anchor(patch, root, claims);
+    let files = earlier.findings.iter().map(|known| known.file.as_str());
+    let shown = have_lines(patch, root, files);
     let mut tracking = Tracking {
         job: earlier.job.clone(),
         fixed: Vec::new(),
@@ -23,7 +25,7 @@ pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Find
         gone: Vec::new(),
     };
     let mut known = BTreeSet::new();
-    for (before, placed) in earlier.findings.iter().zip(&placed) {
+    for ((before, placed), is_shown) in earlier.findings.iter().zip(&placed).zip(shown) {
         let again = now
             .iter()
             .position(|finding| finding.id == before.id)
@@ -37,7 +39,7 @@ pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Find
         let stands = placed.basis == Basis::Quoted && placed.side == before.side;
         let list = if stands {
             &mut tracking.unmentioned
-        } else if !has_file(patch, root, &before.file) {
+        } else if !is_shown {
             &mut tracking.gone
         } else if before.evidence.trim().is_empty() {
             // Without a quote nobody can tell whether it still stands there.

@@ -9,17 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::fault::Fault;
 use crate::domain::fingerprint::sha256_hex;
-use crate::domain::job::{JobId, JobName, JobState};
+use crate::domain::job::{JobId, JobName};
 use crate::domain::limits;
-use crate::domain::route;
 use crate::domain::scope::Scope;
 use crate::domain::tier::Isolation;
 
 mod apply;
 mod delegate;
+mod job;
+mod status;
 
 pub use apply::{APPLY_FILES, ApplyAction, ApplyRequest};
 pub use delegate::{DelegateRequest, ONLY_TASK, Task};
+pub use job::{CancelRequest, Detail, JobRequest, StateFilter};
+pub use status::{StatusRequest, Topic};
 
 /// What a consult asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -340,165 +343,6 @@ pub enum DryRunRequest {
     Apply(ApplyRequest),
 }
 
-/// How much of a job to show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Detail {
-    /// The result as the call would have returned it.
-    #[default]
-    Summary,
-    /// Also the raw text, the commands and what was sent.
-    Full,
-    /// The change that was reviewed, as sent.
-    Diff,
-    /// The event log.
-    Log,
-}
-
-impl Detail {
-    /// The names callers may write.
-    pub const NAMES: [&'static str; 4] = ["summary", "full", "diff", "log"];
-}
-
-/// Which jobs to list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StateFilter {
-    /// Every job.
-    #[default]
-    All,
-    /// Queued and running.
-    Active,
-    /// The others.
-    Ended,
-    /// One state.
-    Only(JobState),
-}
-
-impl StateFilter {
-    /// Reads a filter's name.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "all" => Some(Self::All),
-            "active" => Some(Self::Active),
-            "ended" => Some(Self::Ended),
-            _ => JobState::ALL
-                .into_iter()
-                .find(|state| state.as_str() == text)
-                .map(Self::Only),
-        }
-    }
-
-    /// The names callers may write.
-    pub fn names() -> Vec<&'static str> {
-        ["all", "active", "ended"]
-            .into_iter()
-            .chain(JobState::ALL.map(JobState::as_str))
-            .collect()
-    }
-
-    /// Tells whether a job in this state is listed.
-    pub fn admits(self, state: JobState) -> bool {
-        match self {
-            Self::All => true,
-            Self::Active => state.is_active(),
-            Self::Ended => !state.is_active(),
-            Self::Only(only) => only == state,
-        }
-    }
-}
-
-/// Looks at one job or lists many.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobRequest {
-    /// One job.
-    Show {
-        /// Which.
-        name: JobName,
-        /// How long to wait for its end.
-        wait: Duration,
-        /// Events to show of a running job or of the log.
-        tail: usize,
-        /// How much to show.
-        detail: Detail,
-        /// The workspace `latest` is looked for in.
-        workspace: Option<PathBuf>,
-    },
-    /// Many, newest first.
-    List {
-        /// Which states.
-        filter: StateFilter,
-        /// At most so many.
-        limit: usize,
-        /// Only those with this label of their caller's.
-        group: Option<String>,
-        /// Only this workspace; the call's own when absent.
-        workspace: Option<PathBuf>,
-    },
-}
-
-/// Ends a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CancelRequest {
-    /// Which.
-    pub name: JobName,
-    /// Delete the record after returning it whole.
-    pub forget: bool,
-    /// The workspace `latest` is looked for in.
-    pub workspace: Option<PathBuf>,
-}
-
-/// What `status` tells about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Topic {
-    /// Ready or not, and why.
-    #[default]
-    Overview,
-    /// The peer's models.
-    Models,
-    /// What is left of the account's allowance.
-    Quota,
-    /// The rare knobs with type and default.
-    Options,
-    /// The configuration in force and where each value comes from.
-    Policy,
-    /// Our worktrees, landings and groups, and the room they take.
-    Worktrees,
-    /// The error codes.
-    Errors,
-    /// What the tools can do, what they cost, and the bounds in force.
-    Capabilities,
-    /// What the stop gate is set to and what it last said.
-    Gate,
-    /// Which peer suits a task.
-    Route,
-}
-
-impl Topic {
-    /// The names callers may write.
-    pub const NAMES: [&'static str; 10] = [
-        "overview",
-        "models",
-        "quota",
-        "options",
-        "policy",
-        "worktrees",
-        "errors",
-        "capabilities",
-        "gate",
-        "route",
-    ];
-}
-
-/// Asks for the state of things.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatusRequest {
-    /// What about.
-    pub topic: Topic,
-    /// The folder.
-    pub workspace: Option<PathBuf>,
-    /// Of [`Topic::Route`]: what the caller says of the task.
-    pub task: route::Task,
-}
-
 /// Checks a text argument: not blank, within [`limits::ARGUMENT_BYTES`].
 pub fn checked_argument(field: &str, text: String) -> Result<String, Fault> {
     if text.trim().is_empty() {
@@ -573,14 +417,5 @@ mod tests {
         );
         assert_eq!(parse_resume("latest"), Ok(Resume::Job(JobName::Latest)));
         assert!(parse_resume("my thread").is_err());
-    }
-
-    #[test]
-    fn filters_know_every_state() {
-        for name in StateFilter::names() {
-            assert!(StateFilter::parse(name).is_some(), "{name}");
-        }
-        assert!(StateFilter::Active.admits(JobState::Queued));
-        assert!(!StateFilter::Ended.admits(JobState::Running));
     }
 }
