@@ -29,10 +29,14 @@ mod idle;
 mod job_list;
 #[path = "budgets/machine.rs"]
 mod machine;
+#[path = "budgets/many_findings.rs"]
+mod many_findings;
 #[path = "budgets/memory.rs"]
 mod memory;
 #[path = "budgets/others.rs"]
 mod others;
+#[path = "budgets/planning.rs"]
+mod planning;
 #[path = "budgets/running.rs"]
 mod running;
 #[path = "budgets/table.rs"]
@@ -53,7 +57,7 @@ use crate::table::Row;
 type Measure = (&'static str, fn() -> Vec<Row>);
 
 /// All measures, in the order of the table.
-const MEASURES: [Measure; 11] = [
+const MEASURES: [Measure; 13] = [
     ("start", idle::measure),
     ("calls", calls::measure),
     ("added", added::measure),
@@ -61,6 +65,8 @@ const MEASURES: [Measure; 11] = [
     ("running", running::measure),
     ("jobs", job_list::measure),
     ("diff", big_diff::measure),
+    ("planning", planning::measure),
+    ("findings", many_findings::measure),
     ("worktree", worktrees::measure),
     ("scan", files::measure_scan),
     ("tokens", tokens::measure),

@@ -25,6 +25,7 @@ use crate::run;
 use crate::service::context::Service;
 use crate::service::hook::{self, Event, Host, INPUT_BYTES, Said};
 use crate::service::plugin_settings;
+use crate::state::store::Store;
 use crate::sys::files;
 use crate::sys::log_file::{CappedLog, LOG_BYTES};
 use crate::sys::signal;
@@ -103,7 +104,7 @@ fn taken_over(path: &Path) -> Result<mcp::HandedOver, String> {
 }
 
 /// Owns one job to its end.
-pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
+pub fn worker(environment: &Environment, program: &Path, job: &Path) -> ExitCode {
     // A worker logs into its job's directory, which its standard error is; a few lines, and never into the server's file.
     let level = environment.text("CROSSCHECK_LOG").unwrap_or("info");
     let own = environment
@@ -112,15 +113,26 @@ pub fn worker(environment: &Environment, job: &Path) -> ExitCode {
         .with("CROSSCHECK_LOG_FILE", "");
     let _log = init_log(&own);
     match read_config(environment) {
-        Ok(config) => run::worker::main(job, &config, environment),
+        Ok(config) => run::worker::main(program, job, &config, environment),
         Err(fault) => {
             // The submitter read it a moment ago; a job must not be lost because somebody edits the file just now.
             tracing::warn!(%fault, "the configuration is not valid any more; the built-in one is used");
             match Config::layered(None, &Environment::default()) {
-                Ok(config) => run::worker::main(job, &config, environment),
+                Ok(config) => run::worker::main(program, job, &config, environment),
                 Err(fault) => fatal(&fault.to_string()),
             }
         }
+    }
+}
+
+/// Follows the tasks that are done elsewhere until there are none.
+pub fn follow(environment: &Environment, program: &Path) -> ExitCode {
+    let _log = init_log(environment);
+    let config = read_config(environment).or_else(|_| Config::layered(None, &Environment::default()));
+    match (config, Store::path_from(environment)) {
+        (Ok(config), Some(root)) => run::follow::main(program, &config, environment, &Store::at(root)),
+        (Err(fault), _) => fatal(&fault.to_string()),
+        (_, None) => fatal("there is no state directory"),
     }
 }
 

@@ -27,5 +27,6 @@ pub mod redact;
 pub mod report;
 pub mod run;
 pub mod service;
+pub mod standing;
 pub mod state;
 pub mod sys;

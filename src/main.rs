@@ -22,7 +22,10 @@ fn main() -> ExitCode {
         return entry::serve(peer, environment, directory, program);
     }
     match words.as_slice() {
-        [command, job] if *command == OsStr::new("worker") => entry::worker(&environment, Path::new(job)),
+        [command, job] if *command == OsStr::new("worker") => {
+            entry::worker(&environment, &program, Path::new(job))
+        }
+        [command] if *command == OsStr::new("follow") => entry::follow(&environment, &program),
         [command, name, flags @ ..] if *command == OsStr::new("hook") => match host_of_hook(flags) {
             Some(host) if *name != OsStr::new("--help") => {
                 entry::hook(host, environment, directory, program, name)

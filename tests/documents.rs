@@ -9,9 +9,10 @@ use crosscheck::peer::codex::version::{NEWEST_TESTED, OLDEST};
 use regex::Regex;
 
 /// The documents that are written for people.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "docs/migrating.md",
+    "docs/scaling.md",
     "COMPATIBILITY.md",
     "SECURITY.md",
     "CONTRIBUTING.md",

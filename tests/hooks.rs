@@ -91,6 +91,7 @@ impl World {
             session: session.parse::<SessionName>().unwrap(),
         });
         let new = NewJob {
+            parts: Vec::new(),
             spec: &spec,
             prompt: "a secret prompt",
             schema: None,

@@ -12,7 +12,7 @@ use std::process::Command;
 /// The rings from the inside out. A module may use its own ring's earlier modules, itself, and inner rings.
 const ORDER: [&[&str]; 8] = [
     &["domain"],
-    &["diff", "redact", "prompt", "peer", "report"],
+    &["diff", "redact", "prompt", "peer", "report", "standing"],
     &["config"],
     &["sys", "git", "model"],
     &["state"],
@@ -22,11 +22,12 @@ const ORDER: [&[&str]; 8] = [
 ];
 
 /// Modules of one ring that may use one of their neighbours, and which.
-const NEIGHBOURS: [(&str, &[&str]); 4] = [
+const NEIGHBOURS: [(&str, &[&str]); 5] = [
     ("redact", &["diff"]),
     ("prompt", &["diff", "redact"]),
     ("peer", &["diff"]),
     ("report", &["diff"]),
+    ("standing", &["diff", "redact"]),
 ];
 
 /// Lines of a file before its tests that no reader should have to hold in the head.

@@ -27,6 +27,8 @@ use std::time::{Duration, SystemTime};
 use crosscheck::domain::fingerprint::sha256_hex;
 use crosscheck::domain::job::{JobId, JobState};
 use crosscheck::run::keep::LEFT_OUT;
+use crosscheck::state::directory::JobDirectory;
+use crosscheck::state::passes;
 use crosscheck::state::record::{ResultRecord, Spec, VERSION};
 use serde_json::Value;
 
@@ -378,6 +380,22 @@ impl Audit {
                     found.push(format!(
                         "what is kept of the answer of {id} is not what its peer said"
                     ));
+                }
+                compared += 1;
+                continue;
+            }
+            if record.passes.len() > 1 {
+                // Each pass has a thread and an answer of its own, and is kept in a file of its own.
+                let said: BTreeSet<&str> = starts.iter().filter_map(|note| note.get("answer")).collect();
+                for record in passes::read(&JobDirectory::at(&job.directory)) {
+                    let hash = record.text.map(|text| sha256_hex(text.as_bytes()));
+                    let is_said = hash.as_deref().is_some_and(|hash| said.contains(hash));
+                    if record.pass.state == JobState::Succeeded && !is_said {
+                        let number = record.pass.number;
+                        found.push(format!(
+                            "the answer of pass {number} of {id} is not what its peer said"
+                        ));
+                    }
                 }
                 compared += 1;
                 continue;

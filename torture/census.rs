@@ -10,6 +10,7 @@ use crosscheck::sys::signal::{self, ProcessIdentity};
 use serde_json::Value;
 
 use crate::model::{Micros, Paid};
+use crate::peer::job_directory;
 use crate::world::World;
 
 /// What a process is.
@@ -36,7 +37,7 @@ pub(crate) struct Process {
 
 /// Lists the live processes of a world.
 pub(crate) fn of(world: &World) -> Vec<Process> {
-    signal::with_variable("HOME", world.home().as_os_str())
+    signal::with_folder("HOME", &world.home())
         .into_iter()
         .map(|identity| Process {
             kind: kind(identity.pid),
@@ -72,7 +73,7 @@ fn job_of_peer(pid: u32) -> Option<String> {
     let folder = environment
         .split(|byte| *byte == 0)
         .find_map(|pair| pair.strip_prefix(b"TMPDIR="))?;
-    name(Path::new(std::str::from_utf8(folder).ok()?).parent()?)
+    name(job_directory(Path::new(std::str::from_utf8(folder).ok()?)))
 }
 
 fn name(path: &Path) -> Option<String> {

@@ -170,7 +170,7 @@ impl Delegating {
             ),
             1 => (
                 "review",
-                json!({"scope": "working_tree", "focus": format!("question {key} [[peer {pace}]]"), "options": options}),
+                json!({"scope": "working_tree", "depth": "quick", "focus": format!("question {key} [[peer {pace}]]"), "options": options}),
                 1,
                 "reviews",
             ),

@@ -240,7 +240,7 @@ impl Case<'_> {
     fn question(&self, plan: &Path) -> Command {
         let mut command = self.world.crosscheck(plan);
         match self.series.act {
-            Act::Review => command.arg("review"),
+            Act::Review => command.args(["review", "--depth", "quick"]),
             Act::Consult | Act::Cancel => command.args(["consult", "a question"]),
         };
         command.args(["--json", "--option", "isolation=ignore_config", "--option"]);

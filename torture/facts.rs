@@ -25,6 +25,10 @@ pub struct JobFacts {
     pub message: Option<String>,
     /// The hash of its prompt.
     pub prompt: Option<String>,
+    /// Everything that is in its event log as a message of the model.
+    pub messages: Vec<String>,
+    /// The records of the passes of a review.
+    pub passes: Vec<Value>,
 }
 
 impl JobFacts {
@@ -54,6 +58,12 @@ impl JobFacts {
             peers: fs::read_dir(path.join("peers")).map_or(0, Iterator::count),
             thread: last("thread_started", "thread"),
             message: last("message", "text"),
+            messages: events
+                .iter()
+                .filter(|event| event["event"] == "message")
+                .filter_map(|event| event["text"].as_str().map(str::to_owned))
+                .collect(),
+            passes: passes(path),
             prompt: fs::read(path.join("prompt.txt"))
                 .ok()
                 .map(|text| sha256_hex(&text)),
@@ -69,4 +79,21 @@ impl JobFacts {
     pub fn state(&self) -> Option<&str> {
         self.said("state")
     }
+}
+
+/// Reads what the passes of a review came to, in the order of their numbers.
+fn passes(job: &Path) -> Vec<Value> {
+    let entries = fs::read_dir(job.join("passes")).into_iter().flatten().flatten();
+    let records = entries
+        .filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.strip_suffix(".json")
+                .is_some_and(|stem| stem.parse::<u32>().is_ok())
+        })
+        .filter_map(|entry| fs::read(entry.path()).ok());
+    let mut records: Vec<Value> = records
+        .filter_map(|bytes| serde_json::from_slice(&bytes).ok())
+        .collect();
+    records.sort_by_key(|record| record["number"].as_u64());
+    records
 }

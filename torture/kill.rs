@@ -2,16 +2,14 @@
 //! them, are killed or told to end. Then everything is started again and the disk is audited.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crosscheck::sys::seam::POINTS;
 use rustix::process::Signal;
 
 use crate::kill_case;
+use crate::kill_clouds;
 use crate::kill_landing;
-use crate::parts::{Asked, Length, Report};
+use crate::parts::{Asked, Length, Report, side_by_side};
 
 /// Cases that run side by side.
 const THREADS: usize = 2;
@@ -29,6 +27,8 @@ pub enum Scene {
     Review,
     /// A review whose first answer cannot be read.
     Repair,
+    /// A review of a change in two parts, whose findings are checked.
+    Parts,
     /// A slow consult is cancelled by a second server.
     Cancel,
     /// The same, and the peer and its grandchild ignore INT and TERM.
@@ -85,6 +85,7 @@ const SPOTS: &[Spot] = &[
     spot("create.draft_made", Scene::Consult, "server", 1),
     spot("create.locked", Scene::Consult, "server", 1),
     spot("create.prompt_written", Scene::Consult, "server", 1),
+    spot("create.parts_written", Scene::Parts, "server", 1),
     spot("create.schema_written", Scene::Review, "server", 1),
     spot("create.change_written", Scene::Review, "server", 1),
     spot("create.spec_written", Scene::Consult, "server", 1),
@@ -115,6 +116,10 @@ const SPOTS: &[Spot] = &[
     spot("peer.swept", Scene::Consult, "worker", 1),
     spot("run.judged", Scene::Consult, "worker", 1),
     spot("run.repair", Scene::Repair, "worker", 1),
+    spot("pass.begun", Scene::Parts, "worker", 1),
+    spot("pass.written", Scene::Parts, "worker", 1),
+    spot("review.looked", Scene::Parts, "worker", 1),
+    spot("review.checked", Scene::Parts, "worker", 1),
     spot("finish.begun", Scene::Consult, "worker", 1),
     spot("finish.answer_written", Scene::Long, "worker", 1),
     spot("finish.allocated", Scene::Consult, "worker", 1),
@@ -168,6 +173,11 @@ const SPOTS: &[Spot] = &[
     spot("wait.begun", Scene::Slow, "server", 1),
     spot("finish.written", Scene::Long, "worker", 1),
     spot("finish.renamed", Scene::Review, "worker", 1),
+    spot("pass.begun", Scene::Parts, "worker", 2),
+    spot("pass.begun", Scene::Parts, "worker", 3),
+    spot("pass.written", Scene::Parts, "worker", 2),
+    spot("pass.written", Scene::Parts, "worker", 3),
+    spot("finish.written", Scene::Parts, "worker", 1),
     spot("finish.begun", Scene::Cancel, "worker", 1),
     spot("finish.written", Scene::Cancel, "worker", 1),
     spot("finish.kept", Scene::Cancel, "worker", 1),
@@ -250,9 +260,11 @@ pub fn run_delegates(asked: &Asked) -> Report {
 
 fn run_those(asked: &Asked, wanted: fn(Scene) -> bool) -> Report {
     let mut report = new_report();
-    let unlisted = POINTS
-        .iter()
-        .filter(|point| !SPOTS.iter().any(|spot| spot.point == **point) && !kill_landing::knows(point));
+    let unlisted = POINTS.iter().filter(|point| {
+        !SPOTS.iter().any(|spot| spot.point == **point)
+            && !kill_landing::knows(point)
+            && !kill_clouds::knows(point)
+    });
     for point in unlisted {
         report.violation(None, format!("the harness has no scene for the point {point}"));
     }
@@ -276,7 +288,9 @@ fn run_those(asked: &Asked, wanted: fn(Scene) -> bool) -> Report {
     chosen.retain(|case| asked.wants(case.number));
     let points: BTreeSet<&str> = chosen.iter().map(|case| case.spot.point).collect();
     report.count("points", points.len() as u64);
-    report.merge(side_by_side(&chosen, None));
+    report.merge(side_by_side(&chosen, THREADS, |_: &mut Option<()>, case| {
+        kill_case::run(case, None)
+    }));
     report
 }
 
@@ -322,7 +336,9 @@ pub fn run_real(asked: &Asked) -> Report {
     }
     chosen.retain(|case| asked.wants(case.number));
     report.count("points", REAL.len() as u64);
-    report.merge(side_by_side(&chosen, Some(codex)));
+    report.merge(side_by_side(&chosen, THREADS, |_: &mut Option<()>, case| {
+        kill_case::run(case, Some(codex))
+    }));
     report
 }
 
@@ -345,21 +361,4 @@ fn new_report() -> Report {
         report.count(name, 0);
     }
     report
-}
-
-/// Runs cases in a few threads.
-fn side_by_side(cases: &[Case], codex: Option<&Path>) -> Report {
-    let next = AtomicUsize::new(0);
-    let all = Mutex::new(Report::default());
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let report = kill_case::run(*case, codex);
-                    all.lock().expect("no case panics").merge(report);
-                }
-            });
-        }
-    });
-    all.into_inner().expect("no case panics")
 }

@@ -56,8 +56,9 @@ pub fn run(case: Case, codex: Option<&Path>) -> Report {
         memory: Memory::default(),
         real,
     };
-    if case.spot.scene == Scene::Repair {
-        ledger::attempts(&world, 2);
+    ledger::attempts(&world, starts(case.spot.scene));
+    if case.spot.scene == Scene::Parts {
+        world.enlarge();
     }
     play.report.count("cases", 1);
     if let Err(wrong) = play.run(&world) {
@@ -67,6 +68,16 @@ pub fn run(case: Case, codex: Option<&Path>) -> Report {
     // What a broken rule left must not disturb the next case.
     signal_all(&living(&world.home()), Signal::KILL);
     play.report
+}
+
+/// How many starts of the peer one question may pay for: a repair is a second one, and a review of two parts has two looks
+/// and a check.
+fn starts(scene: Scene) -> u32 {
+    match scene {
+        Scene::Repair => 2,
+        Scene::Parts => 3,
+        _ => 1,
+    }
 }
 
 struct Play {
@@ -189,9 +200,13 @@ impl Play {
             }
         };
         match self.case.spot.scene {
-            Scene::Consult | Scene::Slow | Scene::Long | Scene::Review | Scene::Repair | Scene::Delegate => {
-                self.begin(world.server(&self.halt), tool, &asked)
-            }
+            Scene::Consult
+            | Scene::Slow
+            | Scene::Long
+            | Scene::Review
+            | Scene::Repair
+            | Scene::Parts
+            | Scene::Delegate => self.begin(world.server(&self.halt), tool, &asked),
             Scene::DelegateAgain => {
                 let mut first = world.server(&none);
                 let earlier = json!({"task": "an earlier task [[peer edit=7]]", "wait_s": 50});
@@ -283,13 +298,18 @@ impl Play {
             Scene::Long => "long=60000",
             Scene::Review => "steps=1 step_ms=5",
             Scene::Repair => "bad=1",
+            Scene::Parts => "find=1",
             Scene::Consult | Scene::Forget | Scene::Evict => "steps=0",
         };
         let text = format!("{MAIN} [[peer {marker}]]");
         match self.case.spot.scene {
             Scene::Review | Scene::Repair => (
                 "review",
-                json!({"scope": "working_tree", "focus": text, "wait_s": 50, "options": options}),
+                json!({"scope": "working_tree", "depth": "quick", "focus": text, "wait_s": 50, "options": options}),
+            ),
+            Scene::Parts => (
+                "review",
+                json!({"scope": "working_tree", "depth": "standard", "focus": text, "wait_s": 50, "options": options}),
             ),
             scene if scene.is_delegate() => (
                 "delegate",
@@ -428,12 +448,7 @@ impl Play {
         }
         self.note_paid(world);
         let paid = paid_of_main(world);
-        let most = if self.case.spot.scene == Scene::Repair {
-            2
-        } else {
-            1
-        };
-        if paid > most {
+        if paid > u64::from(starts(self.case.spot.scene)) {
             self.violation(&format!("one question was paid {paid} times"));
         }
         self.report.count("peers paid", paid);

@@ -1,5 +1,7 @@
 //! What must have become of a job, given who was hit and when.
 
+use std::collections::BTreeSet;
+
 use rustix::process::Signal;
 
 use crate::facts::JobFacts;
@@ -55,7 +57,9 @@ pub fn judge(
     if state == "failed" && !fault_code(after).starts_with("peer_") {
         wrong.push(format!("a killed peer is told as `{}`", fault_code(after)));
     }
-    if state != "succeeded" && case.spot.scene != Scene::Repair {
+    if case.spot.scene == Scene::Parts {
+        wrong.extend(parts(after, state));
+    } else if state != "succeeded" && case.spot.scene != Scene::Repair {
         if after.said("partial") != after.message.as_deref() {
             wrong.push(format!(
                 "the partial answer is {:?}, and the last thing said {:?}",
@@ -78,6 +82,45 @@ pub fn judge(
     ) || (case.spot.point, case.spot.nth) == ("peer.logged", 3);
     if spoke && state != "succeeded" && after.said("partial").is_none() {
         wrong.push("what the peer had said is lost".to_owned());
+    }
+    wrong
+}
+
+/// Says what of a review in parts is lost, or told as more than it is.
+fn parts(job: &JobFacts, state: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let kept: Vec<&str> = job
+        .passes
+        .iter()
+        .filter_map(|pass| pass["text"].as_str())
+        .collect();
+    if state == "succeeded" {
+        return wrong;
+    }
+    let partial = job.said("partial").unwrap_or_default();
+    let said = job
+        .messages
+        .iter()
+        .map(String::as_str)
+        .chain(kept.iter().copied());
+    let lost: BTreeSet<&str> = said.filter(|text| !partial.contains(text)).collect();
+    if !lost.is_empty() {
+        wrong.push(format!("what passes had said is lost: {lost:?}"));
+    }
+    let looked = job
+        .passes
+        .iter()
+        .any(|pass| pass["does"] == "look" && pass["text"].is_string());
+    let review = job.result.as_ref().map(|result| &result["partial_review"]);
+    let review = review.filter(|review| review.is_object());
+    match review {
+        None if looked => wrong.push("what finished looks had found is not merged".to_owned()),
+        Some(review)
+            if review["verdict"] == "pass" || review["findings"].as_array().is_none_or(Vec::is_empty) =>
+        {
+            wrong.push(format!("a part of a review is told as {review}"));
+        }
+        None | Some(_) => {}
     }
     wrong
 }
@@ -161,6 +204,35 @@ mod tests {
             message: Some("m".to_owned()),
             ..JobFacts::default()
         }
+    }
+
+    #[test]
+    fn what_a_finished_pass_said_is_told_and_merged_and_passes_nothing() {
+        let check = |result: &serde_json::Value, expected: &str| {
+            let job = JobFacts {
+                passes: vec![json!({"number": 1, "does": "look", "text": "one look"})],
+                messages: vec!["one look".to_owned(), "another".to_owned()],
+                ..job(result)
+            };
+            let wrong = parts(&job, "lost");
+            let is_told = wrong.iter().any(|told| told.contains(expected));
+            assert!(
+                is_told && !expected.is_empty() || wrong.is_empty() && expected.is_empty(),
+                "{wrong:?}"
+            );
+        };
+        let review = |verdict: &str| json!({"verdict": verdict, "findings": [{"title": "t"}]});
+        let both = "one look, another";
+        check(&json!({"partial": both, "partial_review": review("fail")}), "");
+        check(
+            &json!({"partial": "one look", "partial_review": review("fail")}),
+            "is lost",
+        );
+        check(&json!({"partial": both}), "is not merged");
+        check(
+            &json!({"partial": both, "partial_review": review("pass")}),
+            "is told as",
+        );
     }
 
     #[test]

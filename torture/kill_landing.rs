@@ -1,13 +1,10 @@
 //! Landings that are broken in the middle: at each step the server is killed or told to end, or an operation on the disk
 //! fails. Then everything is started again, somebody looks, and the user's files are as they were or as they landed.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use rustix::process::Signal;
 
 use crate::landing_play::{Act, Case, Fault, Play};
-use crate::parts::{Asked, Length, Report};
+use crate::parts::{Asked, Length, Report, side_by_side};
 
 /// Cases that run side by side.
 const THREADS: usize = 2;
@@ -105,7 +102,9 @@ pub fn run(asked: &Asked) -> Report {
     points.sort_unstable();
     points.dedup();
     report.count("points", points.len() as u64);
-    report.merge(side_by_side(&cases, one));
+    report.merge(side_by_side(&cases, THREADS, |kept, case| {
+        in_a_world(kept, case, one)
+    }));
     report
 }
 
@@ -147,7 +146,9 @@ pub fn run_disk(asked: &Asked) -> Report {
     } else {
         series
     };
-    report.merge(side_by_side(&cases, series));
+    report.merge(side_by_side(&cases, THREADS, |kept, case| {
+        in_a_world(kept, case, series)
+    }));
     report
 }
 
@@ -196,25 +197,13 @@ fn places(play: &mut Play, case: Case, step: usize, most: u64) {
     }
 }
 
-/// Runs cases in a few threads, each with a world of its own: a case leaves it as it found it.
-fn side_by_side(cases: &[Case], run: fn(&mut Play, Case)) -> Report {
-    let next = AtomicUsize::new(0);
-    let all = Mutex::new(Report::default());
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                let mut play = None;
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let ready = play.get_or_insert_with(Play::new);
-                    run(ready, *case);
-                    let report = std::mem::take(&mut ready.report);
-                    if report.is_broken() {
-                        play = None;
-                    }
-                    all.lock().expect("no case panics").merge(report);
-                }
-            });
-        }
-    });
-    all.into_inner().expect("no case panics")
+/// Plays a case in the world that its thread keeps: a case leaves it as it found it.
+fn in_a_world(kept: &mut Option<Play>, case: Case, run: fn(&mut Play, Case)) -> Report {
+    let play = kept.get_or_insert_with(Play::new);
+    run(play, case);
+    let report = std::mem::take(&mut play.report);
+    if report.is_broken() {
+        *kept = None;
+    }
+    report
 }

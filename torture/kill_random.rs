@@ -147,7 +147,7 @@ impl Killing {
         let (tool, arguments) = if is_review {
             (
                 "review",
-                json!({"scope": "working_tree", "focus": text, "options": options}),
+                json!({"scope": "working_tree", "depth": "quick", "focus": text, "options": options}),
             )
         } else {
             ("consult", json!({"prompt": text, "options": options}))
@@ -189,7 +189,7 @@ impl Killing {
         let mut command = self.life.world.crosscheck(&self.life.world.no_plan());
         command.arg(question.tool);
         if question.tool == "review" {
-            command.args(["--scope", "working_tree", "--focus", text]);
+            command.args(["--scope", "working_tree", "--depth", "quick", "--focus", text]);
         } else {
             command.arg(text);
         }

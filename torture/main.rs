@@ -29,6 +29,7 @@ mod host;
 mod keys;
 mod kill;
 mod kill_case;
+mod kill_clouds;
 mod kill_judge;
 mod kill_landing;
 mod kill_random;
@@ -41,6 +42,7 @@ mod model;
 mod mutate;
 mod parts;
 mod peer;
+mod peer_cloud;
 mod peer_edit;
 mod processes;
 mod queue;
@@ -58,6 +60,7 @@ use std::process::ExitCode;
 use crosscheck::domain::environment::Environment;
 use crosscheck::domain::peer::Peer;
 use crosscheck::entry;
+use crosscheck::run::follow::FOLLOW_COMMAND;
 use crosscheck::sys::seam;
 
 /// Names the folder of the plan; its presence makes this program crosscheck.
@@ -80,10 +83,10 @@ fn main() -> ExitCode {
 /// Is crosscheck, armed with a plan.
 fn crosscheck(plan: &Path, arguments: Vec<OsString>, environment: Environment) -> ExitCode {
     let command = arguments.first().map(OsString::as_os_str);
-    let role = if command == Some(OsStr::new("worker")) {
-        "worker"
-    } else {
-        "server"
+    let role = match command.and_then(OsStr::to_str) {
+        Some("worker") => "worker",
+        Some(FOLLOW_COMMAND) => "follower",
+        _ => "server",
     };
     if let Err(error) = seam::arm(plan, role) {
         eprintln!("torture: cannot arm: {error}");
@@ -96,7 +99,10 @@ fn crosscheck(plan: &Path, arguments: Vec<OsString>, environment: Environment) -
             entry::serve(Peer::Codex, environment, directory, program)
         }
         (Some(command), Some(job)) if command == OsStr::new("worker") => {
-            entry::worker(&environment, Path::new(job))
+            entry::worker(&environment, &program, Path::new(job))
+        }
+        (Some(command), None) if command == OsStr::new(FOLLOW_COMMAND) => {
+            entry::follow(&environment, &program)
         }
         _ => entry::terminal(arguments, environment, directory, program),
     }

@@ -146,7 +146,7 @@ impl Stage<'_> {
         self.count(counted);
         let answer = self.call(
             "review",
-            &json!({"focus": format!("job {number} [[peer {peer}]]")}),
+            &json!({"depth": "quick", "focus": format!("job {number} [[peer {peer}]]")}),
         );
         self.expect(number, &answer, &["succeeded"]);
     }

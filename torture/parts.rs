@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::{
-    clients, clock, damaged, delegates, disk, full, keys, kill, kill_landing, kill_random, mixed, queue,
+    clients, clock, damaged, delegates, disk, full, keys, kill, kill_clouds, kill_landing, kill_random,
+    mixed, queue,
 };
 
 /// One part.
@@ -36,6 +39,11 @@ pub const PARTS: &[Part] = &[
         name: "kill-delegates",
         what: "the same at every step of a delegate's life; what its peer left is never lost",
         run: kill::run_delegates,
+    },
+    Part {
+        name: "kill-clouds",
+        what: "kills who hands a task over, follows it or fetches it; it is sent once and its end is told",
+        run: kill_clouds::run,
     },
     Part {
         name: "kill-landings",
@@ -276,3 +284,25 @@ Breaks things on purpose and audits the disk afterwards.
 
 Exits with 0 when no rule was broken, 1 when one was, 2 when it cannot read its command line.
 ";
+
+/// Runs cases in a few threads; each thread keeps what it makes for its first case as long as it likes.
+pub fn side_by_side<C: Copy + Sync, P>(
+    cases: &[C],
+    threads: usize,
+    run: impl Fn(&mut Option<P>, C) -> Report + Sync,
+) -> Report {
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(Report::default());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut kept = None;
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = run(&mut kept, *case);
+                    all.lock().expect("no case panics").merge(report);
+                }
+            });
+        }
+    });
+    all.into_inner().expect("no case panics")
+}

@@ -5,6 +5,7 @@
 //!   none);
 //! - `long=N`: the answer has at least so many bytes (consults only);
 //! - `stubborn=1`: ignores INT and TERM, and leaves a grandchild in a session of its own that does too;
+//! - `find=1`: the answer has a finding (reviews only); whoever is asked to check findings confirms them all;
 //! - `bad=1`: the first answer cannot be read, so that a repair turn follows (reviews only);
 //! - `edit=N`: makes the edits of this number in its directory (`peer_edit.rs`), one each `edit_ms=M`; before the commands,
 //!   or with `edit_at=1` in the middle of them, or with `edit_at=2` after them (delegates only).
@@ -23,7 +24,7 @@ use crosscheck::domain::environment::Environment;
 use crosscheck::domain::fingerprint::sha256_hex;
 use serde_json::{Value, json};
 
-use crate::peer_edit;
+use crate::{peer_cloud, peer_edit};
 
 /// Is codex, as far as crosscheck looks.
 pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
@@ -36,6 +37,7 @@ pub fn main(arguments: &[OsString], environment: &Environment) -> ExitCode {
         Some(&"sandbox") => sandbox(arguments),
         Some(&"app-server") => tell_configuration(),
         Some(&"exec") => exec(&words, environment),
+        Some(&"cloud") => peer_cloud::main(&words[1..], environment),
         _ => ExitCode::FAILURE,
     }
 }
@@ -136,7 +138,7 @@ fn edit(prompt: &str, words: &[&str], environment: &Environment) {
     let (Some(home), Some(tmp)) = (environment.path("HOME"), environment.path("TMPDIR")) else {
         return;
     };
-    let Some(job) = tmp.parent().and_then(Path::file_name) else {
+    let Some(job) = job_directory(&tmp).file_name() else {
         return;
     };
     let note = format!("sha256 {}\n", peer_edit::left(Path::new(top)));
@@ -173,8 +175,46 @@ fn answer(prompt: &str, structured: bool, bad: bool) -> String {
     match (structured, bad) {
         (false, _) => format!("{text}{}", "\nmore of it".repeat(more.div_ceil(11))),
         (true, true) => "no JSON at all".to_owned(),
-        (true, false) => json!({"summary": text, "verdict": "pass", "confidence": "high", "score": 90, "findings": [], "questions": [], "assumptions": []}).to_string(),
+        (true, false) if is_check(prompt) => checked(prompt),
+        (true, false) => {
+            let found = number(prompt, "find") == Some(1);
+            let (verdict, findings) = if found {
+                ("fail", json!([finding()]))
+            } else {
+                ("pass", json!([]))
+            };
+            json!({"summary": text, "verdict": verdict, "confidence": "high", "score": 90, "findings": findings, "questions": [], "assumptions": []})
+                .to_string()
+        }
     }
+}
+
+/// A defect at a line of the large change.
+fn finding() -> Value {
+    json!({"severity": "high", "title": "It says nothing", "file": "large-1.txt", "line": 8, "end_line": null, "side": "new",
+        "evidence": "line 7 of large-1.txt says nothing of note", "risk": "Nobody learns anything.",
+        "recommendation": "Say something.", "confidence": "high"})
+}
+
+/// Tells whether a prompt asks to refute findings, which stand in it one a line.
+fn is_check(prompt: &str) -> bool {
+    findings_of(prompt).next().is_some()
+}
+
+fn findings_of(prompt: &str) -> impl Iterator<Item = Value> {
+    let lines = prompt.lines().filter(|line| line.starts_with("{\"id\""));
+    lines.filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// Confirms each finding. The reason depends on every byte of the prompt, like any other answer.
+fn checked(prompt: &str) -> String {
+    let reason = format!("answer {}", sha256_hex(prompt.as_bytes()));
+    let verdicts: Vec<Value> = findings_of(prompt)
+        .map(|finding| {
+            json!({"id": finding["id"], "verdict": "confirmed", "reason": reason, "command": null, "in_base": false})
+        })
+        .collect();
+    json!({ "verdicts": verdicts }).to_string()
 }
 
 /// Returns what is said before the first command.
@@ -204,6 +244,12 @@ fn new_thread() -> String {
     )
 }
 
+/// Returns the directory of the job that a peer's temporary folder lies in: a pass of a review has one of its own in the job's.
+pub(crate) fn job_directory(tmp: &Path) -> &Path {
+    let of_job = tmp.ancestors().find(|path| path.ends_with("tmp"));
+    of_job.and_then(Path::parent).unwrap_or(tmp)
+}
+
 /// Notes for the auditor that this start was paid for: the job, the prompt and the answer that it will give.
 fn note_paid(environment: &Environment, prompt: &str, answer: &str) {
     let (Some(home), Some(tmp)) = (environment.path("HOME"), environment.path("TMPDIR")) else {
@@ -211,7 +257,7 @@ fn note_paid(environment: &Environment, prompt: &str, answer: &str) {
     };
     let note = format!(
         "job {}\nprompt {}\nanswer {}\n",
-        tmp.parent().unwrap_or(&tmp).display(),
+        job_directory(&tmp).display(),
         sha256_hex(prompt.as_bytes()),
         sha256_hex(answer.as_bytes())
     );

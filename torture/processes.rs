@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use crosscheck::sys::signal::{ProcessIdentity, with_variable};
+use crosscheck::sys::signal::{ProcessIdentity, with_folder};
 use rustix::process::Signal;
 
 use crate::world::wait_until;
@@ -35,7 +35,7 @@ pub struct Process {
 
 /// Lists the live processes of the world with this home folder.
 pub fn living(home: &Path) -> Vec<Process> {
-    with_variable("HOME", home.as_os_str())
+    with_folder("HOME", home)
         .into_iter()
         .filter(ProcessIdentity::is_alive)
         .filter_map(|identity| {

@@ -44,6 +44,21 @@ impl World {
         world
     }
 
+    /// Makes the change in the workspace one that is reviewed in two parts.
+    pub fn enlarge(&self) {
+        let config = self.home().join(".config/crosscheck");
+        fs::create_dir_all(&config).expect("folders of the world can be made");
+        fs::write(config.join("config.toml"), "[limits]\nprompt_bytes = 24000\n")
+            .expect("a file can be written");
+        for name in ["large-1.txt", "large-2.txt"] {
+            let lines: Vec<String> = (0..250)
+                .map(|line| format!("line {line} of {name} says nothing of note\n"))
+                .collect();
+            fs::write(self.workspace().join(name), lines.concat()).expect("a file can be written");
+        }
+        ledger::untouched(self);
+    }
+
     /// Takes another program for the peer than the scripted one.
     pub fn use_peer(&mut self, program: &Path) {
         program.clone_into(&mut self.peer);

@@ -28,6 +28,13 @@ pub(crate) fn read_memory(pid: u32) -> Memory {
     }
 }
 
+/// Returns the most kilobytes that a process of ours ever had at once. Stops loudly when it is gone.
+pub(crate) fn read_peak(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 /// Returns the processes below `pid`, from the nearest to the farthest.
 pub(crate) fn read_descendants(pid: u32) -> Vec<u32> {
     let mut found = vec![pid];

@@ -3,6 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::commands::apply::ApplyFlags;
+use crate::cli::commands::baseline::BaselineFlags;
 use crate::cli::commands::cancel::CancelFlags;
 use crate::cli::commands::clean::CleanFlags;
 use crate::cli::commands::config::ConfigFlags;
@@ -22,6 +23,7 @@ use crate::cli::commands::review::ReviewFlags;
 use crate::cli::commands::route::RouteFlags;
 use crate::cli::commands::setup::SetupFlags;
 use crate::cli::commands::status::StatusFlags;
+use crate::cli::commands::suppress::SuppressFlags;
 use crate::cli::commands::transfer::TransferFlags;
 use crate::cli::commands::undo::UndoFlags;
 use crate::cli::commands::uninstall::UninstallFlags;
@@ -99,6 +101,8 @@ pub(super) enum Command {
     Jobs(JobsFlags),
     Job(JobFlags),
     Report(ReportFlags),
+    Suppress(SuppressFlags),
+    Baseline(BaselineFlags),
     Logs(LogsFlags),
     Cancel(CancelFlags),
     Clean(CleanFlags),

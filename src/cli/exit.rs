@@ -91,9 +91,10 @@ fn verdict_code(success: &Success, fail_on: FailOn, worst: Option<Severity>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::envelope::{ErrorView, Failure, JobLimits, JobView, Meta};
+    use crate::domain::envelope::{ErrorView, Failure, Meta};
     use crate::domain::fault::Fault;
     use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+    use crate::domain::job_view::{JobLimits, JobView};
     use crate::service::deliver::object;
     use serde_json::json;
 
@@ -109,10 +110,12 @@ mod tests {
                 state,
                 elapsed_ms: 0,
                 deadline_at: None,
+                remote: None,
                 expires_at: None,
                 poll_after_ms: None,
                 phase: None,
                 usage: None,
+                plan_hash: None,
                 limits: JobLimits {
                     timeout_s: 1800,
                     budget_tokens: None,

@@ -2,6 +2,7 @@
 
 use crate::cli::command::Command;
 use crate::cli::commands::apply::{Asked, Landing};
+use crate::cli::commands::baseline::BaselineAction;
 use crate::cli::commands::config::{ConfigAction, PlaceFlags};
 use crate::cli::commands::demo::DemoFlags;
 use crate::cli::commands::logs::LogsFlags;
@@ -112,6 +113,18 @@ pub(super) fn work_of(command: Command, input: &mut Input<'_>) -> Work {
         Command::Undo(flags) => {
             let output = flags.output;
             ask("apply", output, Ok(Request::Apply(flags.request())))
+        }
+        Command::Suppress(mut flags) => {
+            flags.workspace = input.folder(flags.workspace.take());
+            Work::Errand(Errand::Suppress(flags))
+        }
+        Command::Baseline(mut flags) => {
+            let place = match &mut flags.action {
+                BaselineAction::Write(flags) => &mut flags.place,
+                BaselineAction::Show(flags) => flags,
+            };
+            place.workspace = input.folder(place.workspace.take());
+            Work::Errand(Errand::Baseline(flags))
         }
         Command::Clean(flags) => Work::Errand(Errand::Clean(flags)),
         Command::Logs(flags) => Work::Logs(flags),

@@ -48,6 +48,7 @@ pub const KEYS: &[Key] = &[
     projects("limits.budget_tokens", "an integer, 1000 to 100000000"),
     users("limits.ask_above_tokens", "an integer, 1000 to 100000000"),
     projects("limits.prompt_bytes", "an integer, 10000 to 2097152"),
+    projects("limits.review_parts", "an integer, 1 to 64"),
     projects("limits.depth", "1 or 2"),
     projects(
         "policy.roots",
@@ -72,6 +73,10 @@ pub const KEYS: &[Key] = &[
         "a list of at most 50 relative paths without `..`",
     ),
     users("apply.confirm", "\"host\" or \"always\""),
+    users(
+        "runner.cloud.env",
+        "the id or the label of an environment, 1 to 200 characters",
+    ),
     users("host.notify", "true or false"),
     users("host.gate", "\"off\", \"soft\" or \"hard\""),
 ];
@@ -120,7 +125,7 @@ mod tests {
             "",
             &[
                 "peer", "limits", "policy", "paths", "checks", "secrets", "env", "allow", "delegate",
-                "apply", "host",
+                "apply", "runner", "host",
             ],
         );
         check("peer", &["codex", "claude"]);
@@ -134,9 +139,17 @@ mod tests {
     #[test]
     fn nothing_that_grants_is_a_projects_to_set() {
         let grants = |key: &&Key| {
-            ["allow.", "env.", "peer.", "apply.", "delegate.", "host."]
-                .iter()
-                .any(|table| key.name.starts_with(table))
+            [
+                "allow.",
+                "env.",
+                "peer.",
+                "apply.",
+                "delegate.",
+                "runner.",
+                "host.",
+            ]
+            .iter()
+            .any(|table| key.name.starts_with(table))
         };
         assert!(KEYS.iter().filter(grants).all(|key| !key.project));
     }

@@ -12,6 +12,7 @@ use crate::config::problem::Problem;
 use crate::domain::delegation::CHECK_BYTES;
 use crate::domain::gate::Mode;
 use crate::domain::request::{Effort, ModelName};
+use crate::domain::runner::is_environment;
 use crate::domain::{globs, limits};
 use crate::redact::Further;
 
@@ -69,6 +70,7 @@ pub(super) struct Layer {
     pub(super) budget_tokens: Option<u64>,
     pub(super) ask_above_tokens: Option<u64>,
     pub(super) prompt_bytes: Option<usize>,
+    pub(super) review_parts: Option<u32>,
     pub(super) depth: Option<u32>,
     pub(super) roots: Option<Vec<PathBuf>>,
     pub(super) paths_deny: Option<Vec<String>>,
@@ -81,6 +83,7 @@ pub(super) struct Layer {
     pub(super) allow_in_place: Option<bool>,
     pub(super) reuse: Option<Vec<String>>,
     pub(super) confirm: Option<Confirm>,
+    pub(super) cloud_environment: Option<String>,
     pub(super) notify: Option<bool>,
     pub(super) gate: Option<Mode>,
     /// The keys that were written, with their lines.
@@ -129,6 +132,7 @@ impl Layer {
             "limits.budget_tokens" => self.budget_tokens = Some(budget_tokens(number(value)?)?),
             "limits.ask_above_tokens" => self.ask_above_tokens = Some(budget_tokens(number(value)?)?),
             "limits.prompt_bytes" => self.prompt_bytes = Some(prompt_bytes(number(value)?)?),
+            "limits.review_parts" => self.review_parts = Some(review_parts(number(value)?)?),
             "limits.depth" => self.depth = Some(depth(number(value)?)?),
             "policy.roots" => self.roots = Some(roots(value, owner)?),
             "paths.deny" => self.paths_deny = Some(deny_list(value)?),
@@ -141,6 +145,10 @@ impl Layer {
             "allow.in_place" => self.allow_in_place = Some(value.as_bool()?),
             "host.notify" => self.notify = Some(value.as_bool()?),
             "host.gate" => self.gate = Some(Mode::named(value.as_str()?)?),
+            "runner.cloud.env" => {
+                let text = value.as_str().filter(|text| is_environment(text))?;
+                self.cloud_environment = Some(text.to_owned());
+            }
             "delegate.reuse" => self.reuse = Some(texts(value, REUSED, is_inside)?),
             "apply.confirm" => {
                 self.confirm = Some(match value.as_str()? {
@@ -188,6 +196,12 @@ pub(super) fn prompt_bytes(number: u64) -> Option<usize> {
     (PROMPT_BYTES_MIN..=limits::PROMPT_BYTES)
         .contains(&bytes)
         .then_some(bytes)
+}
+
+/// Returns a number of parts within its bounds.
+pub(super) fn review_parts(number: u64) -> Option<u32> {
+    let parts = u32::try_from(number).ok()?;
+    (1..=limits::REVIEW_PARTS_MAX).contains(&parts).then_some(parts)
 }
 
 fn depth(number: u64) -> Option<u32> {

@@ -142,6 +142,10 @@ impl Config {
             "limits.prompt_bytes",
             layer.prompt_bytes.map(|bytes| config.prompt_bytes.lower(bytes)),
         );
+        checked(
+            "limits.review_parts",
+            layer.review_parts.map(|parts| config.lower_review_parts(parts)),
+        );
         checked("limits.depth", layer.depth.map(|depth| config.depth.lower(depth)));
         checked(
             "policy.roots",
@@ -166,6 +170,16 @@ impl Config {
             config.checks_only = common_checks(&config.checks_only, lines);
         }
         (config, ignored)
+    }
+
+    fn lower_review_parts(&mut self, most: u32) -> bool {
+        // A call may ask for more parts than run unasked, so what a project says bounds both.
+        if most >= limits::REVIEW_PARTS_MAX {
+            return false;
+        }
+        self.review_parts_most = Some(most);
+        self.review_parts.lower(most);
+        true
     }
 
     fn lower_timeout(&mut self, most: std::time::Duration) -> bool {

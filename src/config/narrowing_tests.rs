@@ -152,6 +152,7 @@ fn entry() -> impl Strategy<Value = (&'static str, String)> {
         ),
         of("limits.ask_above_tokens", 1_000_u64..3_000),
         of("limits.prompt_bytes", 10_000_u64..2_097_153),
+        of("limits.review_parts", 1_u64..65),
         of("limits.depth", 1_u64..3),
         of("limits.concurrency", Just(99)),
         of("paths.deny", names()),
@@ -204,6 +205,11 @@ fn wider(narrow: &Config, plain: &Config) -> Option<&'static str> {
             narrow.prompt_bytes.value > plain.prompt_bytes.value,
         ),
         ("depth", narrow.depth.value > plain.depth.value),
+        (
+            "review_parts",
+            narrow.review_parts.value > plain.review_parts.value
+                || narrow.review_parts_most.is_none() && plain.review_parts_most.is_some(),
+        ),
         ("budget_tokens", budget(narrow) > budget(plain)),
         (
             "usual timeout",

@@ -51,6 +51,10 @@ pub struct Config {
     pub ask_above_tokens: Setting<Option<u64>>,
     /// Bytes of a prompt.
     pub prompt_bytes: Setting<usize>,
+    /// Parts of a review that run unasked.
+    pub review_parts: Setting<u32>,
+    /// The most parts that a project admits, whatever a call asks for.
+    pub review_parts_most: Option<u32>,
     /// How deep runs may be nested.
     pub depth: Setting<u32>,
     /// Only workspaces below one of these; any when empty.
@@ -77,6 +81,8 @@ pub struct Config {
     pub reuse: Setting<Vec<String>>,
     /// Whether landing asks a person where the host can ask.
     pub confirm: Setting<Confirm>,
+    /// The environment of Codex Cloud in which delegates are done; none are when absent.
+    pub cloud_environment: Setting<Option<String>>,
     /// Whether a session of a host is told when a job of its own is over.
     pub notify: Setting<bool>,
     /// The most that the stop gate may do, whatever was chosen in the host; anything when absent.
@@ -206,6 +212,12 @@ impl Config {
                 file.prompt_bytes,
                 variables.number(&["CROSSCHECK_LIMITS_PROMPT_BYTES"], layer::prompt_bytes)?,
             ),
+            review_parts: Setting::pick(
+                limits::REVIEW_PARTS_DEFAULT,
+                file.review_parts,
+                variables.number(&["CROSSCHECK_LIMITS_REVIEW_PARTS"], layer::review_parts)?,
+            ),
+            review_parts_most: None,
             depth: Setting::pick(1, file.depth, None),
             roots: Setting::pick(Vec::new(), file.roots, None),
             project_roots: Setting::pick(Vec::new(), None, None),
@@ -219,6 +231,7 @@ impl Config {
             allow_in_place: Setting::pick(false, file.allow_in_place, None),
             reuse: Setting::pick(REUSE.map(str::to_owned).to_vec(), file.reuse, None),
             confirm: Setting::pick(Confirm::Host, file.confirm, None),
+            cloud_environment: Setting::pick(None, file.cloud_environment.map(Some), None),
             notify: Setting::pick(
                 true,
                 file.notify,
@@ -340,6 +353,7 @@ impl Config {
             row("limits.budget_tokens", &self.budget_tokens, |n| (*n).into()),
             row("limits.ask_above_tokens", &self.ask_above_tokens, |n| (*n).into()),
             row("limits.prompt_bytes", &self.prompt_bytes, |n| (*n).into()),
+            row("limits.review_parts", &self.review_parts, |n| (*n).into()),
             row("limits.depth", &self.depth, |n| (*n).into()),
             row("policy.roots", &self.roots, paths),
             row("paths.deny", &self.paths_deny, texts),
@@ -354,6 +368,11 @@ impl Config {
             row("allow.in_place", &self.allow_in_place, switch),
             row("delegate.reuse", &self.reuse, texts),
             row("apply.confirm", &self.confirm, |confirm| confirm.as_str().into()),
+            row("runner.cloud.env", &self.cloud_environment, |environment| {
+                environment
+                    .as_ref()
+                    .map_or(Value::Null, |name| name.clone().into())
+            }),
             row("host.notify", &self.notify, switch),
             row("host.gate", &self.gate, |gate| {
                 gate.map_or(Value::Null, |gate| gate.as_str().into())
@@ -361,7 +380,7 @@ impl Config {
         ];
         if !self.project_roots.value.is_empty() {
             // Both lists hold, so neither replaces the other.
-            rows.insert(15, row("policy.roots", &self.project_roots, paths));
+            rows.insert(16, row("policy.roots", &self.project_roots, paths));
         }
         if let Some(most) = self.timeout_most.filter(|most| *most > self.timeout.value) {
             let most = json!({"key": "limits.timeout_s", "value": format!("at most {}", most.as_secs()), "origin": "project"});

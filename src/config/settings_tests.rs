@@ -100,11 +100,11 @@ fn every_key_is_shown_once_and_in_its_place() {
 fn every_key_can_be_set() {
     let text = "[peer.codex]\nbin = '/bin/codex'\nversions = '>=0.1'\nmodel = 'm'\neffort = 'high'\n\
         [peer.claude]\nbin = '/bin/claude'\nversions = '>=2'\nmodel = 'm'\neffort = 'high'\n\
-        [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nask_above_tokens = 1000\nprompt_bytes = 10000\ndepth = 2\n\
+        [limits]\nconcurrency = 1\ntimeout_s = 10\nbudget_tokens = 1_000\nask_above_tokens = 1000\nprompt_bytes = 10000\nreview_parts = 3\ndepth = 2\n\
         [policy]\nroots = ['/a']\n[paths]\ndeny = ['a']\n[checks]\nonly = ['make']\n\
         [secrets]\nfiles = ['b']\npatterns = ['c+']\n[env]\npass = ['D']\n\
         [allow]\nweb_search = true\nnetwork = true\nin_place = true\n\
-        [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[host]\nnotify = false\ngate = 'soft'\n";
+        [delegate]\nreuse = ['e']\n[apply]\nconfirm = 'always'\n[runner.cloud]\nenv = 'web'\n[host]\nnotify = false\ngate = 'soft'\n";
     let config = Config::layered(Some(text), &env(&[])).unwrap();
     for row in config.rows() {
         assert_eq!(row["origin"], "file", "{row}");

@@ -7,7 +7,7 @@
 use crate::diff::evidence::{Hit, Quote, Rows, collapse};
 use crate::diff::patch::{Content, Patch};
 use crate::diff::text::shown_path;
-use crate::domain::finding::{Anchor, Basis, Claim, Finding};
+use crate::domain::finding::{Anchor, Basis, Claim, Finding, Origin};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,9 +21,13 @@ const TELLING_CHARS: usize = 12;
 ///
 /// `root` is the repository's top level as text; a claim that names a file below it by its absolute path means that file.
 pub fn anchor(patch: &Patch, root: &str, claims: Vec<Claim>) -> Vec<Finding> {
+    name_all(locate(patch, root, claims))
+}
+
+/// Places claims as [`anchor`] does and gives them no ids yet: those of merged findings are made once they are merged.
+pub fn locate(patch: &Patch, root: &str, claims: Vec<Claim>) -> Vec<Located> {
     let mut search = Search::new(patch, root);
-    let placed: Vec<Placed> = claims.into_iter().map(|claim| search.place(claim)).collect();
-    name_all(placed)
+    claims.into_iter().map(|claim| search.place(claim)).collect()
 }
 
 /// Tells of each claimed path whether lines of that file are in a patch.
@@ -37,9 +41,12 @@ pub fn have_lines<'a>(patch: &Patch, root: &str, claimed: impl Iterator<Item = &
 }
 
 /// A finding without its id, and what the id is made of.
-struct Placed {
-    finding: Finding,
-    key: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The finding.
+    pub finding: Finding,
+    /// The line of code that it is about, else its title.
+    pub key: String,
 }
 
 struct Search<'a> {
@@ -63,7 +70,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn place(&mut self, claim: Claim) -> Placed {
+    fn place(&mut self, claim: Claim) -> Located {
         let quote = Quote::parse(&claim.evidence);
         let mut files = self.find_files(&claim.file);
         let mut hit = self.find(&files, &quote, &claim);
@@ -94,7 +101,7 @@ impl<'a> Search<'a> {
                 .map_or_else(|| collapse(&claim.title).to_lowercase(), str::to_owned),
         };
         let basis = if hit.is_some() {
-            Basis::Quoted
+            Basis::Single
         } else {
             Basis::Claimed
         };
@@ -137,8 +144,14 @@ impl<'a> Search<'a> {
             recommendation: claim.recommendation,
             anchor,
             basis,
+            confidence: claim.confidence,
+            votes: None,
+            looks: None,
+            stands_in_base: None,
+            check: None,
+            origin: Origin::Unknown,
         };
-        Placed { finding, key }
+        Located { finding, key }
     }
 
     fn rows(&mut self, files: &[usize]) -> &Rows {
@@ -231,13 +244,13 @@ fn agrees(hit: &Hit, claim: &Claim) -> bool {
 
 /// Gives each finding an id from its file and its code, so that it is the same in the next review although lines moved.
 /// Equal ones are numbered down the file.
-fn name_all(placed: Vec<Placed>) -> Vec<Finding> {
+pub fn name_all(placed: Vec<Located>) -> Vec<Finding> {
     let mut order: Vec<usize> = (0..placed.len()).collect();
     order.sort_by_key(|&index| (placed[index].finding.line, index));
     let mut seen: BTreeMap<(String, String), u32> = BTreeMap::new();
     let mut ids = vec![String::new(); placed.len()];
     for index in order {
-        let Placed { finding, key } = &placed[index];
+        let Located { finding, key } = &placed[index];
         let ordinal = seen
             .entry((finding.file.clone(), key.clone()))
             .and_modify(|ordinal| *ordinal += 1)

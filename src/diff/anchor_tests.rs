@@ -47,6 +47,7 @@ fn claim(file: &str, side: Side, line: u32, evidence: &str) -> Claim {
         evidence: evidence.to_owned(),
         risk: String::new(),
         recommendation: String::new(),
+        confidence: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn place(claim: Claim) -> Finding {
 #[test]
 fn a_claim_is_put_where_its_code_stands() {
     use Anchor::{Exact, Moved, OffDiff};
-    use Basis::{Claimed, Quoted};
+    use Basis::{Claimed, Single};
     use Side::{New, Old};
     let check = |side, line, evidence: &str, expected: (Anchor, Basis, Side, u32)| {
         let found = place(claim("src/main.rs", side, line, evidence));
@@ -68,31 +69,31 @@ fn a_claim_is_put_where_its_code_stands() {
             "{line} {evidence}"
         );
     };
-    check(New, 11, "let name = name.trim();", (Exact, Quoted, New, 11));
+    check(New, 11, "let name = name.trim();", (Exact, Single, New, 11));
     check(
         New,
         11,
         "+11|    let name = name.trim();",
-        (Exact, Quoted, New, 11),
+        (Exact, Single, New, 11),
     );
-    check(New, 11, "let  name =\tname.trim();", (Exact, Quoted, New, 11));
+    check(New, 11, "let  name =\tname.trim();", (Exact, Single, New, 11));
     // Any line of a quote may be the one that is meant.
     check(
         New,
         12,
         "let name = name.trim();\nprintln!(\"{name}\");",
-        (Exact, Quoted, New, 12),
+        (Exact, Single, New, 12),
     );
-    check(New, 14, "let name = name.trim();", (Moved, Quoted, New, 11));
-    check(New, 400, "name.trim();", (Moved, Quoted, New, 11));
-    check(New, 0, "let used = name.len();", (Moved, Quoted, New, 52));
+    check(New, 14, "let name = name.trim();", (Moved, Single, New, 11));
+    check(New, 400, "name.trim();", (Moved, Single, New, 11));
+    check(New, 0, "let used = name.len();", (Moved, Single, New, 52));
     // The stated side has it not.
-    check(New, 11, "print(name);", (Moved, Quoted, Old, 11));
-    check(Old, 52, "let used = name.len();", (Moved, Quoted, New, 52));
+    check(New, 11, "print(name);", (Moved, Single, Old, 11));
+    check(Old, 52, "let used = name.len();", (Moved, Single, New, 52));
     // A line of context is on both sides; the stated one is kept.
-    check(Old, 13, "Ok(())", (Moved, Quoted, Old, 12));
-    check(New, 53, "Ok(())", (Exact, Quoted, New, 53));
-    check(New, 50, "Ok(())", (Moved, Quoted, New, 53));
+    check(Old, 13, "Ok(())", (Moved, Single, Old, 12));
+    check(New, 53, "Ok(())", (Exact, Single, New, 53));
+    check(New, 50, "Ok(())", (Moved, Single, New, 53));
     // Nothing is known against the line.
     check(New, 12, "", (Exact, Claimed, New, 12));
     check(New, 12, "code that is nowhere", (Exact, Claimed, New, 12));
@@ -224,7 +225,7 @@ proptest! {
         let evidence = format!("  statement_number_{at}_end(x);");
         let found = anchor(&patch, "", vec![claim("f", stated, shifted, &evidence)]).pop().unwrap();
         let anchor = if shifted == line && side == stated { Anchor::Exact } else { Anchor::Moved };
-        prop_assert_eq!((found.line, found.side, found.anchor, found.basis), (line, side, anchor, Basis::Quoted));
+        prop_assert_eq!((found.line, found.side, found.anchor, found.basis), (line, side, anchor, Basis::Single));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub fn omission(file: &FilePatch) -> Option<OmissionReason> {
         Content::Binary => Some(OmissionReason::Binary),
         Content::Submodule => Some(OmissionReason::Submodule),
         Content::TooLarge { .. } => Some(OmissionReason::TooLarge),
+        Content::Generated => Some(OmissionReason::Generated),
         Content::Special => Some(OmissionReason::SpecialFile),
         Content::Unreadable => Some(OmissionReason::Unreadable),
     }

@@ -90,6 +90,11 @@ impl Quote {
         Self(lines)
     }
 
+    /// Returns its lines, blanks collapsed.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|line| line.bare.as_str())
+    }
+
     /// Returns its first line, or nothing when it is empty.
     pub(super) fn first(&self) -> Option<&str> {
         self.0.first().map(|line| line.bare.as_str())

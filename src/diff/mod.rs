@@ -20,7 +20,23 @@ pub mod largest;
 
 pub mod render;
 
+pub mod attributes;
+pub mod cut;
+pub mod generated;
+pub mod listing;
+pub mod measure;
+pub mod narrow;
+pub mod parts;
+pub mod symbols;
+
 pub mod anchor;
 mod evidence;
 
 pub mod track;
+
+pub mod merge;
+pub mod origin;
+
+pub mod seen;
+
+pub mod excerpt;

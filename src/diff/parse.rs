@@ -323,6 +323,9 @@ fn read_sections(bytes: &[u8], buffer: &Buffer) -> Result<Vec<Section>, ParseErr
     Ok(sections)
 }
 
+/// Lines that a hunk may ask room for before they are there.
+const RESERVED_LINES: u32 = 1024;
+
 fn read_hunk(cursor: &mut Cursor<'_>, first: &[u8]) -> Result<Hunk, ParseError> {
     let malformed = ParseError::Hunk {
         offset: cursor.offset,
@@ -332,6 +335,9 @@ fn read_hunk(cursor: &mut Cursor<'_>, first: &[u8]) -> Result<Hunk, ParseError> 
     };
     cursor.pass(first);
     let (mut old_left, mut new_left) = (hunk.old_lines, hunk.new_lines);
+    // The longer side: the least that it holds, if it says the truth.
+    let least = old_left.max(new_left).min(RESERVED_LINES);
+    hunk.lines.reserve_exact(least as usize);
     loop {
         let line = cursor.peek();
         if let Some(line) = line.filter(|line| line.first() == Some(&b'\\')) {
@@ -399,7 +405,7 @@ fn read_hunk_header(line: &[u8], buffer: &Buffer) -> Option<Hunk> {
 }
 
 fn split_at_byte(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|&found| found == byte)?;
+    let at = memchr::memchr(byte, bytes)?;
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 

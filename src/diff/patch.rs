@@ -34,6 +34,41 @@ impl Patch {
     }
 }
 
+impl Patch {
+    /// Lets go of the lines, and keeps the files and hunks.
+    #[must_use]
+    pub fn without_lines(mut self) -> Self {
+        for file in &mut self.files {
+            if let Content::Text(hunks) = &mut file.content {
+                for hunk in hunks {
+                    hunk.lines = Vec::new();
+                    hunk.section = Bytes::default();
+                }
+            }
+        }
+        self
+    }
+
+    /// Returns the patch with what it has of some files left out: for each its index and whether it is generated; any other is
+    /// too large.
+    #[must_use]
+    pub fn leaving_out(&self, files: &[(usize, bool)]) -> Self {
+        let mut patch = self.clone();
+        for &(index, is_generated) in files {
+            if let Some(file) = patch.files.get_mut(index) {
+                file.content = if is_generated {
+                    Content::Generated
+                } else {
+                    Content::TooLarge {
+                        bytes: file.shown_bytes() as u64,
+                    }
+                };
+            }
+        }
+        patch
+    }
+}
+
 /// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
@@ -65,6 +100,8 @@ pub enum Content {
         /// Its size in bytes.
         bytes: u64,
     },
+    /// Written by a program or by others, and left out of a change that is too large for one prompt.
+    Generated,
     /// A FIFO, socket or device; never opened.
     Special,
     /// It could not be read.

@@ -79,6 +79,39 @@ pub fn render_parts(patch: &Patch, max_bytes: usize) -> Vec<Rendered> {
     pieces.finish()
 }
 
+/// Consecutive hunks of one file: its index, the first hunk, and the first one behind them. A file without hunks is shown by
+/// its header, whatever the hunks.
+pub type Run = (usize, usize, usize);
+
+/// Renders runs of hunks in the order given, each under the header of its file; neighbours of one file share theirs.
+pub fn render_runs(patch: &Patch, runs: &[Run]) -> String {
+    let mut pieces = Pieces {
+        max_bytes: usize::MAX,
+        done: Vec::new(),
+        current: Rendered::default(),
+        open_file: None,
+    };
+    for &(index, first, end) in runs {
+        let Some(file) = patch.files.get(index) else {
+            continue;
+        };
+        let header = file_header(file);
+        match &file.content {
+            Content::Text(hunks) => {
+                for (at, hunk) in hunks.iter().enumerate().take(end).skip(first) {
+                    let place = HunkPlace {
+                        file: index,
+                        hunk: at,
+                    };
+                    pieces.push_hunk(place, &header, hunk);
+                }
+            }
+            _ => pieces.push_block(index, None, &header, ""),
+        }
+    }
+    pieces.current.text
+}
+
 /// The pieces so far.
 struct Pieces {
     max_bytes: usize,
@@ -90,7 +123,7 @@ struct Pieces {
 
 impl Pieces {
     fn push_hunk(&mut self, place: HunkPlace, header: &str, hunk: &Hunk) {
-        let has_crlf = !hunk.lines.is_empty() && hunk.lines.iter().all(|line| line.text.ends_with(b"\r"));
+        let has_crlf = has_crlf(hunk);
         let mut block = hunk_header(hunk, has_crlf);
         let opening = block.len();
         let mut old = hunk.old_start;
@@ -107,7 +140,7 @@ impl Pieces {
             push_shown(&mut block, text);
             block.push('\n');
             if line.no_newline {
-                block.push_str("\\ No newline at end of file\n");
+                block.push_str(NO_NEWLINE);
             }
             // A hunk beyond the limit goes out in pieces of whole lines; each says by its numbers where it stands.
             if start > opening && header.len() + block.len() > self.max_bytes {
@@ -148,8 +181,16 @@ impl Pieces {
     }
 }
 
+/// What stands below a last line without a line feed.
+pub(super) const NO_NEWLINE: &str = "\\ No newline at end of file\n";
+
+/// Tells whether all lines of a hunk end in a carriage return.
+pub(super) fn has_crlf(hunk: &Hunk) -> bool {
+    !hunk.lines.is_empty() && hunk.lines.iter().all(|line| line.text.ends_with(b"\r"))
+}
+
 /// Returns `File: path (modified)` with everything else that is known without the content.
-fn file_header(file: &FilePatch) -> String {
+pub(super) fn file_header(file: &FilePatch) -> String {
     let mut notes: Vec<String> = Vec::new();
     notes.push(
         match file.kind {
@@ -180,6 +221,7 @@ fn file_header(file: &FilePatch) -> String {
         Content::Binary => notes.push("binary, not shown".to_owned()),
         Content::Submodule => notes.push("submodule pointer, not shown".to_owned()),
         Content::TooLarge { bytes } => notes.push(format!("{bytes} bytes, too large to show")),
+        Content::Generated => notes.push("generated, not shown".to_owned()),
         Content::Special => notes.push("not a regular file, not shown".to_owned()),
         Content::Unreadable => notes.push("not readable".to_owned()),
     }
@@ -189,7 +231,7 @@ fn file_header(file: &FilePatch) -> String {
 /// The mode that needs no mention.
 const REGULAR: u32 = 0o100_644;
 
-fn hunk_header(hunk: &Hunk, has_crlf: bool) -> String {
+pub(super) fn hunk_header(hunk: &Hunk, has_crlf: bool) -> String {
     let mut header = format!(
         "@@ -{},{} +{},{} @@",
         hunk.old_start, hunk.old_lines, hunk.new_start, hunk.new_lines

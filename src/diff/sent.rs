@@ -16,6 +16,9 @@ pub struct SentPatch {
 struct SentFile {
     old: String,
     new: String,
+    /// Git's modes before and after, 0 where there is none; absent in what older versions kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modes: Option<[u32; 2]>,
     hunks: Vec<SentHunk>,
 }
 
@@ -28,6 +31,13 @@ struct SentHunk {
 }
 
 impl SentPatch {
+    /// Adds what an earlier review was shown, behind what this one is shown. Returns how many files the latter are.
+    pub fn join(&mut self, before: &Patch) -> u32 {
+        let fresh = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.extend(Self::from(before).files);
+        fresh
+    }
+
     /// Returns a hash of the content, the same for the same change.
     pub fn digest(&self) -> String {
         crate::domain::fingerprint::sha256_hex(&serde_json::to_vec(self).unwrap_or_default())
@@ -49,6 +59,10 @@ impl From<&Patch> for SentPatch {
         let files = patch.files.iter().map(|file| SentFile {
             old: lossy(&file.old_path),
             new: lossy(&file.new_path),
+            // Of what is not shown nothing is kept but its name, so that it is never taken for something that was.
+            modes: (matches!(file.content, Content::Text(_) | Content::Unchanged)
+                && (file.old_mode.is_some() || file.new_mode.is_some()))
+            .then(|| [file.old_mode.unwrap_or(0), file.new_mode.unwrap_or(0)]),
             hunks: match &file.content {
                 Content::Text(hunks) => hunks.iter().map(hunk).collect(),
                 _ => Vec::new(),
@@ -70,8 +84,8 @@ impl From<SentPatch> for Patch {
             },
             old_path: file.old.into_bytes(),
             new_path: file.new.into_bytes(),
-            old_mode: None,
-            new_mode: None,
+            old_mode: file.modes.map(|modes| modes[0]).filter(|mode| *mode != 0),
+            new_mode: file.modes.map(|modes| modes[1]).filter(|mode| *mode != 0),
             untracked: false,
             content: if file.hunks.is_empty() {
                 Content::Unchanged

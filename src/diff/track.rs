@@ -4,14 +4,21 @@ use std::collections::BTreeSet;
 
 use crate::diff::anchor::{anchor, have_lines};
 use crate::diff::patch::Patch;
-use crate::domain::finding::{Basis, Claim, Finding};
-use crate::domain::tracking::{EarlierReview, Known, Tracking};
+use crate::domain::finding::{Basis, Claim, Finding, Refuted};
+use crate::domain::tracking::{EarlierReview, Known, RefutedAgain, Tracking};
 
 /// Says what became of each earlier finding, and which of the present ones are new.
 ///
 /// `patch` is the change as it was sent now, `root` the repository's top level as text. A finding that is reported again
-/// under another name, since its file was renamed, gets its earlier id back.
-pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Finding]) -> Tracking {
+/// under another name, since its file was renamed, gets its earlier id back. One that was reported again and is among the
+/// `refuted` is told so: the code alone would only say that nobody mentioned it.
+pub fn track(
+    patch: &Patch,
+    root: &str,
+    earlier: &EarlierReview,
+    now: &mut [Finding],
+    refuted: &[Refuted],
+) -> Tracking {
     let claims = earlier.findings.iter().map(claim).collect();
     let placed = anchor(patch, root, claims);
     let files = earlier.findings.iter().map(|known| known.file.as_str());
@@ -21,6 +28,7 @@ pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Find
         fixed: Vec::new(),
         open: Vec::new(),
         new: Vec::new(),
+        refuted: Vec::new(),
         unmentioned: Vec::new(),
         gone: Vec::new(),
     };
@@ -36,7 +44,15 @@ pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Find
             tracking.open.push(before.id.clone());
             continue;
         }
-        let stands = placed.basis == Basis::Quoted && placed.side == before.side;
+        let by_id = |id: &str| refuted.iter().find(|refuted| refuted.finding.id == id);
+        if let Some(refuted) = by_id(&before.id).or_else(|| by_id(&placed.id)) {
+            tracking.refuted.push(RefutedAgain {
+                known: before.clone(),
+                reason: refuted.reason.clone(),
+            });
+            continue;
+        }
+        let stands = placed.basis == Basis::Single && placed.side == before.side;
         let list = if stands {
             &mut tracking.unmentioned
         } else if !is_shown {
@@ -54,6 +70,60 @@ pub fn track(patch: &Patch, root: &str, earlier: &EarlierReview, now: &mut [Find
     tracking
 }
 
+/// Adds the findings of an earlier review whose code stands where nobody looked again, at the lines where it stands now.
+///
+/// `fresh` is what the present review was shown, `before` what an earlier one was shown and nobody changed since. A finding
+/// without a quote is carried when its file is in the second alone. One that was found again is not carried besides, also
+/// where it was `refuted`.
+pub fn carry(
+    fresh: &Patch,
+    before: &Patch,
+    root: &str,
+    earlier: &EarlierReview,
+    now: &mut Vec<Finding>,
+    refuted: &[Refuted],
+) {
+    let claims: Vec<Claim> = earlier.carried.iter().map(whole_claim).collect();
+    let files = || earlier.carried.iter().map(|finding| finding.file.as_str());
+    let is_before = have_lines(before, root, files());
+    let is_fresh = have_lines(fresh, root, files());
+    let placed = anchor(before, root, claims);
+    let said = refuted.iter().map(|refuted| &refuted.finding);
+    let known: BTreeSet<String> = now.iter().chain(said).map(|finding| finding.id.clone()).collect();
+    for (at, (finding, placed)) in earlier.carried.iter().zip(placed).enumerate() {
+        let stands = if finding.evidence.trim().is_empty() {
+            is_before[at] && !is_fresh[at]
+        } else {
+            placed.basis == Basis::Single && placed.side == finding.side
+        };
+        if stands && !known.contains(&finding.id) {
+            now.push(Finding {
+                file: placed.file,
+                line: placed.line,
+                end_line: placed.end_line,
+                side: placed.side,
+                anchor: placed.anchor,
+                ..finding.clone()
+            });
+        }
+    }
+}
+
+fn whole_claim(finding: &Finding) -> Claim {
+    Claim {
+        severity: finding.severity,
+        title: finding.title.clone(),
+        file: finding.file.clone(),
+        line: finding.line,
+        end_line: finding.end_line,
+        side: finding.side,
+        evidence: finding.evidence.clone(),
+        risk: finding.risk.clone(),
+        recommendation: finding.recommendation.clone(),
+        confidence: finding.confidence,
+    }
+}
+
 fn claim(known: &Known) -> Claim {
     Claim {
         severity: known.severity,
@@ -65,6 +135,7 @@ fn claim(known: &Known) -> Claim {
         evidence: known.evidence.clone(),
         risk: String::new(),
         recommendation: String::new(),
+        confidence: None,
     }
 }
 
@@ -72,7 +143,7 @@ fn claim(known: &Known) -> Claim {
 mod tests {
     use super::*;
     use crate::diff::parse::parse_patch;
-    use crate::domain::finding::{Severity, Side};
+    use crate::domain::finding::tests::claim as stated;
     use proptest::prelude::*;
 
     /// A change that adds these lines to a file, which may have had another name.
@@ -91,20 +162,6 @@ mod tests {
 
     fn patch(text: &str) -> Patch {
         parse_patch(text.as_bytes()).expect("a diff")
-    }
-
-    fn stated(file: &str, evidence: &str) -> Claim {
-        Claim {
-            severity: Severity::High,
-            title: format!("about {evidence}"),
-            file: file.to_owned(),
-            line: 2,
-            end_line: None,
-            side: Side::New,
-            evidence: evidence.to_owned(),
-            risk: String::new(),
-            recommendation: String::new(),
-        }
     }
 
     fn earlier(patch: &Patch, claims: Vec<Claim>) -> EarlierReview {
@@ -144,7 +201,7 @@ mod tests {
         ));
         let claims = vec![stated("a.rs", "let right = total.checked_div(count);")];
         let mut found = anchor(&now, "", claims);
-        let tracking = track(&now, "", &before, &mut found);
+        let tracking = track(&now, "", &before, &mut found, &[]);
         assert_eq!(ids(&tracking.fixed), ["let wrong = total / count;"]);
         assert_eq!(ids(&tracking.unmentioned), ["let odd = total * count;"]);
         assert_eq!(ids(&tracking.gone), ["unlink(path_of_the_user);"]);
@@ -164,7 +221,7 @@ mod tests {
         for (name, lines) in [("a.rs", vec!["// above", line]), ("z.rs", vec![line])] {
             let now = patch(&change("a.rs", name, &lines));
             let mut found = anchor(&now, "", vec![stated(name, line)]);
-            let tracking = track(&now, "", &before, &mut found);
+            let tracking = track(&now, "", &before, &mut found, &[]);
             assert_eq!(tracking.open, [before.findings[0].id.clone()], "{name}");
             assert_eq!(found[0].id, before.findings[0].id, "{name}");
             assert!(
@@ -182,7 +239,7 @@ mod tests {
         let now = patch(&format!(
             "diff --git a/a.rs b/a.rs\n--- a/a.rs\n+++ b/a.rs\n@@ -1,2 +1,1 @@\n first\n-{line}\n"
         ));
-        assert_eq!(ids(&track(&now, "", &before, &mut []).fixed), [line]);
+        assert_eq!(ids(&track(&now, "", &before, &mut [], &[]).fixed), [line]);
     }
 
     #[test]
@@ -190,11 +247,11 @@ mod tests {
         let line = "let wrong = total / count;";
         let then = patch(&change("a.rs", "a.rs", &[line]));
         let before = earlier(&then, vec![stated("a.rs", line)]);
-        let silent = track(&then, "", &before, &mut []);
+        let silent = track(&then, "", &before, &mut [], &[]);
         assert_eq!(ids(&silent.unmentioned), [line]);
         let next = EarlierReview::of("next".to_owned(), &[], Some(&silent));
         let now = patch(&change("a.rs", "a.rs", &["let right = 1;"]));
-        assert_eq!(ids(&track(&now, "", &next, &mut []).fixed), [line]);
+        assert_eq!(ids(&track(&now, "", &next, &mut [], &[]).fixed), [line]);
     }
 
     proptest! {
@@ -213,8 +270,8 @@ mod tests {
             let claims = again.iter().filter_map(|index| now.get(*index)).map(|line| stated("a.rs", line));
             let mut found = anchor(&second, "", claims.collect());
             let count = found.len();
-            let tracking = track(&second, "", &before, &mut found);
-            let told = tracking.fixed.len() + tracking.open.len() + tracking.unmentioned.len() + tracking.gone.len();
+            let tracking = track(&second, "", &before, &mut found, &[]);
+            let told = tracking.fixed.len() + tracking.open.len() + tracking.refuted.len() + tracking.unmentioned.len() + tracking.gone.len();
             prop_assert_eq!(told, before.findings.len());
             prop_assert_eq!(tracking.open.len() + tracking.new.len(), count);
             prop_assert!(tracking.gone.is_empty());

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::job::JobId;
+use crate::domain::runner::CloudPlan;
 
 /// Where the peer's edits go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,9 @@ pub struct Delegation {
     /// The job whose result it starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<JobId>,
+    /// What was decided for a task that Codex Cloud does; absent for one that is done here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<CloudPlan>,
 }
 
 /// What the peer starts from. Objects are in our private store of the repository.

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::domain::review_plan::Needs;
+
 /// Declares the codes once, with their names and their explanations.
 macro_rules! fault_codes {
     ($($variant:ident $name:literal $explanation:literal;)+) => {
@@ -272,6 +274,18 @@ pub struct Repair {
     /// The arguments of that call, ready to use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Map<String, Value>>,
+    /// Other calls that would help, each in its own way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<RepairCall>,
+}
+
+/// A call that would help.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct RepairCall {
+    /// The tool.
+    pub tool: String,
+    /// Its arguments, ready to use.
+    pub arguments: Map<String, Value>,
 }
 
 /// One thing that went wrong, ready to be told.
@@ -290,6 +304,9 @@ pub struct Fault {
     /// What the field may hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Vec<String>>,
+    /// What a review would need that is too large to run unasked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Box<Needs>>,
     /// The next step.
     pub repair: Repair,
 }
@@ -303,10 +320,10 @@ impl Fault {
             retry_after_ms: None,
             field: None,
             allowed: None,
+            needs: None,
             repair: Repair {
                 hint: code.hint().to_owned(),
-                tool: None,
-                arguments: None,
+                ..Repair::default()
             },
         }
     }
@@ -342,6 +359,16 @@ impl Fault {
             field: Some(field.into()),
             ..self
         }
+    }
+
+    /// Adds another call that would help.
+    #[must_use]
+    pub fn also(mut self, tool: &str, arguments: Value) -> Self {
+        if let Value::Object(arguments) = arguments {
+            let tool = tool.to_owned();
+            self.repair.also.push(RepairCall { tool, arguments });
+        }
+        self
     }
 
     /// Adds a call that would help.

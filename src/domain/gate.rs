@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::envelope::ReviewAnswer;
 use crate::domain::fault::FaultCode;
 use crate::domain::finding::{Anchor, Finding, Severity};
+use crate::domain::review_answer::ReviewAnswer;
 
 pub mod change;
 pub mod text;
@@ -183,7 +183,8 @@ fn is_blocking(finding: &Finding) -> bool {
         Severity::Critical | Severity::High | Severity::Medium => true,
         Severity::Low | Severity::Nit => false,
     };
-    is_bad && finding.anchor != Anchor::OffDiff
+    // What stood there before the turn is not the turn's to mend.
+    is_bad && finding.anchor != Anchor::OffDiff && !finding.origin.is_old()
 }
 
 /// How many findings a conversation has been told of, by prompt.
@@ -221,37 +222,8 @@ impl Rounds {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::finding::{Basis, Side};
-    use serde_json::json;
-
-    pub(crate) fn finding(id: &str, severity: Severity, anchor: Anchor) -> Finding {
-        Finding {
-            id: id.to_owned(),
-            severity,
-            title: format!("Title of {id}"),
-            file: "src/a.py".to_owned(),
-            line: 7,
-            end_line: None,
-            side: Side::New,
-            evidence: String::new(),
-            risk: String::new(),
-            recommendation: String::new(),
-            anchor,
-            basis: Basis::Quoted,
-        }
-    }
-
-    fn answer(findings: Vec<Finding>) -> ReviewAnswer {
-        let mut answer: ReviewAnswer = serde_json::from_value(json!({
-            "target": {"scope": "working_tree", "base_oid": null, "head_oid": null, "paths": [], "files": 1},
-            "verdict": "fail", "confidence": "high", "review_status": "completed", "findings": [],
-            "coverage": {"status": "complete", "files": 1, "hunks": {"total": 1, "sent": 1, "omitted": 0},
-                "omitted": [], "redaction": {"withheld": [], "masked": [], "count": 0}},
-            "overview": "", "questions": [], "assumptions": []}))
-        .unwrap();
-        answer.findings = findings;
-        answer
-    }
+    use crate::domain::finding::tests::finding;
+    use crate::domain::review_answer::tests::answer;
 
     #[test]
     fn a_variable_takes_away_and_never_gives() {

@@ -25,15 +25,27 @@ pub const DIFF_BYTES: usize = 64 * 1024 * 1024;
 /// Lines of `git diff` output that are taken apart. A prompt holds an eighth of them; with the bytes that they share they
 /// stay below the memory that planning may take.
 pub const DIFF_LINES: usize = 2_000_000;
-/// Bytes of a change's lines beyond which it is told as too large before secrets are looked for: four times what a prompt
-/// holds, so that masking can never have made it fit.
+/// Bytes of a change's lines up to which it is searched for secrets before it is told as too large. Beyond it, and beyond
+/// twice what its parts hold, it is divided by its sizes alone: masking does not halve a change.
 pub const PLANNED_BYTES: usize = 4 * PROMPT_BYTES;
+/// Parts of a review that run without being asked for: each is a prompt as large as the model takes.
+pub const REVIEW_PARTS_DEFAULT: u32 = 6;
+/// The most parts that can be asked for: about as many as the largest diff that is read has.
+pub const REVIEW_PARTS_MAX: u32 = 64;
+/// The part of a prompt, in hundredths, that may be told in it of the other parts: enough for a list of some hundred files, and
+/// little beside what is reviewed.
+pub const OTHER_PARTS_SHARE: usize = 4;
 /// Bytes read of a change that is kept beside its job.
 pub const CHANGE_BYTES: u64 = 256 * 1024 * 1024;
 /// Omitted paths listed one by one in a result; the rest is counted.
 pub const OMISSIONS_LISTED: usize = 50;
 /// Findings kept of one answer. A reviewer that finds more is not read by anybody.
 pub const FINDINGS: usize = 200;
+
+/// Findings in one prompt of a verification: each gets a sentence, and its code is looked up.
+pub const VERIFIED_AT_ONCE: usize = 30;
+/// Prompts of a verification. Whoever has more findings than these hold, the worst first, has enough to do.
+pub const VERIFY_GROUPS: usize = 4;
 
 /// Deadline of a consult or review, in awake time.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30 * 60);
@@ -75,6 +87,15 @@ pub const CONCURRENCY_DEFAULT: usize = 3;
 pub const CONCURRENCY_MAX: usize = 10;
 /// Jobs that may wait for a slot; one more is refused instead of piling up.
 pub const QUEUE_MAX: usize = 100;
+/// Jobs that are done elsewhere and followed at once: a page of the list has 20 of them, and a look reads a file of each.
+pub const FOLLOWED_MAX: usize = 1000;
+
+/// How long a task that is done elsewhere is followed. What is not done by then is told with its address; a finished job's record is
+/// kept no longer.
+pub const FOLLOWED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long handing a task over may take: two requests, the second with the prompt. Whoever has not said by then what became of
+/// it is ended.
+pub const HAND_OVER: Duration = Duration::from_secs(120);
 
 /// Bytes of one line of a peer's event stream. Measured: a 5 MB answer is one line of 5 MB. The longest answer that is kept
 /// fits with its escapes, and two such lines in the worker's memory with what is made of them.

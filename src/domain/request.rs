@@ -11,6 +11,8 @@ use crate::domain::fault::Fault;
 use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::{JobId, JobName};
 use crate::domain::limits;
+use crate::domain::review_plan::Depth;
+use crate::domain::runner::RunnerName;
 use crate::domain::scope::Scope;
 use crate::domain::tier::Isolation;
 
@@ -229,6 +231,8 @@ pub struct Options {
     pub reuse: Option<Vec<String>>,
     /// Files that a delegate may change at most.
     pub max_files: Option<u32>,
+    /// Parts that a large change may be reviewed in; the configuration decides when absent.
+    pub max_parts: Option<u32>,
     /// Beginnings of commands that a delegate should keep to; others are told.
     pub allow_commands: Vec<String>,
     /// Whether a delegate's commands may use the network; needs the user's `[allow]`.
@@ -243,8 +247,12 @@ pub struct Options {
     pub group: Option<String>,
     /// The job whose place this one takes.
     pub supersedes: Option<JobId>,
+    /// The review that this one follows: only what changed since is looked at.
+    pub since: Option<JobName>,
     /// Jobs of this call that run at once at most.
     pub concurrency: Option<usize>,
+    /// Who does the tasks of a delegate that say nothing themselves.
+    pub runner: RunnerName,
 }
 
 impl Options {
@@ -311,6 +319,8 @@ pub struct ConsultRequest {
 pub enum Subject {
     /// A change of the repository.
     Change(Scope),
+    /// What a delegate left.
+    Job(JobName),
     /// Code that the caller gave.
     Snippet(String),
 }
@@ -326,6 +336,8 @@ pub struct ReviewRequest {
     pub focus: Option<String>,
     /// What the author meant.
     pub context: Option<String>,
+    /// How thorough.
+    pub depth: Depth,
     /// The rest.
     pub common: Common,
 }

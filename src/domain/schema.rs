@@ -4,7 +4,9 @@ use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::domain::envelope::{ConsultAnswer, Failure, ReviewAnswer, Success};
+use crate::domain::answer::ConsultAnswer;
+use crate::domain::envelope::{Failure, Success};
+use crate::domain::review_answer::ReviewAnswer;
 
 /// The same schema as it is published with the program; a test keeps the two equal.
 ///

@@ -12,6 +12,9 @@ pub struct EarlierReview {
     pub job: String,
     /// What it found, and what it still knew of the reviews before it.
     pub findings: Vec<Known>,
+    /// Its findings whole, those that were set aside too: what nobody is shown again is told again from here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Finding>,
 }
 
 /// A finding of an earlier review.
@@ -33,6 +36,16 @@ pub struct Known {
     pub evidence: String,
 }
 
+/// A finding of an earlier review that does not hold, and why.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct RefutedAgain {
+    /// What it was.
+    #[serde(flatten)]
+    pub known: Known,
+    /// Why it does not hold, in the words of whoever refuted it.
+    pub reason: String,
+}
+
 /// What became of each finding of an earlier review of the same work. Every one of them is in exactly one list besides `new`.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Tracking {
@@ -44,6 +57,9 @@ pub struct Tracking {
     pub open: Vec<String>,
     /// The ids of the findings that were not known.
     pub new: Vec<String>,
+    /// Found again and refuted by the second model call: the code still stands there, and it is right.
+    #[serde(default)]
+    pub refuted: Vec<RefutedAgain>,
     /// Not reported again although the quoted code still stands there: mended elsewhere, withdrawn, or overlooked.
     pub unmentioned: Vec<Known>,
     /// The file is no longer part of what was shown, so nothing can be said of it.
@@ -58,7 +74,14 @@ impl EarlierReview {
         Self {
             job,
             findings: found.chain(left.iter().cloned()).collect(),
+            carried: Vec::new(),
         }
+    }
+
+    /// As it is, with findings to carry on where their code is not shown again.
+    #[must_use]
+    pub fn carrying(self, carried: Vec<Finding>) -> Self {
+        Self { carried, ..self }
     }
 }
 
@@ -83,6 +106,7 @@ impl Tracking {
             (self.fixed.len(), "fixed"),
             (self.open.len(), "still open"),
             (self.new.len(), "new"),
+            (self.refuted.len(), "refuted"),
             (self.unmentioned.len(), "not mentioned again"),
             (self.gone.len(), "no longer in the change"),
         ];

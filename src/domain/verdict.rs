@@ -44,7 +44,8 @@ pub enum ReviewStatus {
 
 /// Derives verdict and confidence.
 ///
-/// The rules: nothing examined is `unknown`; a critical or high finding that points into the diff is `fail`; any finding,
+/// The rules: nothing examined is `unknown`; a critical or high finding that points into the diff, and that is
+/// not known to have stood there before, is `fail`; any finding,
 /// or a reviewer who does not pass the change, is at least `concerns`; partial coverage never passes; confidence is low
 /// whenever the reviewer and the findings disagree or something was left out.
 pub fn conclude(
@@ -58,7 +59,7 @@ pub fn conclude(
     }
     let blocking = findings
         .iter()
-        .any(|f| f.severity <= Severity::High && f.anchor != Anchor::OffDiff);
+        .any(|f| f.severity <= Severity::High && f.anchor != Anchor::OffDiff && !f.origin.is_old());
     let from_findings = if blocking {
         Verdict::Fail
     } else if findings.iter().any(|f| f.severity < Severity::Nit) {
@@ -83,23 +84,11 @@ pub fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::finding::{Basis, Side};
+    use crate::domain::finding::Origin;
+    use crate::domain::finding::tests::finding as named;
 
     fn finding(severity: Severity, anchor: Anchor) -> Finding {
-        Finding {
-            id: "f".into(),
-            severity,
-            title: "t".into(),
-            file: "a".into(),
-            line: 1,
-            end_line: None,
-            side: Side::New,
-            evidence: "e".into(),
-            risk: "r".into(),
-            recommendation: "d".into(),
-            anchor,
-            basis: Basis::Quoted,
-        }
+        named("f", severity, anchor)
     }
 
     #[test]
@@ -109,6 +98,14 @@ mod tests {
         use Verdict as V;
         let high = finding(Severity::High, Anchor::Exact);
         let astray = finding(Severity::High, Anchor::OffDiff);
+        let old = Finding {
+            origin: Origin::PreExisting,
+            ..finding(Severity::Critical, Anchor::Exact)
+        };
+        let unknown = Finding {
+            origin: Origin::Unknown,
+            ..finding(Severity::High, Anchor::Exact)
+        };
         let low = finding(Severity::Low, Anchor::Exact);
         let nit = finding(Severity::Nit, Anchor::Exact);
         let check = |said, findings: &[Finding], coverage, expected| {
@@ -145,6 +142,18 @@ mod tests {
             std::slice::from_ref(&astray),
             S::Complete,
             (V::Concerns, C::Low),
+        );
+        check(
+            V::Fail,
+            std::slice::from_ref(&old),
+            S::Complete,
+            (V::Concerns, C::Low),
+        );
+        check(
+            V::Pass,
+            std::slice::from_ref(&unknown),
+            S::Complete,
+            (V::Fail, C::Low),
         );
         check(
             V::Pass,

@@ -28,6 +28,8 @@ pub enum ResolvedScope {
     Commit,
     /// Two commits.
     Range,
+    /// What a delegate started from against what it left; never read from a repository.
+    Job,
 }
 
 impl ResolvedScope {
@@ -39,6 +41,7 @@ impl ResolvedScope {
             Self::Branch => "branch",
             Self::Commit => "commit",
             Self::Range => "range",
+            Self::Job => "job",
         }
     }
 }

@@ -51,6 +51,12 @@ const MESSAGE_CHARS: usize = 300;
 /// Time for the pipes to close after the process group was killed. A process that left the group may hold them.
 const REAP: Duration = Duration::from_secs(2);
 
+/// Bytes of output from which on room for much more is taken at once.
+const SMALL_BYTES: usize = 4 * 1024 * 1024;
+/// So much of it. The allocator of most systems keeps what is freed of a thread's blocks of up to 32 MiB; larger ones it gives
+/// back. What is not written takes no memory.
+const LARGE_BYTES: usize = 36 * 1024 * 1024;
+
 /// Time between two looks at whether git waits for a FIFO. Most runs are over before the first.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -279,7 +285,15 @@ fn read_pipe(
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         // A read error means that the other end is gone, which the exit code explains.
-        let _ = pipe.by_ref().take(limit as u64).read_to_end(&mut bytes);
+        let _ = pipe
+            .by_ref()
+            .take(limit.min(SMALL_BYTES) as u64)
+            .read_to_end(&mut bytes);
+        if bytes.len() == SMALL_BYTES {
+            bytes.reserve_exact(limit.saturating_sub(SMALL_BYTES).min(LARGE_BYTES));
+            let rest = limit.saturating_sub(SMALL_BYTES) as u64;
+            let _ = pipe.by_ref().take(rest).read_to_end(&mut bytes);
+        }
         let mut more = [0_u8; 4096];
         let mut is_longer = false;
         while let Ok(1..) = pipe.read(&mut more) {

@@ -29,11 +29,14 @@ mod settings;
 
 mod private;
 
+mod attributes;
 mod base;
 
+mod divided;
 mod oversized;
 mod paths;
 
+mod threads;
 mod tracked;
 
 mod filtered;
@@ -68,6 +71,9 @@ pub use vault::Vault;
 mod snapshot;
 pub use snapshot::{Keep, Snapshot, SnapshotOf};
 
+mod files_at;
+pub use files_at::FileAt;
+
 mod listing;
 
 mod tree;
@@ -80,6 +86,12 @@ mod retention;
 
 mod checkout;
 pub use checkout::{Collected, forget_worktree};
+
+mod patched;
+pub use patched::Patched;
+
+mod pushed;
+pub use pushed::{Pushed, Upstream};
 
 mod merge_hunks;
 

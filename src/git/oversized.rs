@@ -1,14 +1,15 @@
 //! Tracked files of the working tree that have become too large to be read: git hashes each file that it shows as changed,
 //! and a terabyte that is nothing but a hole takes it hours.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::diff::parse::Entry;
 use crate::diff::patch::{ChangeKind, Content, FilePatch};
 use crate::domain::limits::FILE_BYTES;
 use crate::git::GitError;
-use crate::git::command::{Command, LIST};
+use crate::git::command::LIST;
 use crate::git::private::Private;
 
 /// What is asked for the names alone. Files of another size than the index knows are not opened for it.
@@ -22,13 +23,15 @@ pub(super) const NAME_ARGUMENTS: [&str; 7] = [
     "--no-relative",
 ];
 
-/// Finds them among the names that `named` prints, and lets git take them as the index has them from here on. Returns each
-/// as an entry without lines.
-pub(super) fn set_aside(private: &Private, named: Command<'_>) -> Result<Vec<Entry>, GitError> {
-    let named = named.run_ok(&LIST)?;
-    let mut entries = Vec::new();
-    let mut paths = Vec::new();
-    for path in named.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+/// Finds them among the paths that may differ, and lets git take them as the index has them from here on. Returns each as an
+/// entry without lines. `named` asks which of some paths do differ.
+pub(super) fn set_aside<'a>(
+    private: &Private,
+    paths: impl Iterator<Item = &'a [u8]>,
+    named: impl FnOnce(&[OsString]) -> Result<Vec<u8>, GitError>,
+) -> Result<Vec<Entry>, GitError> {
+    let mut large = BTreeMap::new();
+    for path in paths {
         let found = private
             .work_tree()
             .join(OsStr::from_bytes(path))
@@ -37,8 +40,18 @@ pub(super) fn set_aside(private: &Private, named: Command<'_>) -> Result<Vec<Ent
             continue;
         };
         if let (true, bytes @ FILE_BYTES..) = about {
-            paths.extend_from_slice(path);
-            paths.push(0);
+            large.insert(OsStr::from_bytes(path).to_owned(), bytes);
+        }
+    }
+    if large.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One whose times alone changed is no part of the change.
+    let asked: Vec<OsString> = large.keys().cloned().collect();
+    let different = named(&asked)?;
+    let mut entries = Vec::new();
+    for path in different.split(|byte| *byte == 0) {
+        if let Some(bytes) = large.remove(OsStr::from_bytes(path)) {
             entries.push(entry(path, bytes));
         }
     }
@@ -46,7 +59,7 @@ pub(super) fn set_aside(private: &Private, named: Command<'_>) -> Result<Vec<Ent
         private
             .command("update-index")
             .args(["--skip-worktree", "-z", "--stdin"])
-            .stdin(paths)
+            .stdin(different)
             .run_ok(&LIST)?;
     }
     Ok(entries)

@@ -53,6 +53,8 @@ pub(super) struct Private {
     pub is_partial_clone: bool,
     /// Commits whose parents a shallow clone does not have.
     pub shallow: BTreeSet<String>,
+    /// How large the index is, all its files together.
+    pub index_bytes: u64,
 }
 
 impl Private {
@@ -81,7 +83,7 @@ impl Private {
             &alternates_line(&objects),
         )?;
         let shallow = copy_patterns(repository, &settings, directory)?;
-        copy_index(repository.git_directory(), directory)?;
+        let index_bytes = copy_index(repository.git_directory(), directory)?;
         let environment = repository.git.environment().with([
             ("GIT_DIR", directory.into()),
             ("GIT_WORK_TREE", repository.top_level().into()),
@@ -97,6 +99,7 @@ impl Private {
             is_partial_clone: settings.is_partial_clone,
             settings,
             shallow,
+            index_bytes,
             folder,
         })
     }
@@ -298,8 +301,8 @@ fn copy_patterns(
 }
 
 /// Copies the index with its time of change. Git compares that time with those of the files to find edits made within
-/// the same tick of the clock; with a newer time such an edit is lost.
-pub(super) fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
+/// the same tick of the clock; with a newer time such an edit is lost. Returns how large it is.
+pub(super) fn copy_index(from: &Path, to: &Path) -> Result<u64, GitError> {
     let mut left_bytes = INDEX_BYTES;
     copy_with_time(&from.join("index"), &to.join("index"), &mut left_bytes)?;
     // A split index has its larger half in files of their own.
@@ -310,7 +313,7 @@ pub(super) fn copy_index(from: &Path, to: &Path) -> Result<(), GitError> {
             copy_with_time(&from.join(&name), &to.join(&name), &mut left_bytes)?;
         }
     }
-    Ok(())
+    Ok(INDEX_BYTES - left_bytes)
 }
 
 fn copy_with_time(from: &Path, to: &Path, left_bytes: &mut u64) -> Result<(), GitError> {

@@ -5,6 +5,16 @@ use crate::git::{GitError, Oid};
 /// Mode of a submodule's entry.
 pub(super) const GITLINK: u32 = 0o160_000;
 
+/// What a list is asked for. Which submodules are looked into is said beside it: their configuration names programs.
+pub(super) const RAW_ARGUMENTS: [&str; 6] = [
+    "--raw",
+    "-z",
+    "--no-abbrev",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+];
+
 /// One record. Ids are absent where git writes zeros: nothing is there, or it was not hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RawRecord {

@@ -6,13 +6,17 @@ use crate::diff::patch::{ChangeKind, Content, Patch};
 use crate::diff::text::shown_path;
 use crate::domain::limits;
 use crate::git::GitError;
-use crate::git::command::{Command, DIFF, LIST};
+use crate::git::command::{CHECKOUT, Command, DIFF, LIST};
+use crate::git::divided::divide;
 use crate::git::filtered::correct;
 use crate::git::oversized::{self, NAME_ARGUMENTS};
 use crate::git::private::{BIG_FILE_BYTES, Private, View};
+use crate::git::raw_diff::{RAW_ARGUMENTS, RawRecord, parse_raw};
+use crate::git::threads::joined;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::thread::scope;
 
 /// Files named when a diff is too large.
 const LARGEST: usize = 20;
@@ -34,6 +38,12 @@ const ARGUMENTS: [&str; 14] = [
     "--dst-prefix=b/",
     "--no-relative",
 ];
+
+/// What a list is asked for besides, as everything else here is.
+const MORE_ARGUMENTS: [&str; 2] = ["--ignore-submodules=dirty", "--no-relative"];
+
+/// Bytes of an index, some thousand files, from which on a diff without the working tree may be worth a list.
+const INDEX_BYTES: u64 = 128 * 1024;
 
 /// What is asked when a diff is too large: lines per file.
 const COUNT_ARGUMENTS: [&str; 7] = [
@@ -72,20 +82,64 @@ pub(super) enum End<'a> {
     Commit(&'a OsStr),
 }
 
+/// What was read.
+#[derive(Default)]
+struct Read {
+    entries: Vec<Entry>,
+    /// Bytes of git's output.
+    bytes: usize,
+    /// Lines of it.
+    lines: usize,
+}
+
+impl Read {
+    /// Adds what a git wrote. What is beyond the limits is only counted.
+    fn add(&mut self, output: Vec<u8>) -> Result<(), GitError> {
+        self.bytes += output.len();
+        self.lines += memchr::memchr_iter(b'\n', &output).count();
+        if self.lines <= limits::DIFF_LINES && self.bytes <= limits::DIFF_BYTES {
+            self.entries.append(&mut parse_raw_and_patch(output)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the files in git's order.
+    fn into_entries(mut self) -> Vec<Entry> {
+        self.entries
+            .sort_by(|one, other| one.file.new_path.cmp(&other.file.new_path));
+        self.entries
+    }
+}
+
 impl<'a> Diff<'a> {
     /// Reads it.
     pub(super) fn read(self) -> Result<Patch, GitError> {
-        let oversized = match self.to {
-            End::WorkingTree => oversized::set_aside(self.private, self.command(&NAME_ARGUMENTS))?,
-            End::Index | End::Commit(_) => Vec::new(),
-        };
-        let mut entries = self.read_entries()?;
+        let (mut oversized, mut shares) = (Vec::new(), Vec::new());
+        if self.is_listed_first() {
+            let listed = self.list()?;
+            if matches!(self.to, End::WorkingTree) {
+                let paths = listed.iter().map(|record| record.path.as_slice());
+                let named = |paths: &[OsString]| {
+                    let narrowed = Diff {
+                        pathspecs: paths,
+                        ..self
+                    };
+                    narrowed.command(&NAME_ARGUMENTS).run_ok(&LIST)
+                };
+                oversized = oversized::set_aside(self.private, paths, named)?;
+            }
+            // The caller's own paths cannot be narrowed by others.
+            if self.pathspecs.is_empty() {
+                shares = divide(&listed);
+            }
+        }
+        let mut entries = self.read_entries(&shares)?;
         if matches!(self.to, End::WorkingTree) {
             let staged = Diff {
                 to: End::Index,
                 ..self
             };
-            entries = correct(self.private, self.top_level, entries, || staged.read_entries())?;
+            entries = correct(self.private, self.top_level, entries, || staged.read_entries(&[]))?;
         }
         mark_large_files(self.private, self.top_level, &mut entries)?;
         // What the index has of one of these says nothing about the file that is there now.
@@ -101,27 +155,76 @@ impl<'a> Diff<'a> {
         })
     }
 
-    fn read_entries(self) -> Result<Vec<Entry>, GitError> {
-        let output = match self.command(&ARGUMENTS).run(&DIFF) {
-            Err(GitError::OutputTooLarge { limit, .. }) => {
-                let largest = self.read_largest()?;
-                return Err(GitError::DiffTooLarge { limit, largest });
-            }
-            other => other?,
+    /// Tells whether what differs is worth a list of its own, before anything is read.
+    fn is_listed_first(self) -> bool {
+        match self.to {
+            End::WorkingTree => true,
+            End::Index | End::Commit(_) => self.private.index_bytes >= INDEX_BYTES,
+        }
+    }
+
+    /// Lists what may differ. No file of the working tree is opened for it, so one whose times alone changed is there too.
+    fn list(self) -> Result<Vec<RawRecord>, GitError> {
+        let command = match self.to {
+            End::WorkingTree => self
+                .private
+                .command("diff-index")
+                .args(RAW_ARGUMENTS)
+                .args(MORE_ARGUMENTS)
+                .args([self.from, OsStr::new("--")])
+                .args(self.pathspecs),
+            End::Index | End::Commit(_) => self.command(&[&RAW_ARGUMENTS[..], &MORE_ARGUMENTS].concat()),
         };
+        let output = command.run(&CHECKOUT)?;
         if !output.is_success() {
             return Err(self.private.explain("diff", &output));
         }
-        // A line takes memory beyond its bytes, and ten million empty ones are no large output.
-        let lines = output.stdout.split(|byte| *byte == b'\n').count();
-        if lines > limits::DIFF_LINES {
-            let largest = self.read_largest()?;
-            return Err(GitError::DiffTooLong {
+        Ok(parse_raw(&output.stdout, "diff")?.0)
+    }
+
+    /// Reads the files of all shares at once, or in one go where there are fewer than two.
+    fn read_entries(self, shares: &[Vec<OsString>]) -> Result<Vec<Entry>, GitError> {
+        let shares: Vec<&[OsString]> = match shares {
+            [_, _, ..] => shares.iter().map(Vec::as_slice).collect(),
+            _ => vec![self.pathspecs],
+        };
+        let found = scope(|threads| {
+            let run = |pathspecs| threads.spawn(move || Diff { pathspecs, ..self }.run());
+            let runs: Vec<_> = shares.into_iter().map(run).collect();
+            let mut found = Read::default();
+            for run in runs {
+                // Read here, one after the other: what a thread frees stays with that thread, and a diff is large.
+                found.add(joined(run)?)?;
+            }
+            Ok(found)
+        });
+        let limit = limits::DIFF_BYTES;
+        match found {
+            Err(GitError::OutputTooLarge { .. }) => Err(GitError::DiffTooLarge {
+                limit,
+                largest: self.read_largest()?,
+            }),
+            Ok(found) if found.bytes > limit => Err(GitError::DiffTooLarge {
+                limit,
+                largest: self.read_largest()?,
+            }),
+            // A line takes memory beyond its bytes, and ten million empty ones are no large output.
+            Ok(found) if found.lines > limits::DIFF_LINES => Err(GitError::DiffTooLong {
                 limit: limits::DIFF_LINES,
-                largest,
-            });
+                largest: self.read_largest()?,
+            }),
+            Ok(found) => Ok(found.into_entries()),
+            Err(error) => Err(error),
         }
-        Ok(parse_raw_and_patch(output.stdout)?)
+    }
+
+    fn run(self) -> Result<Vec<u8>, GitError> {
+        let output = self.command(&ARGUMENTS).run(&DIFF)?;
+        if output.is_success() {
+            Ok(output.stdout)
+        } else {
+            Err(self.private.explain("diff", &output))
+        }
     }
 
     /// Asks which files make it large, without its lines.

@@ -5,8 +5,9 @@ use crate::git::converted::Conversions;
 use crate::git::filtered::is_pointed_to;
 use crate::git::listed::Listed;
 use crate::git::private::Private;
-use crate::git::raw_diff::{RawRecord, parse_raw};
+use crate::git::raw_diff::{RAW_ARGUMENTS, RawRecord, parse_raw};
 use crate::git::raw_index::RawIndex;
+use crate::git::threads::joined;
 use crate::git::untracked::names;
 use crate::git::{GitError, Repository};
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::thread::{ScopedJoinHandle, scope};
+use std::thread::scope;
 
 /// Whether files that are not in the index are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +41,6 @@ pub(super) struct WorkingTree {
     /// What attributes do to files.
     pub conversions: Conversions,
 }
-
-/// What every comparison is asked for. Nothing looks into submodules: their configuration names programs.
-const COMPARE: [&str; 6] = [
-    "--raw",
-    "-z",
-    "--no-abbrev",
-    "--no-renames",
-    "--no-ext-diff",
-    "--no-textconv",
-];
 
 impl WorkingTree {
     /// Asks; the questions run side by side, because each of them looks at every file or at every entry.
@@ -107,13 +98,6 @@ impl WorkingTree {
     }
 }
 
-fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, GitError>>) -> Result<T, GitError> {
-    // A panic of ours goes on where it is waited for.
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
 fn compare(
     private: &Private,
     name: &'static str,
@@ -122,7 +106,7 @@ fn compare(
 ) -> Result<Vec<RawRecord>, GitError> {
     let output = private
         .command(name)
-        .args(COMPARE)
+        .args(RAW_ARGUMENTS)
         .args(arguments)
         .args(with)
         .args(["--"])

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::envelope::Usage;
 use crate::domain::time::spoken;
+use crate::domain::usage::Usage;
 
 /// Bytes of a command's output that are worth keeping; the end says how it went.
 const OUTPUT_TAIL_BYTES: usize = 2048;

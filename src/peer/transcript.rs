@@ -1,7 +1,7 @@
 //! What a run amounts to, gathered from its events.
 
-use crate::domain::envelope::Usage;
 use crate::domain::limits;
+use crate::domain::usage::Usage;
 use crate::peer::event::Event;
 
 /// Commands remembered one by one; later ones are only counted.
@@ -139,6 +139,31 @@ impl Transcript {
             self.last_message = earlier.last_message.or(self.last_message.take());
             self.cut_from = earlier.cut_from;
         }
+    }
+}
+
+impl Transcript {
+    /// Adds what a run did beside this one, in a thread of its own: what it said stays out.
+    pub fn add_beside(&mut self, other: Self) {
+        self.commands.extend(other.commands);
+        self.more_commands += other.more_commands;
+        let more = self.commands.len().saturating_sub(COMMANDS);
+        self.commands.truncate(COMMANDS);
+        self.more_commands += u32::try_from(more).unwrap_or(u32::MAX);
+        // The machine slept for both at once.
+        self.slept_ms = self.slept_ms.max(other.slept_ms);
+        self.cost_usd = match (self.cost_usd, other.cost_usd) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+        for warning in &other.warnings {
+            remember(&mut self.warnings, WARNINGS, warning);
+        }
+        self.completed_turns += other.completed_turns;
+        self.unknown += other.unknown;
+        self.malformed += other.malformed;
+        self.too_long += other.too_long;
+        self.cut_from = self.cut_from.max(other.cut_from);
     }
 }
 

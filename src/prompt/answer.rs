@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::envelope::{CodeBlock, ConsultAnswer, PlanReport};
+use crate::domain::answer::{CodeBlock, ConsultAnswer, PlanReport};
 use crate::domain::finding::{Claim, Severity, Side};
 use crate::domain::limits;
 use crate::domain::request::ConsultKind;
@@ -234,6 +234,8 @@ fn parse_claim(finding: &Value) -> Option<Claim> {
         evidence: text("evidence").unwrap_or_default().to_owned(),
         risk: text("risk").unwrap_or_default().to_owned(),
         recommendation: text("recommendation").unwrap_or_default().to_owned(),
+        // Nothing rests on it, so a word that is none is as good as no word.
+        confidence: text("confidence").and_then(|word| parse_confidence(&word.trim().to_ascii_lowercase())),
     })
 }
 
@@ -367,13 +369,13 @@ pub(super) fn texts(root: &Map<String, Value>, name: &str) -> Result<Vec<String>
         .collect()
 }
 
-fn missing(path: &str) -> AnswerError {
+pub(super) fn missing(path: &str) -> AnswerError {
     AnswerError::Missing {
         path: path.to_owned(),
     }
 }
 
-fn wrong(path: &str, expected: &'static str) -> AnswerError {
+pub(super) fn wrong(path: &str, expected: &'static str) -> AnswerError {
     AnswerError::Wrong {
         path: path.to_owned(),
         expected,

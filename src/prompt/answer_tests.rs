@@ -31,6 +31,7 @@ fn claim() -> Claim {
         evidence: "drop(lock);".into(),
         risk: "two writers".into(),
         recommendation: "keep it".into(),
+        confidence: None,
     }
 }
 
@@ -207,8 +208,15 @@ fn what_follows_the_schema_is_readable() {
     let mut exact = review(&[finding()]);
     exact["findings"][0]["severity"] = json!("high");
     exact["findings"][0]["line"] = json!(12);
+    exact["findings"][0]["confidence"] = json!(null);
     assert!(jsonschema::is_valid(&review_schema(), &exact));
     assert_eq!(parse_review(&exact.to_string()), Ok(raw()));
+    // A finding's own confidence is kept where it is a word that we know, and missed by nobody where it is not.
+    for (word, expected) in [(" High", Some(Confidence::High)), ("very", None)] {
+        exact["findings"][0]["confidence"] = json!(word);
+        let read = parse_review(&exact.to_string()).unwrap();
+        assert_eq!(read.claims[0].confidence, expected);
+    }
     assert!(consult_schema(ConsultKind::WriteCode).is_some());
 }
 

@@ -1,6 +1,6 @@
 //! Code blocks in an answer of free text.
 
-use crate::domain::envelope::CodeBlock;
+use crate::domain::answer::CodeBlock;
 
 /// Blocks taken from one answer; more is not code any more but a listing.
 const BLOCKS: usize = 100;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::envelope::DelegateAnswer;
+use crate::domain::answer::DelegateAnswer;
 use crate::domain::limits;
 use crate::domain::tier::Tools;
 use crate::prompt::answer::{AnswerError, parse_object, texts};
@@ -36,8 +36,8 @@ pub struct DelegateParts<'a> {
     pub network: bool,
     /// What the peer can do besides editing.
     pub tools: Tools,
-    /// Whether the tree is the user's own.
-    pub live: bool,
+    /// Where the peer works.
+    pub place: TaskPlace,
     /// Whether the peer goes on with work of its own that is in the tree already.
     pub continues: bool,
     /// The language of the report.
@@ -46,20 +46,36 @@ pub struct DelegateParts<'a> {
     pub instructions: Option<&'a Redacted<String>>,
 }
 
+/// Where a task is done, as far as the peer has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskPlace {
+    /// A throw-away worktree on this machine.
+    Worktree,
+    /// The user's own files.
+    Live,
+    /// A checkout at Codex Cloud.
+    Cloud,
+}
+
 /// Writes the prompt of a task.
 ///
 /// The project's guidance is a part of it: codex sends none of a project that is not trusted (seen with 0.169.0).
 pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
     let mut prompt = Builder::new(fence);
-    prompt
-        .say(ROLE)
-        .say(if parts.live { LIVE } else { THROW_AWAY })
-        .say(match (parts.tools, parts.network) {
+    prompt.say(ROLE).say(match parts.place {
+        TaskPlace::Worktree => THROW_AWAY,
+        TaskPlace::Live => LIVE,
+        TaskPlace::Cloud => CLOUD,
+    });
+    // What commands may do elsewhere is that environment's to say.
+    if parts.place != TaskPlace::Cloud {
+        prompt.say(match (parts.tools, parts.network) {
             (Tools::Files, _) => NO_COMMANDS,
             (Tools::Sandboxed | Tools::None, true) => NETWORK,
             (Tools::Sandboxed | Tools::None, false) => NO_NETWORK,
-        })
-        .explain_fence();
+        });
+    }
+    prompt.explain_fence();
     if parts.continues {
         prompt.say(CONTINUES);
     }
@@ -99,7 +115,10 @@ pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
         );
     } else if !parts.checks.is_empty() {
         prompt.list(
-            if has_commands {
+            if parts.place == TaskPlace::Cloud {
+            "When you are done these command lines are run on the user's machine, in this order, and the result is judged by \
+             them. Run them yourself where you can:"
+            } else if has_commands {
             "When you are done these command lines are run in the same sandbox, in this order, and the result is judged by \
              them. Run them yourself where you can:"
             } else {
@@ -114,7 +133,11 @@ pub fn delegate(parts: &DelegateParts<'_>, fence: &Fence) -> Prompt {
     if let Some(language) = parts.language {
         prompt.section("Language of the report", language);
     }
-    prompt.say(SHAPE);
+    prompt.say(if parts.place == TaskPlace::Cloud {
+        WORDS
+    } else {
+        SHAPE
+    });
     prompt.finish()
 }
 
@@ -130,6 +153,10 @@ the result. Remove what you made only for yourself.";
 const LIVE: &str = "You work in the user's own files, which they allowed for this task. What you leave in the files is your \
 result. Do not commit, push, stash, switch branches or touch `.git`, which is read-only. Delete nothing that the task does not \
 ask for, above all no file that git ignores: it cannot be brought back. Remove what you made only for yourself.";
+
+const CLOUD: &str = "You work in a checkout of a branch of the user's repository, in an environment of its own. What you leave in the \
+files is your result: a diff is made of it when you are done, and a person decides what becomes of it. Do not push, open a pull \
+request or switch branches. Files that git ignores are no part of the result. Remove what you made only for yourself.";
 
 const NO_NETWORK: &str = "Commands can write below the top of the worktree and below $TMPDIR, nowhere else, and have no network. \
 What is installed is readable. Where that is not enough, say so in the report instead of working around it.";
@@ -148,6 +175,9 @@ const SHAPE: &str = "When the files are as they should be, end with one JSON obj
 else. `report` says in a few sentences what you changed and how you tested it; put what can go wrong into `risks`, what is left \
 to do into `remaining`, what you need to know into `questions` and what you took for granted or did not check into \
 `assumptions`. Each list holds short, concrete sentences and stays empty where there is nothing to say.";
+
+const WORDS: &str = "When the files are as they should be, end with a few sentences: what you changed, how you tested it, what can go \
+wrong and what is left to do.";
 
 /// Reads the report of a delegate. Text that is not what was asked for is the report itself: the work is in the files, and no
 /// second turn is worth its price for the sake of a report.
@@ -207,7 +237,7 @@ mod tests {
             allow_commands: &commands,
             network: false,
             tools: Tools::Sandboxed,
-            live: false,
+            place: TaskPlace::Worktree,
             continues: true,
             language: Some(&task),
             instructions: Some(&context),
@@ -224,13 +254,21 @@ mod tests {
             allow_commands: &[],
             network: true,
             tools: Tools::Sandboxed,
-            live: true,
+            place: TaskPlace::Live,
             continues: false,
             language: None,
             instructions: None,
             ..whole
         };
         insta::assert_snapshot!("delegate_bare", delegate(&bare, &fence()).as_str());
+        // It goes to a service that checks the branch out itself, and nobody reads a form from what it says.
+        let cloud = DelegateParts {
+            pasted: &[],
+            place: TaskPlace::Cloud,
+            continues: false,
+            ..whole
+        };
+        insta::assert_snapshot!("delegate_cloud", delegate(&cloud, &fence()).as_str());
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl Fence {
         })
     }
 
+    /// Returns a prompt as it would be with another number in the place of this run's: the same for every run.
+    pub fn without_number(&self, prompt: &str) -> String {
+        prompt.replace(&self.nonce, "NUMBER OF THE RUN")
+    }
+
     /// Returns the line that opens data of this name.
     pub(super) fn opening(&self, name: &'static str) -> String {
         format!("<<<DATA {name} {}", self.nonce)

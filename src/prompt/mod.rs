@@ -9,19 +9,24 @@ mod code;
 mod consult;
 mod delegate;
 mod fence;
+pub mod focus;
 mod go_on;
 mod repair;
 mod review;
 mod schema;
 mod text;
+mod verify;
 
 pub use answer::{AnswerError, RawReview, parse_consult, parse_review};
 pub use code::extract_code;
 pub use consult::{ConsultParts, FilePart, consult};
-pub use delegate::{DelegateParts, delegate, parse_delegate};
+pub use delegate::{DelegateParts, TaskPlace, delegate, parse_delegate};
 pub use fence::{BadNonce, Fence};
 pub use go_on::go_on;
 pub use repair::repair;
-pub use review::{ReviewParts, ReviewSubject, review};
-pub use schema::{consult_schema, delegate_schema, plan_schema, review_schema, write_code_schema};
+pub use review::{OtherParts, ReviewParts, ReviewSubject, review};
+pub use schema::{
+    consult_schema, delegate_schema, plan_schema, review_schema, verify_schema, write_code_schema,
+};
 pub use text::Prompt;
+pub use verify::{Holds, Ruling, Rulings, VerifyParts, list as list_findings, parse_verify, verify};

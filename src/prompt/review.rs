@@ -19,11 +19,22 @@ pub enum ReviewSubject<'a> {
         legend: &'static str,
         /// Which part of how many, both counted from 1, when the change did not fit one prompt.
         part: Option<(u32, u32)>,
+        /// What the other parts hold, when there are some.
+        others: Option<OtherParts<'a>>,
         /// What of the change is not shown, in words for the reviewer.
         omitted: Option<&'a Redacted<String>>,
     },
     /// Code that the caller gave.
     Snippet(&'a Redacted<String>),
+}
+
+/// What the reader of one part is told of the others.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherParts<'a> {
+    /// All files of the change with their sizes and parts.
+    pub files: &'a Redacted<String>,
+    /// Names that the other parts touch.
+    pub names: Option<&'a Redacted<String>>,
 }
 
 /// What a review is made of.
@@ -69,11 +80,22 @@ pub fn review(parts: &ReviewParts<'_>, fence: &Fence) -> Prompt {
             diff,
             legend,
             part,
+            others,
             omitted,
         } => {
             prompt.data("What is reviewed:", "target", target);
             if let Some((part, parts)) = part {
                 prompt.say_part(part, parts);
+            }
+            if let Some(others) = others {
+                prompt.data(
+                    "All files of the change, with the bytes of their lines:",
+                    "files",
+                    others.files,
+                );
+                if let Some(names) = others.names {
+                    prompt.data("Names that the other parts touch:", "names", names);
+                }
             }
             if let Some(omitted) = omitted {
                 prompt.data("Part of the change, but not shown to you:", "omitted", omitted);
@@ -132,7 +154,7 @@ const SEVERITIES: &str = "Severities: `critical` is data loss, a security hole o
 a case that will happen; `medium` is wrong in a case that can happen; `low` is small or unlikely; `nit` is taste. \
 `verdict`: `fail` when something must be changed before this goes on, `concerns` when something should be looked at, `pass` \
 when nothing speaks against it. `confidence` says how sure you are of the verdict given what you could see. `score` is your \
-overall mark from 0 to 100, or null.";
+overall mark from 0 to 100, or null. `confidence` of a finding says how sure you are of that one.";
 
 const SHAPE: &str = "Answer with one JSON object that follows the given schema, and nothing else. `summary` is one or two \
 sentences. `risk` says what goes wrong and when, `recommendation` what to do, both short. Put what you need to know into \
@@ -162,11 +184,15 @@ mod tests {
         let target = redact_text("working tree against HEAD, 1 file");
         let diff = redact_text("src/a.rs\n   1   1   fn a() {\n       2 +     b();\n");
         let more = redact_text("Words of the caller.");
-        let change = |part, omitted| ReviewSubject::Change {
+        let change = |part: Option<(u32, u32)>, omitted| ReviewSubject::Change {
             target: &target,
             diff: &diff,
             legend: "Lines begin with their old and new number.",
             part,
+            others: part.map(|_| OtherParts {
+                files: &target,
+                names: Some(&more),
+            }),
             omitted,
         };
         check("review_change", change(None, None), None, Tools::Sandboxed);

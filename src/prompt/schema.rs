@@ -36,11 +36,24 @@ pub fn review_schema() -> Value {
                 ("evidence", string()),
                 ("risk", string()),
                 ("recommendation", string()),
+                ("confidence", nullable_one_of(&["high", "medium", "low"])),
             ])),
         ),
         ("questions", list(string())),
         ("assumptions", list(string())),
     ])
+}
+
+/// Returns the schema of a check of findings.
+pub fn verify_schema() -> Value {
+    let verdict = object([
+        ("id", string()),
+        ("verdict", one_of(&["confirmed", "refuted", "undecided"])),
+        ("reason", string()),
+        ("command", nullable("string")),
+        ("in_base", nullable("boolean")),
+    ]);
+    object([("verdicts", list(verdict))])
 }
 
 /// Returns the schema of a plan review's answer.
@@ -110,6 +123,11 @@ fn one_of(values: &[&str]) -> Value {
     json!({ "type": "string", "enum": values })
 }
 
+fn nullable_one_of(values: &[&str]) -> Value {
+    let values: Vec<Option<&str>> = values.iter().copied().map(Some).chain([None]).collect();
+    json!({ "type": ["string", "null"], "enum": values })
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "reads as a type where it is used")]
 fn list(items: Value) -> Value {
     json!({ "type": "array", "items": items })
@@ -142,6 +160,7 @@ mod tests {
     fn schemas_keep_to_the_strict_form() {
         for (name, schema) in [
             ("schema_review", review_schema()),
+            ("schema_verify", verify_schema()),
             ("schema_plan", plan_schema()),
             ("schema_delegate", delegate_schema()),
             ("schema_write_code", write_code_schema()),

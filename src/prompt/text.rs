@@ -54,7 +54,8 @@ impl<'a> Builder<'a> {
         let _ = write!(
             self.text,
             "The change is too large for one prompt: this is part {part} of {parts}, and other reviewers read the rest. \
-             Judge this part alone.\n\n"
+             Report defects of this part. What is listed of the others is there so that you notice what no longer fits \
+             together.\n\n"
         );
         self
     }

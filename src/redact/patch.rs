@@ -50,11 +50,8 @@ pub fn redact_patch_with(mut patch: Patch, further: &Further) -> RedactedPatch {
     let mut configured = 0_u32;
     let mut withheld = Vec::new();
     for (index, file) in patch.files.iter_mut().enumerate() {
-        let ends = [&file.old_path, &file.new_path];
-        let denied = ends.iter().any(|path| further.is_denied(path));
-        let by_name = ends
-            .iter()
-            .any(|path| files::is_secret_path(path) || further.is_secret(path));
+        let denied = names(file).any(|path| further.is_denied(path));
+        let by_name = names(file).any(|path| files::is_secret_path(path) || further.is_secret(path));
         let path_count = mask_paths(file);
         let listed = String::from_utf8_lossy(&file.new_path).into_owned();
         let mut count = path_count;
@@ -119,9 +116,13 @@ fn mask_configured(hunks: &mut [Hunk], further: &Further) -> u32 {
 
 /// Tells whether a file's name alone keeps it back.
 pub fn is_withheld_by_name(file: &FilePatch, further: &Further) -> bool {
-    [&file.old_path, &file.new_path]
-        .iter()
-        .any(|path| files::is_secret_path(path) || further.is_secret(path) || further.is_denied(path))
+    names(file).any(|path| files::is_secret_path(path) || further.is_secret(path) || further.is_denied(path))
+}
+
+/// The names of a file: two of one that was renamed.
+fn names(file: &FilePatch) -> impl Iterator<Item = &[u8]> {
+    let old = (file.old_path != file.new_path).then_some(file.old_path.as_slice());
+    old.into_iter().chain([file.new_path.as_slice()])
 }
 
 fn withhold(index: usize, path: &str, file: &mut FilePatch) -> Withheld {
@@ -130,6 +131,7 @@ fn withhold(index: usize, path: &str, file: &mut FilePatch) -> Withheld {
         Content::Binary
         | Content::Submodule
         | Content::TooLarge { .. }
+        | Content::Generated
         | Content::Special
         | Content::Unreadable
         | Content::Unchanged => 1,

@@ -91,6 +91,7 @@ mod sealed {
     impl<A: Sealed> Sealed for Range<A> {}
     impl<A: Sealed> Sealed for Option<A> {}
     impl<A: Sealed, B: Sealed> Sealed for (A, B) {}
+    impl<A: Sealed, B: Sealed, C: Sealed> Sealed for (A, B, C) {}
     impl<A: Sealed> Sealed for &[A] {}
     impl<T: Sealed> Sealed for Vec<T> {}
 }

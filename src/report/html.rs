@@ -17,7 +17,9 @@ use crate::domain::verdict::ReviewStatus;
 use crate::report::escape::{push_cut, push_escaped};
 use crate::report::placed::{PlacedFile, PlacedHunk, Row, place};
 use crate::report::review::{Change, ReviewReport};
-use crate::report::words::{self, Earlier, about_place, counts, examined, masked, reviewer, since, spoken};
+use crate::report::words::{
+    self, Earlier, about_place, counts, examined, masked, reviewed_before, reviewer, set_aside, since, spoken,
+};
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
@@ -255,7 +257,7 @@ impl Page<'_> {
         if let Some(standing) = standing {
             let _ = write!(out, " · {standing}");
         }
-        let _ = write!(out, " · {} · <code>", spoken(&finding.basis));
+        let _ = write!(out, " · {} · <code>", finding.support());
         push_cut(out, &finding.id, NAME_CHARS);
         out.push_str("</code></p>\n");
         if shown == Shown::Alone && !finding.evidence.trim().is_empty() {
@@ -291,6 +293,10 @@ impl Page<'_> {
         for (title, items) in since(report) {
             self.list(title, &items, 0);
         }
+        for (title, items) in set_aside(report) {
+            self.folded(title, &items);
+        }
+        self.list("Refuted when they were verified", &words::refuted(report), 0);
         let coverage = &report.answer.coverage;
         let omitted = coverage.omitted.iter();
         let omitted = omitted.map(|omission| format!("{}: {}", omission.path, spoken(&omission.reason)));
@@ -321,9 +327,36 @@ impl Page<'_> {
         self.out.push_str("</ul>\n</section>\n");
     }
 
+    /// Writes a list that is closed until somebody opens it: what was decided already is not in the way.
+    fn folded(&mut self, title: &str, items: &[String]) {
+        if items.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            self.out,
+            "<details class=\"aside\">\n<summary><h2>{title} ({})</h2></summary>",
+            items.len()
+        );
+        self.out.push_str("<ul class=\"in\">\n");
+        for item in items.iter().take(LISTED) {
+            self.out.push_str("<li><bdi>");
+            push_cut(&mut self.out, item, TEXT_CHARS);
+            self.out.push_str("</bdi></li>\n");
+        }
+        let more = items.len().saturating_sub(LISTED);
+        if more > 0 {
+            let _ = writeln!(self.out, "<li>and {more} more</li>");
+        }
+        self.out.push_str("</ul>\n</details>\n");
+    }
+
     fn footer(&mut self, report: &ReviewReport) {
         self.out.push_str("<footer>\n");
-        let mut facts: Vec<String> = masked(&report.answer.coverage).into_iter().collect();
+        let coverage = &report.answer.coverage;
+        let mut facts: Vec<String> = reviewed_before(coverage)
+            .into_iter()
+            .chain(masked(coverage))
+            .collect();
         if matches!(report.change, Change::Kept(_)) {
             facts.push("The lines are those that the reviewer was shown.".to_owned());
         }

@@ -12,7 +12,10 @@ use crate::domain::time::spoken as duration;
 use crate::domain::visible::make_visible;
 use crate::report::escape::cut;
 use crate::report::review::ReviewReport;
-use crate::report::words::{Earlier, about_place, examined, masked, place, reviewer, since, spoken};
+use crate::report::words::{
+    Earlier, about_place, examination, examined, masked, place, reviewed_before, reviewer, set_aside, since,
+    spoken,
+};
 
 /// Characters of a whole report. GitHub takes a comment of 65,536.
 pub const CHARS: usize = 60_000;
@@ -78,7 +81,7 @@ fn finding(finding: &Finding, earlier: &Earlier<'_>) -> String {
         .iter()
         .map(|about| (*about).to_owned())
         .collect::<Vec<_>>();
-    about.push(spoken(&finding.basis));
+    about.push(finding.support());
     about.extend(earlier.standing(finding).map(str::to_owned));
     let _ = writeln!(
         out,
@@ -123,7 +126,7 @@ fn tail(report: &ReviewReport) -> String {
         )
     });
     list("Not reviewed", omitted.collect(), coverage.omitted_more as usize);
-    for (title, items) in since(report) {
+    for (title, items) in since(report).into_iter().chain(set_aside(report)) {
         list(
             title,
             items.iter().map(|item| inline(item, NAME_CHARS)).collect(),
@@ -131,12 +134,22 @@ fn tail(report: &ReviewReport) -> String {
         );
     }
     let texts = |texts: &[String]| texts.iter().map(|text| inline(text, NAME_CHARS)).collect();
+    let refuted = answer.refuted.iter().map(|refuted| {
+        let (finding, reason) = (&refuted.finding, inline(&refuted.reason, NAME_CHARS));
+        let title = inline(&finding.title, NAME_CHARS);
+        format!("{} {title}: {reason}", code(&place(finding), NAME_CHARS))
+    });
+    list("Refuted when they were verified", refuted.collect(), 0);
     list("Questions", texts(&answer.questions), 0);
     list("Taken for granted", texts(&answer.assumptions), 0);
-    let mut facts: Vec<String> = masked(coverage).into_iter().collect();
+    let mut facts: Vec<String> = reviewed_before(coverage)
+        .into_iter()
+        .chain(masked(coverage))
+        .collect();
     if let Some(reviewer) = reviewer(report) {
         facts.push(format!("Reviewed by {}.", inline(&reviewer, NAME_CHARS)));
     }
+    facts.extend(examination(answer));
     if let Some(job) = &report.job {
         facts.push(format!(
             "Job {}, {}.",

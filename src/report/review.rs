@@ -1,8 +1,10 @@
 //! A review as it is reported.
 
 use crate::diff::patch::Patch;
-use crate::domain::envelope::{JobView, Meta, ReviewAnswer};
+use crate::domain::envelope::Meta;
 use crate::domain::finding::{Anchor, Finding, Severity};
+use crate::domain::job_view::JobView;
+use crate::domain::review_answer::ReviewAnswer;
 
 /// Everything that is known of an ended review.
 #[derive(Clone, Debug)]
@@ -59,17 +61,18 @@ impl Absence {
 }
 
 impl ReviewReport {
-    /// Returns the worst severity among findings that point into the change.
+    /// Returns the worst severity among findings that point into the change and are not known to have stood there before.
     pub fn worst(&self) -> Option<Severity> {
-        let in_change = |finding: &&Finding| finding.anchor != Anchor::OffDiff;
+        let in_change = |finding: &&Finding| finding.anchor != Anchor::OffDiff && !finding.origin.is_old();
         let findings = self.answer.findings.iter().filter(in_change);
         findings.map(|finding| finding.severity).min()
     }
 
-    /// Returns the findings, the worst first, in the order of the answer otherwise.
+    /// Returns the findings, those of the change before those that stood there, the worst first, in the order of the answer
+    /// otherwise.
     pub(super) fn by_severity(&self) -> Vec<&Finding> {
         let mut findings: Vec<&Finding> = self.answer.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.severity);
+        findings.sort_by_key(|finding| (finding.origin.is_old(), finding.severity));
         findings
     }
 }

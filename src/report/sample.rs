@@ -19,9 +19,13 @@ pub(super) fn report() -> ReviewReport {
     let finding = |id: &str, severity: &str, line: u32, side: &str, anchor: &str| {
         json!({"id": id, "severity": severity, "title": "The lock's failure is ignored", "file": "src/lock.rs",
             "line": line, "side": side, "evidence": "let _ = try_lock();", "risk": "Two writers at once.",
-            "recommendation": "Return the error.", "anchor": anchor, "basis": "quoted"})
+            "recommendation": "Return the error.", "anchor": anchor, "basis": "single", "origin": "introduced"})
     };
+    // A record of a version that did not look where a finding comes from.
+    let mut older = finding("f3", "low", 11, "old", "exact");
+    older.as_object_mut().unwrap().remove("origin");
     let mut gone = finding("f4", "nit", 3, "new", "off_diff");
+    gone["origin"] = "unknown".into();
     gone["file"] = "src/gone.rs".into();
     let answer = json!({
         "target": {"scope": "branch", "base_oid": "a".repeat(40), "head_oid": "b".repeat(40), "paths": [], "files": 3},
@@ -29,16 +33,21 @@ pub(super) fn report() -> ReviewReport {
         "findings": [
             finding("f1", "high", 11, "new", "exact"),
             finding("f2", "medium", 12, "new", "moved"),
-            finding("f3", "low", 11, "old", "exact"),
+            older,
             gone,
         ],
+        "suppressed": [{"finding": finding("f5", "low", 12, "new", "exact"), "by": "file", "reason": "one writer",
+            "expires": "2026-12-31"}],
+        "baseline": {"known": [finding("f6", "nit", 12, "new", "exact")], "gone": ["f7"]},
         "coverage": {"status": "partial", "files": 3, "hunks": {"total": 3, "sent": 2, "omitted": 1},
             "omitted": [{"path": "logo.png", "reason": "binary"}],
             "redaction": {"withheld": [], "masked": ["src/lock.rs"], "count": 1}},
         "overview": "It locks, but does not look whether it did.",
         "since": {"job": "01m7zr8v4a-kpphwk-0000000001", "fixed": [{"id": "f0", "severity": "high", "title": "It panics",
             "file": "src/lock.rs", "line": 40, "side": "new", "evidence": "unwrap()"}], "open": ["f1"],
-            "new": ["f2", "f3", "f4"], "unmentioned": [], "gone": []},
+            "new": ["f2", "f3", "f4"], "refuted": [{"id": "f9", "severity": "medium", "title": "It waits for ever",
+            "file": "src/lock.rs", "line": 12, "side": "new", "evidence": "try_lock()", "reason": "try_lock never waits"}],
+            "unmentioned": [], "gone": []},
         "questions": ["Is one writer guaranteed elsewhere?"], "assumptions": [],
     });
     ReviewReport {
@@ -71,6 +80,8 @@ pub(super) fn large(findings: usize) -> ReviewReport {
             .collect::<Vec<_>>()}]})).collect::<Vec<_>>()});
     let sent: SentPatch = serde_json::from_value(sent).unwrap();
     report.change = Change::Kept(Patch::from(sent));
+    report.answer.suppressed.clear();
+    report.answer.baseline = None;
     report.answer.findings = (0..findings)
         .map(|at| Finding {
             id: format!("{at:012x}"),
@@ -124,6 +135,16 @@ pub(super) fn hostile(text: &str) -> ReviewReport {
         text.clone_into(&mut since.fixed[0].title);
         text.clone_into(&mut since.fixed[0].file);
         text.clone_into(&mut since.open[0]);
+    }
+    for suppressed in &mut answer.suppressed {
+        text.clone_into(&mut suppressed.finding.title);
+        suppressed.finding.file = shown_path(text.as_bytes());
+        text.clone_into(&mut suppressed.reason);
+    }
+    if let Some(report) = &mut answer.baseline {
+        text.clone_into(&mut report.known[0].title);
+        report.known[0].file = shown_path(text.as_bytes());
+        report.gone = vec![text.to_owned()];
     }
     answer.questions = vec![text.to_owned()];
     answer.assumptions = vec![text.to_owned()];

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::count::counted;
 use crate::domain::coverage::CoverageStatus;
 use crate::domain::finding::{Anchor, Finding, Severity, Side};
+use crate::domain::review_answer::ReviewAnswer;
+use crate::domain::suppression::SuppressedBy;
 use crate::domain::time::rfc3339;
 use crate::domain::verdict::ReviewStatus;
 use crate::domain::visible::make_visible;
@@ -28,6 +30,8 @@ pub const RESULT_BYTES: usize = 9 * 1024 * 1024;
 const TEXT_CHARS: usize = 4000;
 /// Characters of a title or a name.
 const NAME_CHARS: usize = 500;
+/// Refuted findings of the review before that are told one by one; their number is told always.
+const REFUTED_TOLD: usize = 20;
 /// Names the repository's root, which nobody but the reader knows.
 const ROOT: &str = "SRCROOT";
 
@@ -126,7 +130,12 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
     let earlier = Earlier::of(report);
     let mut results = Vec::new();
     let (mut bytes, mut left_out) = (0, 0);
-    for finding in report.by_severity() {
+    let open = report
+        .by_severity()
+        .into_iter()
+        .map(|finding| (finding, json!([])));
+    // Behind those that count: where there is no room, what was decided already is left out first.
+    for (finding, suppressions) in open.chain(set_aside(report)) {
         let Some(location) = location(finding) else {
             continue;
         };
@@ -134,7 +143,8 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
             left_out += 1;
             continue;
         }
-        let result = result(finding, &location, &earlier);
+        let mut result = result(finding, &location, &earlier);
+        result["suppressions"] = suppressions;
         bytes += result.to_string().len();
         if bytes > RESULT_BYTES {
             left_out += 1;
@@ -143,6 +153,27 @@ fn results(report: &ReviewReport) -> (Vec<Value>, usize) {
         }
     }
     (results, left_out)
+}
+
+/// Lists the findings that do not count, each with the format's own word for why.
+fn set_aside(report: &ReviewReport) -> impl Iterator<Item = (&Finding, Value)> {
+    let suppressed = report.answer.suppressed.iter().map(|suppressed| {
+        let kind = match suppressed.by {
+            SuppressedBy::File => "external",
+            SuppressedBy::Inline => "inSource",
+        };
+        let why = shown(&suppressed.reason, TEXT_CHARS);
+        let suppression = json!([{"kind": kind, "status": "accepted", "justification": why,
+            "properties": {"expires": suppressed.expires.to_string()}}]);
+        (&suppressed.finding, suppression)
+    });
+    let baseline = report.answer.baseline.iter();
+    let known = baseline.flat_map(|report| &report.known).map(|finding| {
+        let why = "It is in the baseline: accepted as it stood.";
+        let suppression = json!([{"kind": "external", "status": "accepted", "justification": why}]);
+        (finding, suppression)
+    });
+    suppressed.chain(known)
 }
 
 fn result(finding: &Finding, location: &Value, earlier: &Earlier<'_>) -> Value {
@@ -161,15 +192,29 @@ fn result(finding: &Finding, location: &Value, earlier: &Earlier<'_>) -> Value {
         // The first is what GitHub tracks an alert by, and two findings at one line are two alerts.
         "partialFingerprints": {"primaryLocationLineHash": format!("{id}:1"), "crosscheckFinding/v1": id},
         "suppressions": [],
-        "properties": {
+        "properties": without_nulls(json!({
             "severity": finding.severity.as_str(),
             "side": finding.side,
             "anchor": finding.anchor,
             "basis": finding.basis,
+            "origin": finding.origin,
+            "votes": finding.votes,
+            "looks": finding.looks,
+            "confidence": finding.confidence,
+            "standsInBase": finding.stands_in_base,
+            "check": finding.check.as_deref().map(|check| shown(check, TEXT_CHARS)),
             // Not the format's own state of a baseline: that is for whoever compares two whole logs.
             "standing": earlier.standing(finding),
-        },
+        })),
     })
+}
+
+/// Leaves out what nobody knows: absent says so, and readers of this format take null for a value.
+fn without_nulls(mut properties: Value) -> Value {
+    if let Some(map) = properties.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+    properties
 }
 
 fn message(finding: &Finding) -> String {
@@ -226,6 +271,7 @@ fn notifications(report: &ReviewReport, left_out: usize) -> Vec<Value> {
     if let Some(masked) = masked(&answer.coverage) {
         told.push(note("note", masked));
     }
+    told.extend(followed(answer).into_iter().map(|text| note("note", text)));
     let findings = answer.findings.iter();
     let astray = findings.filter(|finding| location(finding).is_none()).count();
     if astray > 0 {
@@ -249,13 +295,31 @@ fn notifications(report: &ReviewReport, left_out: usize) -> Vec<Value> {
     told
 }
 
+/// Says what became of the findings of the review before: one that is no result any more is closed by whoever compares two
+/// logs, and why it was is told here.
+fn followed(answer: &ReviewAnswer) -> Vec<String> {
+    let Some(since) = &answer.since else {
+        return Vec::new();
+    };
+    let refuted = since.refuted.iter().take(REFUTED_TOLD).map(|refuted| {
+        format!(
+            "Refuted: {} ({}): {}",
+            shown(&refuted.known.title, NAME_CHARS),
+            shown(&refuted.known.file, NAME_CHARS),
+            shown(&refuted.reason, TEXT_CHARS)
+        )
+    });
+    let sum = format!("Since {}: {}.", shown(&since.job, NAME_CHARS), since.spoken());
+    std::iter::once(sum).chain(refuted).collect()
+}
+
 fn properties(report: &ReviewReport) -> Value {
     let answer = &report.answer;
     let coverage = &answer.coverage;
     let omitted = coverage.omitted.iter();
     let omitted =
         omitted.map(|omission| json!({"path": shown(&omission.path, NAME_CHARS), "reason": omission.reason}));
-    json!({
+    without_nulls(json!({
         "verdict": answer.verdict,
         "confidence": answer.confidence,
         "reviewStatus": answer.review_status,
@@ -269,7 +333,7 @@ fn properties(report: &ReviewReport) -> Value {
             "masked": coverage.redaction.count,
         },
         "job": report.job.as_ref().map(|job| job.id.as_str()),
-    })
+    }))
 }
 
 /// Writes a text of others for a message: nothing hidden, and neither an embedded link (`[text](target)`) nor a
@@ -311,7 +375,17 @@ mod tests {
             .map(|error| error.to_string())
             .collect();
         assert!(errors.is_empty(), "{errors:?}");
+        assert!(!has_null(&log), "{log:#}");
         log
+    }
+
+    fn has_null(value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Array(items) => items.iter().any(has_null),
+            Value::Object(map) => map.values().any(has_null),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
     }
 
     fn not_run() -> ReviewReport {
@@ -348,7 +422,13 @@ mod tests {
     fn a_partial_review_says_so_and_a_stray_finding_is_no_result() {
         let log = log(&sample::report());
         let run = &log["runs"][0];
-        assert_eq!(run["results"].as_array().unwrap().len(), 3);
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), 5);
+        // What was set aside stands behind, with the reason.
+        let set_aside = |result: &&Value| !result["suppressions"].as_array().unwrap().is_empty();
+        let reasons: Vec<&Value> = results.iter().filter(set_aside).collect();
+        assert_eq!(reasons, results[3..].iter().collect::<Vec<_>>());
+        assert_eq!(reasons[0]["suppressions"][0]["justification"], "one writer");
         let told = run["invocations"][0]["toolExecutionNotifications"].to_string();
         assert!(
             told.contains("Only part of the change was reviewed: 2 of 3 hunks"),

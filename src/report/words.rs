@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::domain::count::counted;
 use crate::domain::coverage::{Coverage, CoverageStatus};
-use crate::domain::finding::{Anchor, Finding, Severity, Side};
+use crate::domain::finding::{Anchor, Finding, Origin, Refuted, Severity, Side};
+use crate::domain::review_answer::ReviewAnswer;
 use crate::domain::tracking::Known;
 use crate::report::review::ReviewReport;
 
@@ -46,6 +47,13 @@ pub(super) fn about_place(finding: &Finding) -> Vec<&'static str> {
     if finding.side == Side::Old {
         about.push("before the change");
     }
+    match finding.origin {
+        Origin::Introduced => {}
+        Origin::PreExisting => about.push("stood there before the change"),
+        // Of one outside of the change that says enough.
+        Origin::Unknown if finding.anchor == Anchor::OffDiff => {}
+        Origin::Unknown => about.push("not known whether the change brought it"),
+    }
     match finding.anchor {
         Anchor::Exact => {}
         Anchor::Moved => about.push("line found by the quoted code"),
@@ -63,16 +71,60 @@ pub(super) fn examined(coverage: &Coverage) -> String {
             "The whole change was reviewed: {} of {files}.",
             counted(hunks.total, "hunk")
         ),
-        CoverageStatus::Partial => format!(
-            "Only part of the change was reviewed: {} of {} of {files}.",
-            hunks.sent,
+        CoverageStatus::Partial if hunks.omitted == 0 => format!(
+            "The change was reviewed with some of its lines masked: {} of {files}.",
             counted(hunks.total, "hunk")
+        ),
+        CoverageStatus::Partial => format!(
+            "Only part of the change was reviewed: {} of {} of {files}{}.",
+            hunks.sent + hunks.reviewed_before,
+            counted(hunks.total, "hunk"),
+            coverage
+                .generated_left_out()
+                .map_or_else(String::new, |told| format!(", {told}"))
         ),
         CoverageStatus::None => format!(
             "Nothing of the change was reviewed: none of {} of {files} could be shown.",
             counted(hunks.total, "hunk")
         ),
     }
+}
+
+/// Says how much of the change an earlier review had examined; `None` when this one was shown all of it.
+pub(super) fn reviewed_before(coverage: &Coverage) -> Option<String> {
+    let hunks = coverage.hunks.reviewed_before;
+    (hunks > 0).then(|| {
+        format!(
+            "Of it, {} had been reviewed before and are unchanged since; {} shown now.",
+            counted(hunks, "hunk"),
+            counted(coverage.hunks.sent, "hunk")
+        )
+    })
+}
+
+/// Lists what was set aside: findings that are lived with, and those of the baseline, with why.
+pub(super) fn set_aside(report: &ReviewReport) -> Vec<(&'static str, Vec<String>)> {
+    let answer = &report.answer;
+    let about = |finding: &Finding| {
+        format!(
+            "{}: {} ({})",
+            finding.severity.as_str(),
+            finding.title,
+            place(finding)
+        )
+    };
+    let suppressed = answer.suppressed.iter().map(|suppressed| {
+        let finding = about(&suppressed.finding);
+        format!("{finding}, until {}: {}", suppressed.expires, suppressed.reason)
+    });
+    let baseline = answer.baseline.as_deref();
+    let known = baseline.iter().flat_map(|report| &report.known).map(about);
+    let gone = baseline.iter().flat_map(|report| &report.gone).cloned();
+    vec![
+        ("Suppressed", suppressed.collect()),
+        ("Known, in the baseline", known.collect()),
+        ("Gone: take these ids out of the baseline", gone.collect()),
+    ]
 }
 
 /// Says what was masked; `None` when nothing was.
@@ -89,6 +141,21 @@ pub(super) fn reviewer(report: &ReviewReport) -> Option<String> {
         let _ = write!(text, ", {model}");
     }
     Some(text)
+}
+
+/// Says how the change was examined, as far as it is known.
+pub(super) fn examination(answer: &ReviewAnswer) -> Option<String> {
+    let examination = answer.examination.as_ref()?;
+    Some(format!("Examined in a {}.", examination.spoken()))
+}
+
+/// Lists what was refuted, a line each, with the reasons.
+pub(super) fn refuted(report: &ReviewReport) -> Vec<String> {
+    let line = |refuted: &Refuted| {
+        let finding = &refuted.finding;
+        format!("{}: {} ({})", finding.title, refuted.reason, place(finding))
+    };
+    report.answer.refuted.iter().map(line).collect()
 }
 
 /// Counts the findings of each severity that there is, the worst first.
@@ -139,8 +206,20 @@ pub(super) fn since(report: &ReviewReport) -> Vec<(&'static str, Vec<String>)> {
         };
         known.iter().map(line).collect()
     };
+    let refuted = since.refuted.iter().map(|refuted| {
+        let known = &refuted.known;
+        format!(
+            "{}: {} ({}:{}): {}",
+            known.severity.as_str(),
+            known.title,
+            known.file,
+            known.line,
+            refuted.reason
+        )
+    });
     vec![
         ("Fixed since the review before", told(&since.fixed)),
+        ("Open in the review before, and refuted", refuted.collect()),
         (
             "Not mentioned again, though the code still stands there",
             told(&since.unmentioned),

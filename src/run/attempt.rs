@@ -1,5 +1,7 @@
 //! From the prompt to an answer or a fault: which peers a job starts one after the other, and what their ends mean.
 
+mod start;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,28 +11,30 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::diff::patch::Patch;
 use crate::diff::sent::SentPatch;
-use crate::domain::environment::{DEPTH_VARIABLE, Environment};
+use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::peer::Peer;
 use crate::domain::request::ThreadId;
 use crate::peer::ended::{End, Failure};
-use crate::peer::exec::{Access, Exec, Schema};
+use crate::peer::exec::Exec;
 use crate::peer::support::Support;
 use crate::prompt::{AnswerError, go_on, repair};
-use crate::run::conclude::{self, Remains};
+use crate::run::conclude;
 use crate::run::control::{Control, Stop};
 use crate::run::delegate::Workplace;
+use crate::run::masking::mask;
 use crate::run::patience::Patience;
 use crate::run::probe::Probe;
-use crate::run::program::{Program, peer_environment};
+use crate::run::program::Program;
+use crate::run::remains::Remains;
+use crate::run::seat::Seat;
+use crate::run::shared::Shared;
 use crate::run::supervise::{Run, Supervision};
 use crate::run::tokens::Tokens;
-use crate::run::usage::record_to_continue;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
-use crate::state::events::EventLog;
 use crate::state::record::{Answer, Expects, Spec};
 use crate::state::store::Store;
 use crate::sys::clock::{self, Clocks};
@@ -57,48 +61,91 @@ pub struct Attempt<'a> {
     pub store: &'a Store,
     /// Cancelled when the worker is told to end.
     pub ended: CancellationToken,
+    /// When its time is over.
+    pub deadline: Instant,
+    /// What its peers share.
+    pub shared: &'a Shared,
+    /// What is its own beside others of the same job.
+    pub seat: Seat,
 }
 
 impl Attempt<'_> {
-    /// Runs the peer, once more in the same thread when its answer cannot be read.
+    /// Runs the peer, once more in the same thread when its answer cannot be read; of a review that was planned so, several.
     pub async fn run(&self, remains: &mut Remains) -> Result<Answer, (JobState, Fault)> {
-        let failed = |fault: Fault| (JobState::Failed, fault);
-        let state_failed = |error: StateError| failed(error.into());
-        let deadline = Instant::now() + Duration::from_millis(self.spec.timeout_ms);
-        let control = Control::new(self.directory, deadline, self.ended.clone());
-        let mut log = EventLog::open(&self.directory.events_path())
-            .map_err(StateError::io("write", self.directory.events_path()))
-            .map_err(state_failed)?;
         seam::point("run.begun");
         match &self.spec.expects {
-            Expects::Delegate { delegation } => self.run_task(delegation, &control, &mut log, remains).await,
-            Expects::Consult { .. } | Expects::Review { .. } => {
+            Expects::Delegate { delegation } => self.run_task(delegation, &self.control(), remains).await,
+            Expects::Review { plan: Some(plan), .. } => self.review(plan, remains).await,
+            Expects::Consult { .. } | Expects::Review { plan: None, .. } => {
                 let place = Workplace::of(self.spec);
-                self.ask(&place, &control, &mut log, remains).await
+                self.ask(&place, &self.control(), remains).await
             }
         }
     }
 
-    /// Asks the peer in the place that is ready for it.
+    /// Tells whether one more pass of this job may begin: nobody ended it, and there is time and budget left.
+    pub(in crate::run) fn may_begin(&self) -> bool {
+        let budget = self.spec.budget_tokens;
+        !self.is_to_end()
+            && Instant::now() < self.deadline
+            && budget.is_none_or(|budget| self.shared.purse().total().total() <= budget)
+    }
+
+    /// Tells whether somebody wants this job to end.
+    pub(in crate::run) fn is_to_end(&self) -> bool {
+        self.directory.is_cancel_requested() || self.ended.is_cancelled()
+    }
+
+    /// Returns how many of the user's slots this job may take one of: the first ones only, so that no more of a project's
+    /// jobs run at once than it admits.
+    pub(in crate::run) fn slots(&self) -> usize {
+        let slots = self.config.concurrency.value;
+        self.spec.slots.map_or(slots, |most| most.clamp(1, slots))
+    }
+
+    /// Watches for what can end a run of this job.
+    pub(in crate::run) fn control(&self) -> Control {
+        Control::new(self.directory, self.deadline, self.ended.clone())
+    }
+
+    /// Asks the peer what the job asks, in the place that is ready for it.
     pub(in crate::run) async fn ask(
         &self,
         place: &Workplace,
         control: &Control,
-        log: &mut EventLog,
         remains: &mut Remains,
     ) -> Result<Answer, (JobState, Fault)> {
-        let failed = |fault: Fault| (JobState::Failed, fault);
-        let state_failed = |error: StateError| failed(error.into());
+        let state_failed = |error: StateError| (JobState::Failed, error.into());
         let prompt = Self::read_text(&self.directory.prompt_path()).map_err(state_failed)?;
         let change = self.read_change().map_err(state_failed)?;
+        let read = |text: &str| conclude::read_answer(self.spec, change.as_ref(), text);
+        let (answer, warnings) = self.converse(place, control, remains, &prompt, &read).await?;
+        remains.warnings.extend(warnings);
+        Ok(answer)
+    }
+
+    /// Sends one prompt and reads the answer: in one more turn where it cannot be read, and in the same thread again
+    /// where the network was lost meanwhile.
+    pub(in crate::run) async fn converse<T>(
+        &self,
+        place: &Workplace,
+        control: &Control,
+        remains: &mut Remains,
+        prompt: &str,
+        read: &dyn Fn(&str) -> Result<T, AnswerError>,
+    ) -> Result<T, (JobState, Fault)> {
+        let failed = |fault: Fault| (JobState::Failed, fault);
+        let _under_way = self.shared.begin();
         let mut supervision = Supervision {
             peer: self.peer(),
             directory: self.directory,
-            log,
+            shared: self.shared,
+            pass: self.seat.pass,
+            tmp: &self.seat.tmp,
             control,
             clocks: Clocks::now(),
             patience: None,
-            tokens: Tokens::of(self.spec, self.environment),
+            tokens: Tokens::of(self.spec, self.environment, self.shared.purse(), self.seat.pass),
         };
         self.check_program(remains).await.map_err(failed)?;
         if !place.directory.is_dir() {
@@ -108,18 +155,16 @@ impl Attempt<'_> {
                 Fault::new(FaultCode::InvalidWorkspace, message).field("workspace"),
             ));
         }
-        let mut exec = self.exec(place).map_err(state_failed)?;
-        let mut number = 1;
+        let mut exec = self.exec(place).map_err(|error| failed(error.into()))?;
         let mut run = supervision
-            .run(&self.invocation(&exec), &prompt, number)
+            .run(&self.invocation(&exec), prompt)
             .await
             .map_err(failed)?;
         if run.stop.is_none() && self.peer().names_an_absent_server(&run.transcript, &run.stderr) {
             // A server was removed since the list was made. Nothing was paid yet.
             exec.servers = self.servers_again(place).await.map_err(failed)?;
-            number += 1;
             run = supervision
-                .run(&self.invocation(&exec), &prompt, number)
+                .run(&self.invocation(&exec), prompt)
                 .await
                 .map_err(failed)?;
         }
@@ -129,19 +174,15 @@ impl Attempt<'_> {
             && !supervision.tokens.is_over()
         {
             self.resume(&mut exec, thread);
-            number += 1;
-            judged = self.go_on(&mut supervision, &exec, number, remains).await;
+            judged = self.go_on(&mut supervision, &exec, remains).await;
         }
         let text = judged?;
         seam::point("run.judged");
-        let read = conclude::read_answer(self.spec, change.as_ref(), &text);
+        let answer = read(&text);
         // It was taken, not copied: it may have megabytes.
         remains.transcript.last_message = Some(text);
-        let unreadable = match read {
-            Ok((answer, warnings)) => {
-                remains.warnings.extend(warnings);
-                return Ok(answer);
-            }
+        let unreadable = match answer {
+            Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         let thread = remains
@@ -165,22 +206,21 @@ impl Attempt<'_> {
         tracing::info!("asking the peer to repair its answer");
         let first = std::mem::take(&mut remains.transcript);
         let again = supervision
-            .run(&self.invocation(&exec), repair(&unreadable).as_str(), number + 1)
+            .run(&self.invocation(&exec), repair(&unreadable).as_str())
             .await;
         let judged = match again {
             Ok(run) => self.judge(run, &exec, remains).await,
             Err(fault) => Err(failed(fault)),
         };
         let repaired = judged.map(|text| {
-            let read = conclude::read_answer(self.spec, change.as_ref(), &text);
+            let answer = read(&text);
             remains.transcript.last_message = Some(text);
-            read
+            answer
         });
         let answered = matches!(repaired, Ok(Ok(_)));
         remains.transcript.continue_from(first, answered);
         match repaired {
-            Ok(Ok((answer, warnings))) => {
-                remains.warnings.extend(warnings);
+            Ok(Ok(answer)) => {
                 remains.warnings.push(repaired_by(self.peer()));
                 Ok(answer)
             }
@@ -194,7 +234,6 @@ impl Attempt<'_> {
         &self,
         supervision: &mut Supervision<'_>,
         exec: &Exec,
-        number: u32,
         remains: &mut Remains,
     ) -> Result<String, (JobState, Fault)> {
         tracing::info!("the connection broke; going on in the thread");
@@ -204,7 +243,7 @@ impl Attempt<'_> {
             ..self.invocation(exec)
         };
         supervision.patience = Some(Patience::new(limits::NETWORK_WAIT));
-        let again = supervision.run(&waiting, go_on().as_str(), number).await;
+        let again = supervision.run(&waiting, go_on().as_str()).await;
         supervision.patience = None;
         let judged = match again {
             Ok(run) => self.judge(run, exec, remains).await,
@@ -250,7 +289,7 @@ impl Attempt<'_> {
             Ok(()) => Ok(remains.transcript.last_message.take().unwrap_or_default()),
             Err(failure) => {
                 if let Some(said) = &failure.said {
-                    let said: String = conclude::mask(said).chars().take(500).collect();
+                    let said: String = mask(said).chars().take(500).collect();
                     let said = format!("{} said: {said}", self.peer());
                     if !remains.warnings.contains(&said) {
                         remains.warnings.push(said);
@@ -368,84 +407,16 @@ impl Attempt<'_> {
         probe.servers(&place.directory, &place.project, true).await
     }
 
-    fn program(&self) -> Option<Program> {
-        let path = self.spec.peer.program.clone();
-        let version = semver::Version::parse(&self.spec.peer.version).ok()?;
-        Some(Program {
-            peer: self.peer(),
-            identity: path.display().to_string(),
-            path,
-            version,
-        })
-    }
-
     fn peer(&self) -> Peer {
         self.spec.peer.name
     }
 
-    /// Lets the next run continue a thread.
-    fn resume(&self, exec: &mut Exec, thread: ThreadId) {
-        exec.record = record_to_continue(self.peer(), self.environment, thread.as_str());
-        exec.resume = Some(thread);
-        // The thread of this run is its own by now.
-        exec.fork = false;
-    }
-
-    fn exec(&self, place: &Workplace) -> Result<Exec, StateError> {
-        let path = self.directory.schema_path();
-        let schema = if path.exists() {
-            let text = Self::read_text(&path)?;
-            Some(Schema { path, text })
-        } else {
-            None
-        };
-        let resume = self.spec.resume.as_ref();
-        Ok(Exec {
-            access: place.access.clone(),
-            directory: place.directory.clone(),
-            record: resume
-                .and_then(|thread| record_to_continue(self.peer(), self.environment, thread.as_str())),
-            resume: resume.cloned(),
-            fork: self.spec.fork,
-            roots: self.spec.roots.clone(),
-            session: ThreadId::of(self.spec.id.as_str()),
-            model: self.spec.model.clone(),
-            effort: self.spec.effort.clone(),
-            schema,
-            last_message: match place.access {
-                Access::Read => self.directory.tmp_path().join("last-message"),
-                Access::Write { .. } => self.directory.last_message_path(),
-            },
-            isolation: self.spec.isolation,
-            project: place.project.clone(),
-            servers: self.spec.peer.servers.clone(),
-            tools: self.spec.tools,
-            web_search: self.spec.web_search,
-            ephemeral: self.spec.ephemeral,
-            withheld: self.spec.withheld.clone(),
-            budget_microusd: self.spec.budget_microusd,
-            max_turns: self.spec.max_turns,
-            counts_tokens: self.spec.budget_tokens.is_some(),
-        })
-    }
-
-    fn invocation(&self, exec: &Exec) -> Invocation {
-        Invocation {
-            program: self.spec.peer.program.clone(),
-            arguments: self.peer().arguments(exec),
-            directory: exec.directory.clone(),
-            environment: peer_environment(self.peer(), self.config, self.environment)
-                .with("TMPDIR", self.directory.tmp_path())
-                .with(DEPTH_VARIABLE, self.spec.depth.saturating_add(1).to_string()),
-        }
-    }
-
-    fn read_text(path: &Path) -> Result<String, StateError> {
+    pub(in crate::run) fn read_text(path: &Path) -> Result<String, StateError> {
         let bytes = files::read_bounded(path, STORED_BYTES).map_err(StateError::io("read", path))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn read_change(&self) -> Result<Option<Patch>, StateError> {
+    pub(in crate::run) fn read_change(&self) -> Result<Option<Patch>, StateError> {
         let path = self.directory.change_path();
         if !path.exists() {
             return Ok(None);

@@ -1,28 +1,21 @@
 //! Turns what a run left into the job's result.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
 use crate::diff::anchor::anchor;
 use crate::diff::patch::Patch;
-use crate::diff::track::track;
-use crate::domain::delegation::Work;
-use crate::domain::envelope::{CodeBlock, ConsultAnswer, ReviewAnswer, Usage};
+use crate::domain::coverage::Coverage;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Refuted};
 use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::peer::Peer;
+use crate::domain::review_answer::{Examination, ReviewAnswer, Target};
 use crate::domain::time::spoken;
-use crate::domain::verdict::{ReviewStatus, conclude};
-use crate::peer::transcript::{Transcript, truncate};
+use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::prompt::{AnswerError, parse_consult, parse_delegate, parse_review};
-use crate::redact::Redactor;
 use crate::run::control::Stop;
-use crate::state::directory::RECORD_BYTES;
-use crate::state::record::{Answer, CommandRecord, Expects, ResultRecord, Spec, VERSION};
-use crate::sys::clock;
+use crate::run::masking::{masked, masked_consult};
+use crate::standing::follow::{Followed, follow};
+use crate::state::record::{Answer, Expects, Spec};
 
 /// Reads an answer. Places are checked against the change as it was sent, since that is what the reviewer saw.
 pub fn read_answer(
@@ -35,25 +28,10 @@ pub fn read_answer(
             let answer = parse_consult(*kind, text)?;
             Ok((Answer::Consult(masked_consult(answer)), Vec::new()))
         }
-        Expects::Review {
-            target,
-            coverage,
-            earlier,
-        } => {
+        Expects::Review { coverage, .. } => {
             let raw = parse_review(text)?;
-            let root = spec
-                .repo_root
-                .as_deref()
-                .unwrap_or(&spec.workspace)
-                .to_string_lossy();
             let empty = Patch::default();
             let patch = change.unwrap_or(&empty);
-            let mut findings = anchor(patch, &root, raw.claims);
-            let since = earlier
-                .as_deref()
-                .map(|earlier| Box::new(track(patch, &root, earlier, &mut findings)));
-            findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
-            let (verdict, confidence) = conclude(raw.verdict, raw.confidence, &findings, coverage.status);
             let mut warnings = Vec::new();
             if raw.malformed > 0 {
                 warnings.push(format!(
@@ -68,20 +46,22 @@ pub fn read_answer(
                     limits::FINDINGS
                 ));
             }
-            let answer = ReviewAnswer {
-                target: target.as_ref().clone(),
+            let found = Found {
+                findings: anchor(patch, &root(spec), raw.claims),
+                verdict: raw.verdict,
+                confidence: raw.confidence,
                 score: raw.score,
-                verdict,
-                confidence,
-                review_status: ReviewStatus::Completed,
-                findings: findings.into_iter().map(masked::<Finding>).collect(),
-                since,
-                coverage: coverage.as_ref().clone(),
                 overview: raw.summary,
                 questions: raw.questions,
                 assumptions: raw.assumptions,
+                refuted: Vec::new(),
+                examination: None,
+                status: ReviewStatus::Completed,
+                coverage: coverage.as_ref().clone(),
             };
-            Ok((Answer::Review(masked(answer)), warnings))
+            let (answer, more) = conclude_review(spec, patch, found);
+            warnings.extend(more);
+            Ok((answer, warnings))
         }
         Expects::Delegate { .. } => {
             let answer = parse_delegate(text)?;
@@ -90,276 +70,86 @@ pub fn read_answer(
     }
 }
 
-/// Masks the secrets in every text of a value.
-///
-/// It is done after parsing: masking the peer's JSON itself could break it.
-pub fn masked<T: Serialize + DeserializeOwned>(value: T) -> T {
-    let Ok(mut tree) = serde_json::to_value(&value) else {
-        return value;
+/// What was found in a change, by one look or by several, before it is compared with what was known.
+#[derive(Debug)]
+pub(in crate::run) struct Found {
+    /// What was found.
+    pub(in crate::run) findings: Vec<Finding>,
+    /// The reviewers' own verdict.
+    pub(in crate::run) verdict: Verdict,
+    /// How sure they are of it.
+    pub(in crate::run) confidence: Confidence,
+    /// Their mark.
+    pub(in crate::run) score: Option<u8>,
+    /// Their summary.
+    pub(in crate::run) overview: String,
+    /// What they want to know.
+    pub(in crate::run) questions: Vec<String>,
+    /// What they took for granted.
+    pub(in crate::run) assumptions: Vec<String>,
+    /// What was refuted.
+    pub(in crate::run) refuted: Vec<Refuted>,
+    /// How the change was examined, where that was planned.
+    pub(in crate::run) examination: Option<Examination>,
+    /// Whether anybody examined it.
+    pub(in crate::run) status: ReviewStatus,
+    /// What was examined.
+    pub(in crate::run) coverage: Coverage,
+}
+
+/// Compares what was found with what was known before, and concludes. Returns the answer and what the caller should know.
+pub(in crate::run) fn conclude_review(spec: &Spec, patch: &Patch, found: Found) -> (Answer, Vec<String>) {
+    let (target, earlier, standing) = match &spec.expects {
+        Expects::Review {
+            target,
+            earlier,
+            standing,
+            ..
+        } => (target.as_ref().clone(), earlier.as_deref(), standing.as_deref()),
+        Expects::Consult { .. } | Expects::Delegate { .. } => (Target::default(), None, None),
     };
-    if !mask_tree(&mut tree) {
-        return value;
-    }
-    serde_json::from_value(tree).unwrap_or(value)
-}
-
-/// As [`masked`], without a copy of what may have megabytes.
-fn masked_consult(mut answer: ConsultAnswer) -> ConsultAnswer {
-    let text = std::mem::take(&mut answer.answer);
-    let code = std::mem::take(&mut answer.code);
-    let mut answer = masked(answer);
-    answer.answer = masked_text(text);
-    let code = code.into_iter().map(|block| CodeBlock {
-        language: masked_text(block.language),
-        path: block.path.map(masked_text),
-        text: masked_text(block.text),
+    let Followed { settled, since } = follow(
+        patch,
+        &root(spec),
+        earlier,
+        standing,
+        found.findings,
+        &found.refuted,
+    );
+    let (verdict, confidence) = settled.judge(found.verdict, found.confidence, found.coverage.status);
+    let (mut findings, warnings) = (settled.findings, settled.warnings);
+    findings.sort_by(|a, b| {
+        (a.origin.is_old(), a.severity, &a.file, a.line).cmp(&(
+            b.origin.is_old(),
+            b.severity,
+            &b.file,
+            b.line,
+        ))
     });
-    answer.code = code.collect();
-    answer
+    let answer = ReviewAnswer {
+        target,
+        score: found.score,
+        verdict,
+        confidence,
+        review_status: found.status,
+        findings: findings.into_iter().map(masked::<Finding>).collect(),
+        since,
+        suppressed: settled.suppressed,
+        baseline: settled.baseline,
+        coverage: found.coverage,
+        overview: found.overview,
+        questions: found.questions,
+        assumptions: found.assumptions,
+        refuted: found.refuted,
+        examination: found.examination,
+    };
+    (Answer::Review(masked(answer)), warnings)
 }
 
-fn mask_tree(tree: &mut Value) -> bool {
-    match tree {
-        Value::String(text) => match Redactor::shared().mask_found(text) {
-            Some(found) => {
-                *text = found.text;
-                true
-            }
-            None => false,
-        },
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| mask_tree(item) | any),
-        Value::Object(fields) => fields
-            .values_mut()
-            .fold(false, |any, field| mask_tree(field) | any),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// What is known when a job ends, whatever its end.
-#[derive(Debug, Default)]
-pub struct Remains {
-    /// What the peer reported.
-    pub transcript: Transcript,
-    /// Processes that outlived the run.
-    pub leaked: Vec<u32>,
-    /// Awake time in milliseconds.
-    pub elapsed_ms: u64,
-    /// What the caller should know.
-    pub warnings: Vec<String>,
-    /// What a delegate's edits came to.
-    pub work: Option<Work>,
-}
-
-impl Remains {
-    /// Begins with what the caller was told when the job was made.
-    pub fn of(spec: &Spec) -> Self {
-        Self {
-            warnings: spec.warnings.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// Writes the result of a job that has an answer.
-    pub fn succeeded(mut self, spec: &Spec, answer: Answer) -> ResultRecord {
-        // Taken, not copied: it may have megabytes, and stands in the answer too.
-        let raw = self.transcript.last_message.take().map(masked_text);
-        let raw = raw.filter(|raw| !is_long_copy(raw, &answer));
-        let result = ResultRecord {
-            answer: Some(answer),
-            raw,
-            ..self.record(spec, JobState::Succeeded)
-        };
-        fit(result, RECORD_BYTES)
-    }
-
-    /// Writes the result of a job that has none. What the model had said is kept as the partial answer.
-    pub fn failed(mut self, spec: &Spec, state: JobState, mut fault: Fault) -> ResultRecord {
-        let partial = self.transcript.last_message.take().map(masked_text);
-        if fault.code == FaultCode::BudgetExceeded
-            && let (Some(used), Some(budget)) = (tokens(spec, &self.transcript).0, spec.budget_tokens)
-        {
-            let used = used.total();
-            fault.message = format!("the run was ended: it used {used} tokens, and its budget was {budget}");
-        }
-        let result = ResultRecord {
-            fault: Some(fault),
-            partial,
-            ..self.record(spec, state)
-        };
-        fit(result, RECORD_BYTES)
-    }
-
-    /// Adds what codex warned of. Each envelope carries it, so it is kept short; the event log holds all of it.
-    fn tell_codex_warnings(&mut self) {
-        const TOLD: usize = 5;
-        const BYTES: usize = 300;
-        let all = &self.transcript.warnings;
-        for text in all.iter().take(TOLD) {
-            let mut text = mask(text);
-            truncate(&mut text, BYTES);
-            self.warnings.push(format!("codex warns: {text}"));
-        }
-        if all.len() > TOLD {
-            let more = all.len() - TOLD;
-            self.warnings.push(format!(
-                "codex gave {more} more warnings; see job with detail=log"
-            ));
-        }
-    }
-
-    /// Everything but the answer or the reason why there is none.
-    fn record(mut self, spec: &Spec, state: JobState) -> ResultRecord {
-        self.tell_codex_warnings();
-        if self.transcript.cut_from > 0 {
-            self.warnings.push(format!(
-                "the answer was cut to {} of its {} bytes",
-                limits::ANSWER_BYTES,
-                self.transcript.cut_from
-            ));
-        }
-        let unread = self.transcript.malformed;
-        if unread > 0 {
-            self.warnings.push(format!(
-                "{unread} lines of {}'s output could not be read",
-                spec.peer.name
-            ));
-        }
-        if self.transcript.slept_ms > 0 {
-            self.warnings.push(format!(
-                "the machine was asleep for {} during the run",
-                spoken(self.transcript.slept_ms)
-            ));
-        }
-        if !self.leaked.is_empty() {
-            self.warnings.push(format!(
-                "{} processes outlived the run: {:?}",
-                self.leaked.len(),
-                self.leaked
-            ));
-        }
-        let (usage, thread_usage) = tokens(spec, &self.transcript);
-        if let Some(warning) = budget_warning(spec, state, usage, &self.transcript) {
-            self.warnings.push(warning);
-        }
-        ResultRecord {
-            version: VERSION,
-            state,
-            ended_ms: clock::now_ms(),
-            elapsed_ms: self.elapsed_ms,
-            answer: None,
-            fault: None,
-            partial: None,
-            work: self.work,
-            raw: None,
-            thread: self.transcript.thread.filter(|_| !spec.ephemeral),
-            usage,
-            thread_usage,
-            cost_usd: self.transcript.cost_usd,
-            commands: self
-                .transcript
-                .commands
-                .iter()
-                .map(|run| CommandRecord {
-                    command: mask(&run.command),
-                    exit_code: run.exit_code,
-                })
-                .collect(),
-            more_commands: self.transcript.more_commands,
-            leaked: self.leaked,
-            warnings: self.warnings,
-        }
-    }
-}
-
-/// Leaves out of a result what makes it longer than can be read again, and says so. All of it stands in the answer too,
-/// or in the event log.
-///
-/// Only control characters make a result that long: each takes six bytes in JSON. An answer of nothing else, which has
-/// at most [`limits::ANSWER_BYTES`], still fits once.
-fn fit(mut result: ResultRecord, limit: u64) -> ResultRecord {
-    if json_bytes(&result) <= limit {
-        return result;
-    }
-    result.raw = None;
-    let commands = std::mem::take(&mut result.commands).len();
-    result.more_commands += u32::try_from(commands).unwrap_or(u32::MAX);
-    let mut left_out = "the text as it came and the commands";
-    if let Some(Answer::Consult(answer)) = &mut result.answer {
-        answer.code.clear();
-        left_out = "the text as it came, the commands and the list of code";
-    }
-    result.warnings.push(format!(
-        "the result was too long to be kept without leaving out {left_out}"
-    ));
-    result
-}
-
-/// Counts the bytes of a value as JSON without keeping them.
-fn json_bytes(value: &impl Serialize) -> u64 {
-    struct Count(u64);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    match serde_json::to_writer(&mut count, value) {
-        Ok(()) => count.0,
-        Err(_) => u64::MAX,
-    }
-}
-
-/// The tokens of this run: the thread's total less what it had before. Unknown when that is unknown.
-fn own_usage(spec: &Spec, total: Option<Usage>) -> Option<Usage> {
-    match (&spec.resume, spec.usage_before) {
-        (None, _) => total,
-        (Some(_), Some(before)) => total.map(|total| total.since(before)),
-        (Some(_), None) => None,
-    }
-}
-
-/// The tokens of this run and of its thread: what the last turn told when it was over, or what was counted meanwhile
-/// where that is more, as in a run that was ended in the middle of a turn.
-fn tokens(spec: &Spec, transcript: &Transcript) -> (Option<Usage>, Option<Usage>) {
-    let told = own_usage(spec, transcript.thread_usage);
-    match transcript.used {
-        Some(used) if told.is_none_or(|told| told.total() < used.total()) => (
-            Some(used),
-            // The tokens of a thread are known only where those before this run are.
-            match (&spec.resume, spec.usage_before) {
-                (Some(_), None) => None,
-                (_, before) => Some(used.after(before.unwrap_or_default())),
-            },
-        ),
-        _ => (told, transcript.thread_usage),
-    }
-}
-
-/// Says what became of a budget that did not end its run.
-fn budget_warning(
-    spec: &Spec,
-    state: JobState,
-    usage: Option<Usage>,
-    transcript: &Transcript,
-) -> Option<String> {
-    let budget = spec.budget_tokens?;
-    let over = usage.map_or(0, Usage::total).saturating_sub(budget);
-    if over > 0 && state == JobState::Succeeded {
-        return Some(format!(
-            "the run exceeded its budget of {budget} tokens by {over}; its answer was complete before that was seen"
-        ));
-    }
-    (transcript.completed_turns > 0 && transcript.used.is_none()).then(|| {
-        format!(
-            "{} told no tokens while it ran, so the budget could not be kept",
-            spec.peer.name
-        )
-    })
+/// The top level of what is reviewed, as text.
+pub(in crate::run) fn root(spec: &Spec) -> String {
+    let root = spec.repo_root.as_deref().unwrap_or(&spec.workspace);
+    root.to_string_lossy().into_owned()
 }
 
 /// Says how a run that was ended is told.
@@ -418,165 +208,5 @@ pub fn stopped(peer: Peer, stop: Stop, timeout_ms: u64) -> (JobState, Fault) {
                 format!("{peer} closed its output without completing a turn, lived on and was ended"),
             ),
         ),
-    }
-}
-
-/// Bytes of a text that is kept as it came also where the answer is the same text.
-const COPY_BYTES: usize = 256 * 1024;
-
-/// Tells whether a long text stands in the answer as it came: then a second copy is room and memory for nothing.
-fn is_long_copy(raw: &str, answer: &Answer) -> bool {
-    let Answer::Consult(answer) = answer else {
-        return false;
-    };
-    raw.len() > COPY_BYTES && answer.answer == raw
-}
-
-fn masked_text(text: String) -> String {
-    match Redactor::shared().mask_found(&text) {
-        Some(masked) => masked.text,
-        None => text,
-    }
-}
-
-/// Masks the secrets of one text.
-pub fn mask(text: &str) -> String {
-    Redactor::shared().mask(text).text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::job::{JobId, WorkspaceHash};
-    use crate::state::directory::JobDirectory;
-
-    fn usage(input: u64) -> Usage {
-        Usage {
-            input,
-            ..Usage::default()
-        }
-    }
-
-    /// A run that continues a thread which had used 100 tokens before.
-    fn spec() -> Spec {
-        let thread = "019a0000-0000-7000-8000-000000000000".to_owned();
-        Spec {
-            budget_tokens: Some(50),
-            resume: Some(thread.try_into().unwrap()),
-            usage_before: Some(usage(100)),
-            ..crate::state::record::tests::spec(&JobId::new(1, WorkspaceHash::of(b"w"), 1))
-        }
-    }
-
-    #[test]
-    fn the_larger_count_is_the_true_one() {
-        let check = |thread: Option<u64>, used: Option<u64>, expected: Option<(u64, u64)>| {
-            let transcript = Transcript {
-                thread_usage: thread.map(usage),
-                used: used.map(usage),
-                ..Transcript::default()
-            };
-            let (run, thread) = tokens(&spec(), &transcript);
-            assert_eq!(
-                run.zip(thread),
-                expected.map(|(run, thread)| (usage(run), usage(thread)))
-            );
-        };
-        check(None, None, None);
-        check(Some(130), None, Some((30, 130)));
-        check(None, Some(30), Some((30, 130)));
-        check(Some(130), Some(30), Some((30, 130)));
-        // A first turn that was completed, and a second one that was ended.
-        check(Some(130), Some(70), Some((70, 170)));
-        check(Some(170), Some(30), Some((70, 170)));
-    }
-
-    #[test]
-    fn a_budget_that_ended_no_run_is_spoken_of_where_it_matters() {
-        let check = |state: JobState, run: u64, counted: bool, expected: Option<&str>| {
-            let transcript = Transcript {
-                completed_turns: 1,
-                used: counted.then(|| usage(run)),
-                ..Transcript::default()
-            };
-            let warning = budget_warning(&spec(), state, Some(usage(run)), &transcript);
-            match expected {
-                None => assert_eq!(warning, None),
-                Some(part) => assert!(
-                    warning.as_deref().is_some_and(|text| text.contains(part)),
-                    "{warning:?}"
-                ),
-            }
-        };
-        check(JobState::Succeeded, 50, true, None);
-        check(
-            JobState::Succeeded,
-            51,
-            true,
-            Some("its budget of 50 tokens by 1"),
-        );
-        check(JobState::Failed, 51, true, None);
-        check(JobState::Succeeded, 50, false, Some("could not be kept"));
-    }
-
-    fn result(text: &str) -> ResultRecord {
-        ResultRecord {
-            version: VERSION,
-            state: JobState::Succeeded,
-            ended_ms: 1,
-            elapsed_ms: 1,
-            answer: Some(Answer::Consult(ConsultAnswer {
-                answer: text.to_owned(),
-                code: vec![CodeBlock {
-                    language: "text".into(),
-                    path: None,
-                    text: text.to_owned(),
-                }],
-                report: None,
-                questions: Vec::new(),
-                assumptions: Vec::new(),
-            })),
-            fault: None,
-            work: None,
-            partial: None,
-            raw: Some(text.to_owned()),
-            thread: None,
-            usage: None,
-            thread_usage: None,
-            cost_usd: None,
-            commands: vec![CommandRecord {
-                command: "ls".into(),
-                exit_code: Some(0),
-            }],
-            more_commands: 1,
-            leaked: Vec::new(),
-            warnings: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn the_longest_answer_can_be_read_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let directory = JobDirectory::at(dir.path());
-        let text = "\u{1}".repeat(limits::ANSWER_BYTES);
-        let fitting = fit(result(&text), RECORD_BYTES);
-        directory.write_result(&fitting).unwrap();
-        let read = directory.read_result().unwrap().unwrap();
-        let Some(Answer::Consult(answer)) = &read.answer else {
-            panic!("no answer");
-        };
-        assert_eq!(answer.answer.len(), limits::ANSWER_BYTES);
-        assert_eq!((read.commands.len(), read.more_commands), (0, 2));
-        assert!(read.warnings[0].contains("too long"));
-    }
-
-    #[test]
-    fn a_usual_result_is_kept_whole() {
-        let usual = result("```\nan answer\n```");
-        assert_eq!(fit(usual.clone(), RECORD_BYTES), usual);
-        assert_eq!(
-            json_bytes(&usual),
-            serde_json::to_vec(&usual).unwrap().len() as u64
-        );
     }
 }

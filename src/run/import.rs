@@ -11,7 +11,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::domain::request::ThreadId;
 use crate::peer::codex::{account, import};
-use crate::run::conclude::mask;
+use crate::run::masking::mask;
 use crate::run::program::Program;
 use crate::sys::process::Running;
 

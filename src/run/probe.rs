@@ -16,7 +16,7 @@ use crate::peer::account::{Login, Model, Question, Quota};
 use crate::peer::checker::WriteAccess;
 use crate::peer::interface::Asking;
 use crate::peer::replies;
-use crate::run::conclude::mask;
+use crate::run::masking::mask;
 use crate::run::program::Program;
 use crate::state::cache;
 use crate::state::store::Store;

@@ -7,8 +7,11 @@ use crate::domain::delegation::Work;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
 use crate::peer::transcript::Transcript;
-use crate::run::conclude::{Remains, mask};
 use crate::run::delegate::{collect_left, commands_outside};
+use crate::run::masking::mask;
+use crate::run::remains::Remains;
+use crate::run::review::salvaged as salvaged_passes;
+use crate::run::runner::{Runner, Salvaged};
 use crate::run::span::so_far;
 use crate::run::wake::tell_end;
 use crate::state::directory::JobDirectory;
@@ -41,6 +44,13 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
         return Ok(());
     };
     seam::point("reap.locked");
+    let runner = directory.read_spec().ok().map(|spec| Runner::of(&spec));
+    // Before anything is ended: what codex printed to a worker that died is no loss.
+    let salvaged = runner.map(|runner| runner.salvage(directory));
+    if salvaged == Some(Salvaged::Found) {
+        drop(lock);
+        return Ok(());
+    }
     let mut orphans = Vec::new();
     let peers = directory.read_peers();
     let elsewhere = peers.iter().any(|peer| !peer.is_of_here());
@@ -51,11 +61,19 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     }
     // Once codex is gone nobody else knows the commands it started in sessions of their own; but they keep the
     // temporary folder that no other job has. A command that changed the variable is not found.
-    orphans.extend(signal::with_variable("TMPDIR", directory.tmp_path().as_os_str()));
+    orphans.extend(signal::with_folder("TMPDIR", &directory.tmp_path()));
     let leaked = end_all(orphans).await;
     seam::point("reap.ended");
     // Only now: what runs is ended also where the record is damaged.
     let spec = directory.read_spec()?;
+    let (message, hint) = match salvaged {
+        Some(Salvaged::Lost { message, hint }) => (message, hint),
+        // The record is readable again, and nothing more is known.
+        Some(Salvaged::Found) | None => (
+            "the job's worker died; what the run had said is kept".to_owned(),
+            None,
+        ),
+    };
     let mut warnings = spec.warnings.clone();
     warnings.extend(elsewhere.then(|| format!("{} {ELSEWHERE}", spec.peer.name)));
     let entries = events::read_all(&directory.events_path());
@@ -68,22 +86,23 @@ pub async fn reap(directory: &JobDirectory) -> Result<(), StateError> {
     let elapsed_ms = started.zip(last).map_or(0, |(start, end)| {
         so_far(start, end, transcript.slept_ms, spec.timeout_ms).elapsed_ms
     });
-    // What `started` holds is not synced, so after a power cut only the note of a peer says for sure that one ran.
-    let message = if directory.was_started() {
-        "the job's worker died; what the run had said is kept"
-    } else {
-        "the job's worker died before the peer was started; nothing was paid"
-    };
-    let fault = Fault::new(FaultCode::JobLost, message);
+    let mut fault = Fault::new(FaultCode::JobLost, message);
+    if let Some(hint) = hint {
+        fault = fault.hint(hint);
+    }
     let work = left_work(directory, &spec, &transcript, &mut warnings).await;
     seam::point("reap.collected");
-    let remains = Remains {
+    let mut remains = Remains {
         transcript,
         leaked,
         elapsed_ms,
         warnings,
         work,
+        ..Remains::default()
     };
+    if let Expects::Review { plan: Some(_), .. } = &spec.expects {
+        salvaged_passes(directory, &spec, &entries, &mut remains);
+    }
     let mut result = remains.failed(&spec, JobState::Lost, fault);
     if let Some(last) = last.or(started) {
         result.ended_ms = last;
@@ -142,7 +161,10 @@ async fn left_work(
 /// is waited for. What is wrong with that job otherwise is told to those who look at it.
 pub async fn reap_killed(directory: &JobDirectory) {
     let deadline = tokio::time::Instant::now() + OTHERS_WAIT;
-    while directory.state().is_ok_and(JobState::is_active) && tokio::time::Instant::now() < deadline {
+    while directory.state().is_ok_and(JobState::is_active)
+        && !directory.is_elsewhere()
+        && tokio::time::Instant::now() < deadline
+    {
         tokio::time::sleep(PAUSE).await;
     }
     if let Err(error) = reap(directory).await {

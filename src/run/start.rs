@@ -58,7 +58,7 @@ pub fn start_worker(
 }
 
 /// Returns our program; on Linux the running one even after an update replaced or removed the file.
-fn our_program(program: &Path) -> PathBuf {
+pub(super) fn our_program(program: &Path) -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
     if !program.exists() && running.exists() {
         running

@@ -1,6 +1,7 @@
 //! One peer process from its start to its end.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,9 +22,9 @@ use crate::redact::Redactor;
 use crate::run::control::{Control, Stop};
 use crate::run::patience::Patience;
 use crate::run::said::Said;
+use crate::run::shared::Shared;
 use crate::run::tokens::Tokens;
 use crate::state::directory::JobDirectory;
-use crate::state::events::EventLog;
 use crate::sys::clock::{Clocks, millis};
 use crate::sys::process::{Ended, Invocation, Running, end_all};
 use crate::sys::{seam, signal};
@@ -58,8 +59,12 @@ pub struct Supervision<'a> {
     pub peer: Peer,
     /// The job.
     pub directory: &'a JobDirectory,
-    /// Its event log.
-    pub log: &'a mut EventLog,
+    /// What its peers share.
+    pub shared: &'a Shared,
+    /// Which of its passes this is, where there are several.
+    pub pass: Option<u32>,
+    /// The peer's temporary folder, which no other pass has.
+    pub tmp: &'a Path,
     /// What can end the run.
     pub control: &'a Control,
     /// The clocks when they were looked at last.
@@ -71,11 +76,12 @@ pub struct Supervision<'a> {
 }
 
 impl Supervision<'_> {
-    /// Runs a peer to its end. `number` counts the peers of this job from 1.
+    /// Runs a peer to its end.
     ///
     /// The peer's identity is on disk before the first byte of the prompt: a worker that dies earlier leaves a peer
     /// that reads an empty prompt and ends unpaid.
-    pub async fn run(&mut self, invocation: &Invocation, prompt: &str, number: u32) -> Result<Run, Fault> {
+    pub async fn run(&mut self, invocation: &Invocation, prompt: &str) -> Result<Run, Fault> {
+        let number = self.shared.next_peer();
         let mut running = Running::start(invocation).map_err(|error| not_started(invocation, &error))?;
         seam::point("peer.spawned");
         if let Err(error) = self.directory.write_peer(number, running.identity()) {
@@ -127,14 +133,14 @@ impl Supervision<'_> {
                     // The peer closed its output; it is over when it also ends, which it is given a moment for.
                     lines.close();
                     let lived_on;
-                    (ended, lived_on, leaked) = end_silent(&mut running).await;
+                    (ended, lived_on, leaked) = self.end_silent(&mut running).await;
                     stop = stop.or(lived_on);
                     break;
                 }
                 Woken::Ended(end) => {
                     ended = end;
                     // They may hold the pipes, which would otherwise never be read to their end.
-                    leaked.extend(end_orphans().await);
+                    leaked.extend(self.end_orphans().await);
                     drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
                     drain_end = Instant::now() + DRAIN_MAX;
                     None
@@ -157,7 +163,7 @@ impl Supervision<'_> {
                 seam::point("cancel.seen");
                 stop = Some(reason);
                 (ended, leaked) = running.terminate().await;
-                leaked.extend(end_orphans().await);
+                leaked.extend(self.end_orphans().await);
                 drained_by = Some(Instant::now() + limits::DRAIN_GRACE);
                 drain_end = Instant::now() + DRAIN_MAX;
             }
@@ -240,19 +246,50 @@ impl Supervision<'_> {
     /// Looks at the tokens so far, and says so when they are too many and no answer is there that would be lost.
     fn count_tokens(&mut self, transcript: &mut Transcript) -> Option<Stop> {
         if let Some(used) = self.tokens.look() {
-            let event = Event::Tokens { used };
-            transcript.push(&event);
-            self.log(&event);
+            transcript.push(&Event::Tokens { used });
+            self.log(&Event::Tokens { used });
         }
         let answered = transcript.completed_turns > 0 && transcript.failure.is_none();
         (self.tokens.are_spent() && !answered).then_some(Stop::Budget)
     }
 
-    fn log(&mut self, event: &Event) {
-        // A log that cannot be written must not cost a paid answer: the result has its own reserved room.
-        if let Err(error) = self.log.append(event) {
-            tracing::warn!(%error, "an event is not in the log");
+    /// Writes an event. Tokens are written as those of the whole job, since whoever looks at it asks for these.
+    fn log(&self, event: &Event) {
+        let of_job = match event {
+            Event::Tokens { used } => Some(Event::Tokens {
+                used: self.shared.purse().note(self.pass, *used),
+            }),
+            _ => None,
+        };
+        self.shared.log(self.pass, of_job.as_ref().unwrap_or(event));
+    }
+
+    /// Ends what the peer started and left behind. The worker adopts it (see `worker::main`), so whatever is below the
+    /// worker is the run's while no other pass is under way. Beside others only what has this pass's temporary folder is
+    /// known to be its own; what hid from that is ended with the last pass.
+    async fn end_orphans(&self) -> Vec<u32> {
+        seam::point("peer.ended");
+        let mut below = signal::descendants(std::process::id());
+        if !self.shared.is_alone() && !below.is_empty() {
+            let own = signal::with_folder("TMPDIR", self.tmp);
+            below.retain(|process| own.contains(process));
         }
+        let leaked = end_all(below).await;
+        seam::point("peer.swept");
+        leaked
+    }
+
+    /// Gives a peer that closed its output a moment to end, then ends it.
+    async fn end_silent(&self, running: &mut Running) -> (Option<Ended>, Option<Stop>, Vec<u32>) {
+        let by_itself = tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await;
+        let (ended, stop, mut leaked) = if let Ok(end) = by_itself {
+            (end.ok(), None, Vec::new())
+        } else {
+            let (ended, leaked) = running.terminate().await;
+            (ended, Some(Stop::ClosedOutput), leaked)
+        };
+        leaked.extend(self.end_orphans().await);
+        (ended, stop, leaked)
     }
 }
 
@@ -266,34 +303,12 @@ fn not_started(invocation: &Invocation, error: &std::io::Error) -> Fault {
     Fault::new(code, message)
 }
 
-/// Ends what the peer started and left behind. The worker adopts it (see `worker::main`) and has no other children
-/// while a peer runs, so whatever is below the worker now is the run's.
-async fn end_orphans() -> Vec<u32> {
-    seam::point("peer.ended");
-    let leaked = end_all(signal::descendants(std::process::id())).await;
-    seam::point("peer.swept");
-    leaked
-}
-
 /// Gives standard error a moment to be read to its end: somebody else may hold the pipe.
 async fn finish_reading(mut errors: JoinHandle<()>) {
     let in_time = tokio::time::timeout(limits::DRAIN_GRACE, &mut errors).await;
     if in_time.is_err() {
         errors.abort();
     }
-}
-
-/// Gives a peer that closed its output a moment to end, then ends it.
-async fn end_silent(running: &mut Running) -> (Option<Ended>, Option<Stop>, Vec<u32>) {
-    let by_itself = tokio::time::timeout(limits::INTERRUPT_GRACE, running.wait()).await;
-    let (ended, stop, mut leaked) = if let Ok(end) = by_itself {
-        (end.ok(), None, Vec::new())
-    } else {
-        let (ended, leaked) = running.terminate().await;
-        (ended, Some(Stop::ClosedOutput), leaked)
-    };
-    leaked.extend(end_orphans().await);
-    (ended, stop, leaked)
 }
 
 impl From<Ended> for End {
@@ -413,17 +428,19 @@ mod tests {
         let directory = JobDirectory::at(dir.path());
         let deadline = Instant::now() + Duration::from_secs(60);
         let control = Control::new(&directory, deadline, CancellationToken::new());
-        let mut log = EventLog::open(&directory.events_path()).unwrap();
+        let shared = Shared::open(&directory).unwrap();
         let spec = crate::state::record::tests::spec(&JobId::new(1, WorkspaceHash::of(b"w"), 1));
         let environment = Environment::default();
         let mut supervision = Supervision {
             peer: Peer::Codex,
             directory: &directory,
-            log: &mut log,
+            shared: &shared,
+            pass: None,
+            tmp: dir.path(),
             control: &control,
             clocks,
             patience,
-            tokens: Tokens::of(&spec, &environment),
+            tokens: Tokens::of(&spec, &environment, shared.purse(), None),
         };
         let mut transcript = Transcript::default();
         let mut stream = Peer::Codex.stream();

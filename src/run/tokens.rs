@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
+use crate::domain::usage::Usage;
 use crate::peer::event::Event;
 use crate::peer::interface::Counting;
 use crate::peer::records;
+use crate::run::shared::Purse;
 use crate::run::usage;
 use crate::state::record::Spec;
 use crate::sys::files;
@@ -40,6 +41,9 @@ const PIECES: usize = 64;
 pub struct Tokens<'a> {
     spec: &'a Spec,
     environment: &'a Environment,
+    /// What the other passes of the job use of the same budget.
+    purse: &'a Purse,
+    pass: Option<u32>,
     thread: Option<String>,
     record: Option<Record>,
     searches: u32,
@@ -56,10 +60,12 @@ pub struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     /// Knows nothing yet. `environment` tells where codex keeps its records.
-    pub fn of(spec: &'a Spec, environment: &'a Environment) -> Self {
+    pub fn of(spec: &'a Spec, environment: &'a Environment, purse: &'a Purse, pass: Option<u32>) -> Self {
         Self {
             spec,
             environment,
+            purse,
+            pass,
             thread: None,
             record: None,
             searches: 0,
@@ -91,6 +97,7 @@ impl<'a> Tokens<'a> {
             Event::Tokens { used } => {
                 *used = used.after(self.earlier);
                 self.used = Some(*used);
+                self.purse.note(self.pass, *used);
                 if self.is_over() {
                     self.over_since.get_or_insert_with(Instant::now);
                     self.next_look = Some(Instant::now() + AFTER_EVENT);
@@ -111,7 +118,12 @@ impl<'a> Tokens<'a> {
             | Event::CommandEnded { .. }
             | Event::FileChanged { .. }
             | Event::ToolCalled { .. } => self.acted = true,
-            Event::TurnCompleted { thread_usage } => self.told = (*thread_usage).or(self.told),
+            Event::TurnCompleted { thread_usage } => {
+                self.told = (*thread_usage).or(self.told);
+                if let Some(told) = self.told_own() {
+                    self.purse.note(self.pass, told);
+                }
+            }
             _ => {}
         }
         self.look_within(AFTER_EVENT);
@@ -157,14 +169,18 @@ impl<'a> Tokens<'a> {
 
     /// Tells whether the job has used more than its budget.
     pub fn is_over(&self) -> bool {
-        let told = self
-            .told
-            .zip(self.before())
-            .map(|(total, before)| total.since(before));
-        [self.used, told]
+        let others = self.purse.of_others(self.pass);
+        [self.used, self.told_own()]
             .into_iter()
             .flatten()
-            .any(|used| is_over(self.spec, used))
+            .chain([Usage::default()])
+            .any(|used| is_over(self.spec, used.after(others)))
+    }
+
+    /// What this pass used of its thread, as codex itself told it.
+    fn told_own(&self) -> Option<Usage> {
+        let told = self.told.zip(self.before());
+        told.map(|(total, before)| total.since(before))
     }
 
     /// Tells whether the run must end for want of tokens: it has used too many, and it is not just giving its answer.
@@ -184,6 +200,7 @@ impl<'a> Tokens<'a> {
             return None;
         }
         self.used = Some(used);
+        self.purse.note(self.pass, used);
         self.used
     }
 

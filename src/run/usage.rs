@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
 use crate::domain::peer::Peer;
+use crate::domain::usage::Usage;
 use crate::peer::interface::Counting;
 use crate::peer::records;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::envelope::Usage;
 use crate::domain::limits;
+use crate::domain::usage::Usage;
 use crate::peer::event::Event;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;

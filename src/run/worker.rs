@@ -2,45 +2,36 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio::{dup2_stdin, stdin};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::domain::environment::Environment;
-use crate::domain::job::JobState;
 use crate::git::{self, Git};
-use crate::run::attempt::Attempt;
-use crate::run::conclude::{self, Remains};
-use crate::run::control::Stop;
+use crate::run::follow;
 use crate::run::keep::{Reserve, keep_result};
-use crate::run::reap::reap_killed;
+use crate::run::runner::{Job, Runner, Went};
 use crate::run::wake::tell_end;
 use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
-use crate::state::record::{Answer, ResultRecord, Spec};
+use crate::state::record::Answer;
 use crate::state::released::release_gone;
 use crate::state::repositories::RepositoryFolder;
-use crate::state::slots;
 use crate::state::store::Store;
 use crate::state::sweep::sweep;
-use crate::sys::clock::{self, Stopwatch};
+use crate::sys::clock;
 use crate::sys::files;
 use crate::sys::lock::HeldLock;
 use crate::sys::seam;
-use crate::sys::watch::DirectoryWatch;
 
 /// Answers beyond this many bytes do not fit an envelope for sure and get a file of their own.
 const ANSWER_FILE_BYTES: usize = 16 * 1024;
-/// How long a free slot is left to an older job, which takes it within milliseconds unless its worker is stopped.
-const TURN: Duration = Duration::from_secs(2);
 
 /// Runs the worker of the job in this directory to its end.
-pub fn main(directory: &Path, config: &Config, environment: &Environment) -> ExitCode {
+pub fn main(program: &Path, directory: &Path, config: &Config, environment: &Environment) -> ExitCode {
     let directory = JobDirectory::at(directory);
     seam::point("worker.begun");
     // First of all leave the caller's session: its end, or Ctrl-C in its terminal, must not reach a paid run.
@@ -71,6 +62,8 @@ pub fn main(directory: &Path, config: &Config, environment: &Environment) -> Exi
     });
     // Held to the very end: whoever sees the lock free may rely on the result being there, or on there never being one.
     drop(lock);
+    // Its own task, if it is done elsewhere; else this only makes sure of those of others.
+    runtime.block_on(async { follow::ensure(program, environment, config, &Store::around(&directory)) });
     code
 }
 
@@ -105,25 +98,15 @@ async fn work(
         store: &store,
         ended,
     };
-    let mut reserve = None;
-    let result = match job.wait_for_slot().await {
-        Ok(Some(slot)) => {
-            reserve = Some(Reserve::take(directory));
-            seam::point("slot.reserved");
-            let result = job.run().await;
-            slots::give_back(slot);
-            result
-        }
-        Ok(None) => {
-            let stop = if directory.is_cancel_requested() {
-                Stop::Cancelled
-            } else {
-                Stop::WorkerSignal
-            };
-            let (state, fault) = conclude::stopped(spec.peer.name, stop, spec.timeout_ms);
-            Remains::of(&spec).failed(&spec, state, fault)
-        }
-        Err(error) => Remains::of(&spec).failed(&spec, JobState::Failed, error.into()),
+    let runner = Runner::of(&spec);
+    let went = if directory.task().is_some() {
+        runner.fetch(&job).await?
+    } else {
+        runner.submit(&job).await?
+    };
+    let Went::Ended { result, reserve } = went else {
+        tracing::info!("the job goes on elsewhere");
+        return Ok(());
     };
     seam::point("finish.begun");
     if let Some(Answer::Consult(answer)) = &result.answer
@@ -178,74 +161,6 @@ fn listen_for_signals(ended: &CancellationToken) {
                 stream.recv().await;
                 ended.cancel();
             });
-        }
-    }
-}
-
-struct Job<'a> {
-    directory: &'a JobDirectory,
-    spec: &'a Spec,
-    config: &'a Config,
-    environment: &'a Environment,
-    store: &'a Store,
-    ended: CancellationToken,
-}
-
-impl Job<'_> {
-    /// Waits until a slot is free; `None` when the job was cancelled first.
-    async fn wait_for_slot(&self) -> Result<Option<HeldLock>, StateError> {
-        let slots_watch = DirectoryWatch::start(&slots::folder(self.store)?);
-        let job_watch = DirectoryWatch::start(self.directory.path());
-        let mut kept_back: Option<Instant> = None;
-        loop {
-            if self.directory.is_cancel_requested() || self.ended.is_cancelled() {
-                return Ok(None);
-            }
-            let slots = self.config.concurrency.value;
-            // The first ones only: then no more of the project's jobs run at once than it admits.
-            let slots = self.spec.slots.map_or(slots, |most| most.clamp(1, slots));
-            let mine = kept_back.is_some_and(|since| since.elapsed() > TURN)
-                || slots::is_first_in_line(self.store, &self.spec.id);
-            if !mine && slots::is_any_free(self.store, slots) {
-                kept_back.get_or_insert_with(Instant::now);
-            } else {
-                kept_back = None;
-            }
-            if mine && let Some(slot) = slots::try_take(self.store, slots)? {
-                seam::point("slot.taken");
-                if let Some(job) = slots::killed_job(&slot) {
-                    reap_killed(&self.store.directory(&job)).await;
-                }
-                self.directory.mark_started(clock::now_ms())?;
-                slots::note_job(&slot, &self.spec.id);
-                seam::point("slot.started");
-                return Ok(Some(slot));
-            }
-            tokio::select! {
-                () = slots_watch.changed() => {}
-                () = job_watch.changed() => {}
-                () = self.ended.cancelled() => {}
-            }
-        }
-    }
-
-    /// Gets an answer or the reason why there is none.
-    async fn run(&self) -> ResultRecord {
-        let watch = Stopwatch::start();
-        let mut remains = Remains::of(self.spec);
-        let attempt = Attempt {
-            directory: self.directory,
-            spec: self.spec,
-            config: self.config,
-            environment: self.environment,
-            store: self.store,
-            ended: self.ended.clone(),
-        };
-        let outcome = attempt.run(&mut remains).await;
-        remains.elapsed_ms = watch.elapsed_ms();
-        match outcome {
-            Ok(answer) => remains.succeeded(self.spec, answer),
-            Err((state, fault)) => remains.failed(self.spec, state, fault),
         }
     }
 }

@@ -44,6 +44,17 @@ impl Allowance {
         }
         let budget = options.budget_tokens > config.budget_tokens.value;
         refuse_if(budget, "budget_tokens", &config.budget_tokens)?;
+        if let Some(most) = config
+            .review_parts_most
+            .filter(|most| options.max_parts > Some(*most))
+        {
+            let message = format!(
+                "`options.max_parts` is more than the {most} that the project's `limits.review_parts` admits"
+            );
+            return Err(Fault::new(FaultCode::PolicyDenied, message)
+                .field("options.max_parts")
+                .hint("leave options.max_parts out or ask for less, and narrow the review with paths"));
+        }
         let is_blind = peer.counting() == Counting::InRecord;
         if is_blind && options.ephemeral && budget_tokens(options, config).is_some() {
             // codex tells the tokens of a running turn only in the record that it keeps of its thread.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::envelope::{JobView, Meta};
+use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobName, JobState};
+use crate::domain::job_view::JobView;
 use crate::domain::request::CancelRequest;
 use crate::run::reap::reap;
+use crate::run::runner;
 use crate::run::wait::{Follower, wait_for_worker};
 use crate::run::wake;
 use crate::service::call::Call;
@@ -102,7 +104,7 @@ async fn end(store: &Store, job: Job) -> Result<Over, Fault> {
     let was_active = job.state.is_active();
     if was_active {
         seam::point("cancel.begun");
-        let asked = job.directory.request_cancel();
+        let asked = runner::cancel(&job.directory);
         deliver::unless_gone(&job.directory, asked)?;
         seam::point("cancel.requested");
         Follower::new(&job.directory).wait(END_WAIT, &mut |_| {}).await?;
@@ -141,7 +143,7 @@ async fn one(service: &Service, store: &Store, job: Job, forget: bool) -> Outcom
     let thread = result.as_ref().and_then(|result| result.thread.clone());
     // A job that gave its answer while it was told to end was not ended by us.
     let ended = was_active && job.state == JobState::Cancelled;
-    let mut summary = told(&job, was_active, &leaked);
+    let mut summary = let_go(&job, was_active).unwrap_or_else(|| told(&job, was_active, &leaked));
     let mut body = object(json!({"ended": ended, "leaked": leaked}));
     let mut warnings = result
         .as_ref()
@@ -187,7 +189,7 @@ async fn all(service: &Service, store: &Store, group: &Group, forget: bool, call
     let jobs: Vec<Job> = runs.into_iter().filter_map(|run| run.job).collect();
     hush(store, &group.id, jobs.iter(), call);
     for job in jobs.iter().filter(|job| job.state.is_active()) {
-        let asked = job.directory.request_cancel();
+        let asked = runner::cancel(&job.directory);
         deliver::unless_gone(&job.directory, asked)?;
     }
     let mut over = Vec::with_capacity(jobs.len());
@@ -214,7 +216,10 @@ async fn all(service: &Service, store: &Store, group: &Group, forget: bool, call
     if !leaked.is_empty() {
         let _ = write!(summary, " {} of their processes still run.", leaked.len());
     }
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = over
+        .iter()
+        .filter_map(|over| let_go(&over.job, over.was_active))
+        .collect();
     if forget {
         let records = whole_records(group, &over, &view, &meta)?;
         body.insert("record".to_owned(), records);
@@ -299,6 +304,17 @@ fn told(job: &Job, was_active: bool, leaked: &[u32]) -> String {
     summary
 }
 
+/// Says of a job that is done elsewhere what could be ended and what could not.
+fn let_go(job: &Job, was_active: bool) -> Option<String> {
+    let url = deliver::view(job, None).remote?.url?;
+    (was_active && job.state == JobState::Cancelled).then(|| {
+        format!(
+            "Job {} is followed no more. Its task goes on at {url}: codex has no command that ends one, a browser can.",
+            job.id()
+        )
+    })
+}
+
 /// A damaged record cannot be shown before it goes; whoever names it whole knows that.
 fn forgotten_unread(id: &JobId) -> Reply {
     Reply {
@@ -311,7 +327,7 @@ fn forgotten_unread(id: &JobId) -> Reply {
 /// Returns the processes of an ended job that run now: those that its worker could not end, and whatever has its
 /// temporary folder, which no other job has.
 fn still_running(job: &Job, result: Option<&ResultRecord>) -> Vec<u32> {
-    let of_job = signal::with_variable("TMPDIR", job.directory.tmp_path().as_os_str());
+    let of_job = signal::with_folder("TMPDIR", &job.directory.tmp_path());
     let known = result.map(|result| result.leaked.as_slice()).unwrap_or_default();
     let mut alive: Vec<u32> = known
         .iter()

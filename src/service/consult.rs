@@ -155,6 +155,7 @@ fn plan(
         .chain(guide.as_ref().map(Guidance::accounted))
         .collect();
     Ok(Plan {
+        parts: Vec::new(),
         kind: JobKind::Consult,
         tier: Tier::Consult,
         label: label(question.text.as_str()),

@@ -1,5 +1,6 @@
 //! A task for the peer that comes back as a diff.
 
+pub mod cloud;
 pub mod plan;
 pub mod preview;
 pub mod start;
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobKind;
 use crate::domain::request::{DelegateRequest, ONLY_TASK, Options, Wait};
+use crate::domain::runner::RunnerName;
 use crate::domain::tier::Tools;
 use crate::git::Keep;
 use crate::run::probe::Probe;
@@ -21,6 +23,7 @@ use crate::run::program::Program;
 use crate::run::sandbox_fix::{Machine, unavailable};
 use crate::service::call::Call;
 use crate::service::context::Service;
+use crate::service::delegate::cloud::CloudStart;
 use crate::service::delegate::plan::{Asked, plans};
 use crate::service::delegate::start::{Start, Wish};
 use crate::service::opening::Opening;
@@ -39,6 +42,8 @@ pub use preview::preview;
 pub struct Prepared {
     /// What the peer starts from.
     pub start: Arc<Start>,
+    /// What the tasks start from that Codex Cloud does, where there are any.
+    pub cloud: Option<CloudStart>,
     /// The plans, at least one.
     pub plans: Vec<Plan>,
     /// The peer.
@@ -64,16 +69,19 @@ pub async fn run(service: &Service, request: &DelegateRequest, call: &Call) -> O
         .plans
         .into_iter()
         .map(|plan| Ready {
-            plan,
             preflight: prepared.preflight.clone(),
             continued: prepared.continued.clone(),
             common: &request.common,
             arguments: arguments.clone(),
             config: prepared.config.clone(),
             store: prepared.store.clone(),
-            start: Some(prepared.start.clone()),
+            start: Some(match &prepared.cloud {
+                Some(cloud) if plan.cloud().is_some() => cloud.start.clone(),
+                _ => prepared.start.clone(),
+            }),
             depth: prepared.depth,
             roots: Vec::new(),
+            plan,
         })
         .collect();
     match members.pop() {
@@ -144,13 +152,24 @@ pub async fn prepare(
         })?),
     };
     let isolation = request.common.options.isolation.unwrap_or_default();
+    let environment = if request.has(RunnerName::Cloud) {
+        Some(cloud::check(request, service.peer(), &config)?)
+    } else {
+        None
+    };
+    let is_local = request.has(RunnerName::Local);
     let wish = Wish::of(request, &directory, earlier, keep, service.peer());
     // Reading the files and asking the peer wait for different things.
-    let (start, preflight) = tokio::join!(
-        start::take(service, &store, wish),
+    let ((start, cloud), preflight) = tokio::join!(
+        starts(service, &store, wish, is_local, environment),
         preflight(service, &config, &store, &directory, isolation)
     );
-    let start = start.map_err(|fault| with_ready_call(fault, request))?;
+    let cloud = cloud?;
+    let start = match (start, &cloud) {
+        (Some(start), _) => Arc::new(start.map_err(|fault| with_ready_call(fault, request))?),
+        (None, Some(cloud)) => cloud.start.clone(),
+        (None, None) => return Err(Fault::new(FaultCode::Internal, "there is nothing to start from")),
+    };
     let mut preflight = preflight?;
     let probe = Probe {
         program: &preflight.program,
@@ -158,8 +177,14 @@ pub async fn prepare(
         environment: service.environment(),
         store: &store,
     };
-    // Without its sandbox a peer with commands could write anywhere, so it does not edit at all.
-    if service.peer().runs_commands() {
+    if cloud.is_some() {
+        cloud::check_login(&probe).await?;
+    }
+    // Without its sandbox a peer with commands could write anywhere, so it does not edit at all. What is done elsewhere needs
+    // it here for the checks alone.
+    if !is_local && !runs_lines(request) {
+        // Nothing of a model's runs on this machine.
+    } else if service.peer().runs_commands() {
         let sandbox = probe.write_sandbox().await;
         if sandbox.tools == Tools::None {
             return Err(unavailable(&sandbox, Machine::look()));
@@ -176,13 +201,15 @@ pub async fn prepare(
         workspace: &workspace,
         directory: &directory,
         start: &start,
+        cloud: cloud.as_ref(),
         earlier,
     })?;
     for plan in &mut plans {
         plan.warnings.extend(notes.iter().cloned());
     }
     Ok(Prepared {
-        start: Arc::new(start),
+        start,
+        cloud,
         plans,
         preflight,
         continued,
@@ -190,6 +217,29 @@ pub async fn prepare(
         store,
         depth,
     })
+}
+
+/// Takes what the tasks start from: those of this machine, those of Codex Cloud, or both.
+async fn starts(
+    service: &Service,
+    store: &Store,
+    wish: Wish,
+    is_local: bool,
+    environment: Option<String>,
+) -> (Option<Result<Start, Fault>>, Result<Option<CloudStart>, Fault>) {
+    let cloud = match environment {
+        Some(environment) => match cloud::take(service, store, wish.clone(), environment).await {
+            Ok(cloud) => Ok(Some(cloud)),
+            Err(fault) => return (None, Err(fault)),
+        },
+        None => Ok(None),
+    };
+    let start = if is_local {
+        Some(start::take(service, store, wish).await)
+    } else {
+        None
+    };
+    (start, cloud)
 }
 
 /// Tells whether lines of shell are to be run that no model started.

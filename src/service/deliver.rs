@@ -3,17 +3,21 @@
 
 mod consult;
 pub mod delegate;
+mod remote;
 pub mod review;
 mod room;
 pub mod standing;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::envelope::{JobLimits, JobView, Meta, NextCall, Usage};
+use crate::domain::count::counted;
+use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobState;
+use crate::domain::job_view::{JobLimits, JobView, NextCall};
 use crate::domain::limits;
 use crate::domain::time::{rfc3339, spoken};
+use crate::domain::usage::Usage;
 use crate::peer::event::Event;
 use crate::run::reap::reap;
 use crate::run::span::so_far;
@@ -108,24 +112,39 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
         Some(result) => result.elapsed_ms,
         None => span.map_or(0, |span| span.elapsed_ms),
     };
+    let remote = remote::view(job);
     let (phase, usage) = if active { doing(job, &newest) } else { (None, None) };
+    let phase = remote
+        .as_ref()
+        .filter(|_| active)
+        .and_then(|view| remote::phase(job, view))
+        .or(phase);
+    let elapsed_ms = remote::elapsed_ms(job).filter(|_| active).unwrap_or(elapsed_ms);
     JobView {
         id: job.id().clone(),
         kind: job.spec.kind,
         label: job.spec.label.clone(),
         state: job.state,
         elapsed_ms,
-        deadline_at: span.filter(|_| active).map(|span| rfc3339(span.deadline_ms)),
+        // The deadline is that of what is done here.
+        deadline_at: span
+            .filter(|_| active && remote.is_none())
+            .map(|span| rfc3339(span.deadline_ms)),
         expires_at: result
             .and_then(|result| kept::expires_ms(&job.directory, result))
             .map(rfc3339),
         poll_after_ms: active.then(|| poll_after_ms(now.saturating_sub(job.spec.created_ms))),
         phase,
         usage,
+        plan_hash: match &job.spec.expects {
+            Expects::Review { plan: Some(plan), .. } => Some(plan.hash.clone()),
+            _ => None,
+        },
         limits: JobLimits {
             timeout_s: job.spec.timeout_ms / 1000,
             budget_tokens: job.spec.budget_tokens,
         },
+        remote,
         next: active.then(|| NextCall {
             tool: "job",
             arguments: object(json!({"id": job.id(), "wait_s": 600})),
@@ -135,6 +154,8 @@ pub fn view(job: &Job, result: Option<&ResultRecord>) -> JobView {
 
 /// What is known of a job for the meta of an envelope.
 pub fn meta(spec: &Spec, result: Option<&ResultRecord>) -> Meta {
+    // What a run elsewhere may do is decided there, and nobody here has looked.
+    let is_here = spec.cloud().is_none();
     Meta {
         workspace: Some(spec.workspace.display().to_string()),
         workspace_source: Some(match spec.workspace_source.as_str() {
@@ -144,12 +165,12 @@ pub fn meta(spec: &Spec, result: Option<&ResultRecord>) -> Meta {
             _ => "job",
         }),
         repo_root: spec.repo_root.as_ref().map(|root| root.display().to_string()),
-        isolation: Some(spec.isolation.as_str()),
+        isolation: is_here.then(|| spec.isolation.as_str()),
         peer: Some(spec.peer.name.as_str()),
         peer_version: Some(spec.peer.version.clone()),
         tier: Some(spec.tier),
-        sandbox: spec.peer.name.runs_commands().then(|| spec.tier.sandbox()),
-        tools: Some(spec.tools),
+        sandbox: (is_here && spec.peer.name.runs_commands()).then(|| spec.tier.sandbox()),
+        tools: is_here.then_some(spec.tools),
         model: spec.model.as_ref().map(|model| model.as_str().to_owned()),
         effort: spec.effort.as_ref().map(|effort| effort.as_str().to_owned()),
         thread: result.and_then(|result| result.thread.clone()),
@@ -260,7 +281,16 @@ fn tell_what_is_left(fault: &mut Fault, job: &Job, result: &ResultRecord) {
     if let Some(kept) = delegate::kept(job, result) {
         fault.repair.hint = format!("{}; {kept}", fault.repair.hint);
     }
-    if result.partial.is_some() {
+    if let Some(review) = &result.partial_review {
+        let found = u32::try_from(review.findings.len()).unwrap_or(u32::MAX);
+        fault.repair.hint = format!(
+            "{}; what its passes had found, {}, is in job {} with detail=full as result.partial_review, and in its report: merged, a part of \
+             a review, and no verdict on the change",
+            fault.repair.hint,
+            counted(found, "finding"),
+            job.id()
+        );
+    } else if result.partial.is_some() {
         fault.repair.hint = format!(
             "{}; what it had said is in job {} with detail=full",
             fault.repair.hint,

@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::domain::count::counted;
-use crate::domain::envelope::{JobLimits, Meta};
+use crate::domain::envelope::Meta;
+use crate::domain::job_view::JobLimits;
+use crate::domain::limits;
 use crate::domain::request::{Common, ConsultRequest, ReviewRequest, ThreadId};
+use crate::domain::review_plan::{PartPlan, ReviewPlan};
 use crate::domain::time::spoken;
 use crate::peer::exec::{Access, Exec, Schema};
+use crate::prompt::Prompt;
 use crate::service::allowance::{Allowance, budget_tokens};
 use crate::service::call::Call;
 use crate::service::consult as consults;
@@ -25,6 +29,11 @@ use crate::service::spending::Spending;
 use crate::service::submit::{Ready, withheld_globs};
 use crate::state::record::Expects;
 use crate::sys::clock;
+
+/// Files told one by one: an envelope has room for no more beside the rest of it.
+const FILES_LISTED: usize = 100;
+/// Parts of a review told one by one; all that can be asked for.
+const PARTS_LISTED: usize = limits::REVIEW_PARTS_MAX as usize;
 
 /// Previews a consult.
 pub async fn consult(service: &Service, request: &ConsultRequest, call: &Call) -> Outcome {
@@ -47,6 +56,8 @@ fn show(ready: &Ready<'_>) -> Reply {
         ..
     } = ready;
     let tool = plan.kind.as_str();
+    let sent = Sent::of(plan);
+    let files = plan.egress.files.len();
     let peer = preflight.program.peer;
     let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let timeout_ms = clock::millis(allowance.timeout);
@@ -54,9 +65,10 @@ fn show(ready: &Ready<'_>) -> Reply {
         "would_call": tool,
         "would_send": {
             "prompt_bytes": plan.egress.prompt_bytes,
-            "prompt_chars": plan.prompt.chars(),
-            "about_tokens": plan.prompt.chars() / 4,
-            "files": plan.egress.files,
+            "prompt_chars": sent.chars,
+            "about_tokens": sent.about_tokens(),
+            "files": &plan.egress.files[..files.min(FILES_LISTED)],
+            "files_more": (files > FILES_LISTED).then(|| files - FILES_LISTED),
             "withheld": plan.egress.withheld,
             "masked": plan.egress.masked,
         },
@@ -75,15 +87,43 @@ fn show(ready: &Ready<'_>) -> Reply {
         "creates": ["one job record in the state directory"],
         "touches_workspace": false,
     }));
+    if files <= FILES_LISTED
+        && let Some(sent) = body.get_mut("would_send").and_then(Value::as_object_mut)
+    {
+        // Absent means none.
+        sent.remove("files_more");
+    }
     let mut what = format!("{} bytes", plan.egress.prompt_bytes);
-    if let Expects::Review { target, coverage, .. } = &plan.expects {
+    if let Expects::Review {
+        target,
+        coverage,
+        plan: passes,
+        ..
+    } = &plan.expects
+    {
+        if let Some(passes) = passes {
+            body.insert("plan".to_owned(), sent.passes(passes));
+            body.insert("plan_hash".to_owned(), json!(passes.hash));
+        }
         body.insert("target".to_owned(), json!(target));
         body.insert("coverage".to_owned(), json!(coverage));
+        let runs = passes
+            .as_ref()
+            .filter(|passes| !passes.is_one_look())
+            .map(|passes| {
+                let verifier = if passes.depth.verifies() {
+                    " and then, where they find something, one or more that try to refute it"
+                } else {
+                    ""
+                };
+                format!(" in {}{verifier}", counted(passes.passes(), "run"))
+            });
         what = format!(
-            "{} of {} in {}, {what},",
+            "{} of {} in {}, {what}{},",
             coverage.hunks.sent,
             counted(coverage.hunks.total, "hunk"),
-            counted(coverage.files, "file")
+            counted(coverage.files, "file"),
+            runs.unwrap_or_default()
         );
     }
     let mut most = spoken(timeout_ms);
@@ -96,7 +136,7 @@ fn show(ready: &Ready<'_>) -> Reply {
     );
     let mut warnings = plan.warnings.clone();
     warnings.extend(preflight.warnings.iter().cloned());
-    warnings.extend(Spending::of(&common.options, &ready.config, 1).map(|spending| spending.told()));
+    warnings.extend(Spending::of_plan(plan, &common.options, &ready.config).map(|spending| spending.told()));
     Reply {
         summary,
         body,
@@ -109,6 +149,54 @@ fn show(ready: &Ready<'_>) -> Reply {
     }
 }
 
+/// How much is sent, in all runs together.
+struct Sent {
+    bytes: usize,
+    chars: usize,
+}
+
+impl Sent {
+    fn of(plan: &Plan) -> Self {
+        let looks = match &plan.expects {
+            Expects::Review { plan: Some(plan), .. } => plan.depth.looks() as usize,
+            _ => 1,
+        };
+        let chars = std::iter::once(&plan.prompt)
+            .chain(&plan.parts)
+            .map(Prompt::chars);
+        Self {
+            bytes: plan.egress.prompt_bytes,
+            chars: chars.sum::<usize>() * looks,
+        }
+    }
+
+    /// No tokenizer of any model is known here; code in English has about four characters to a token.
+    fn about_tokens(&self) -> usize {
+        self.chars / 4
+    }
+
+    /// Tells how a review is made, and what that costs as far as it is known before.
+    fn passes(&self, plan: &ReviewPlan) -> Value {
+        let part = |part: &PartPlan| json!({"hunks": part.hunks(), "files": part.files(), "bytes": part.prompt_bytes});
+        json!({
+            "depth": plan.depth,
+            "parts": plan.parts.len(),
+            "looks": plan.depth.looks(),
+            "passes": plan.passes(),
+            "verifier": match plan.checks() {
+                0 => "none".to_owned(),
+                most => format!("when there are findings 1 run for up to {} of them, at most {most}", limits::VERIFIED_AT_ONCE),
+            },
+            "runs_at_most": plan.runs(),
+            "bytes": self.bytes,
+            "about_tokens": self.about_tokens(),
+            "estimate": "characters of all prompts of the looks / 4; the peer's own instructions, what it reads by itself and its \
+                         answers come on top, and so does the verifier",
+            "each": plan.parts.iter().take(PARTS_LISTED).map(part).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// What is known of a run before it is one.
 pub(super) fn meta(
     plan: &Plan,
@@ -116,21 +204,20 @@ pub(super) fn meta(
     continued: Option<&Continued>,
     (common, config): (&Common, &Config),
 ) -> Meta {
+    // What a run elsewhere may do, and with which model, is decided there.
+    let is_here = plan.cloud().is_none();
+    let peer = preflight.program.peer;
     Meta {
         workspace: Some(plan.workspace.root.display().to_string()),
         workspace_source: Some(plan.workspace.source),
         repo_root: plan.repo_root.as_ref().map(|root| root.display().to_string()),
-        isolation: Some(common.options.isolation.unwrap_or_default().as_str()),
+        isolation: is_here.then(|| common.options.isolation.unwrap_or_default().as_str()),
         peer_version: Some(preflight.program.version.to_string()),
         tier: Some(plan.tier),
-        sandbox: preflight
-            .program
-            .peer
-            .runs_commands()
-            .then(|| plan.tier.sandbox()),
-        tools: Some(preflight.tools),
-        model: config.model(preflight.program.peer, common).map(String::from),
-        effort: config.effort(preflight.program.peer, common).map(String::from),
+        sandbox: (is_here && peer.runs_commands()).then(|| plan.tier.sandbox()),
+        tools: is_here.then_some(preflight.tools),
+        model: config.model(peer, common).filter(|_| is_here).map(String::from),
+        effort: config.effort(peer, common).filter(|_| is_here).map(String::from),
         thread: continued.map(|continued| continued.thread.as_str().to_owned()),
         ..Meta::default()
     }

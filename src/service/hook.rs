@@ -27,6 +27,7 @@ use crate::domain::request::StateFilter;
 use crate::domain::wake::Standing;
 use crate::domain::wake::text;
 use crate::service::context::Service;
+use crate::service::elsewhere;
 use crate::service::hook::input::Input;
 use crate::service::hook::telling::Telling;
 use crate::service::namesake;
@@ -205,6 +206,10 @@ pub async fn run(service: &Service, event: Event, host: &ProcessIdentity, input:
             return Said::Nothing;
         }
     };
+    // After a restart of the machine nobody follows what is done elsewhere.
+    if matches!(event, Event::SessionStart | Event::Prompt) {
+        elsewhere::see_to_all(service);
+    }
     match event {
         Event::SessionStart => session_start(service, store, host, &input).await,
         Event::Stop => gate::stop(service, &store, host, &input).await,

@@ -15,6 +15,7 @@ use crate::run::reap::reap;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver::{self, Listener, object};
+use crate::service::elsewhere;
 use crate::service::group::tell::{meta, tell, view};
 use crate::service::group::{self, Found, Run};
 use crate::service::jobs::kept::{diff, fitting, insert_events, log, shorten};
@@ -22,23 +23,26 @@ use crate::service::reply::{Outcome, Reply, fields};
 use crate::service::shown;
 use crate::service::waiting::wait_for_jobs;
 use crate::service::workspace::Workspace;
-use crate::state::directory::Job;
+use crate::state::directory::{Job, JobDirectory};
 use crate::state::groups::{self, Group};
+use crate::state::passes;
 use crate::state::quarantine;
-use crate::state::record::ResultRecord;
+use crate::state::record::{Egress, ResultRecord};
 use crate::state::store::Store;
 
 /// Bytes of an envelope around its rows.
 const AROUND_BYTES: usize = 6 * 1024;
 /// What is left out of a detailed answer that has no room, the longest parts first; a file that it names holds each.
-const FULL_PARTS: [(&str, Option<&str>); 7] = [
+const FULL_PARTS: [(&str, Option<&str>); 9] = [
     ("events", None),
     ("result", Some("answer")),
     ("result", Some("raw")),
     ("result", Some("commands")),
+    ("egress", Some("verification")),
     ("egress", Some("files")),
     ("result", Some("partial")),
     ("expects", Some("coverage")),
+    ("result", Some("partial_review")),
 ];
 /// Warnings of one list.
 const WARNINGS: usize = 5;
@@ -58,6 +62,7 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
             let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
             match group::find(&store, name, &workspace)? {
                 Found::Job(job) => {
+                    Box::pin(elsewhere::refresh_one(service, &config, &store, &job)).await;
                     if job.state.is_active() && !wait.is_zero() {
                         let directories = std::slice::from_ref(&job.directory);
                         wait_for_jobs(directories, *wait, false, call).await?;
@@ -65,8 +70,9 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
                     show(service, &store, *job, *tail, *detail).await
                 }
                 Found::Group(group) => {
+                    let directories = group::directories(&store, &group);
+                    Box::pin(elsewhere::refresh(service, &config, &store, directories.iter())).await;
                     if !wait.is_zero() {
-                        let directories = group::directories(&store, &group);
                         wait_for_jobs(&directories, *wait, false, call).await?;
                     }
                     show_group(service, &store, &group, *detail).await
@@ -80,6 +86,7 @@ pub async fn run(service: &Service, request: &JobRequest, call: &Call) -> Outcom
             workspace,
         } => {
             let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
+            elsewhere::see_to_it(service, &config, &store);
             list(&store, *filter, *limit, group.as_deref(), &workspace).await
         }
     }
@@ -179,7 +186,7 @@ async fn full(store: &Store, job: &Job, tail: usize) -> Outcome {
         job.directory.mark_fetched();
         body.insert("result".to_owned(), result_view(result));
     }
-    body.insert("egress".to_owned(), json!(job.spec.egress));
+    body.insert("egress".to_owned(), egress_view(&job.directory, &job.spec.egress));
     body.insert("expects".to_owned(), json!(job.spec.expects));
     insert_events(&mut body, &job, tail, limits::INLINE_BYTES / 4);
     body.insert(
@@ -223,6 +230,24 @@ fn result_view(result: &ResultRecord) -> Value {
         }
     }
     Value::Object(view)
+}
+
+/// Tells what left the machine: what was decided before the job began, and with it the prompts that were written while it
+/// ran, those that try to refute what was found.
+fn egress_view(directory: &JobDirectory, egress: &Egress) -> Value {
+    let mut view = json!(egress);
+    let further: Vec<Value> = passes::read_egress(directory)
+        .into_iter()
+        .map(|(pass, egress)| {
+            let mut row = fields(&egress);
+            row.insert("pass".to_owned(), pass.into());
+            Value::Object(row)
+        })
+        .collect();
+    if !further.is_empty() {
+        view["verification"] = further.into();
+    }
+    view
 }
 
 /// Leaves out parts in this order until the rest fits an envelope, and returns what was left out.

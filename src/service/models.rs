@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::envelope::Meta;
-use crate::run::conclude::mask;
+use crate::run::masking::mask;
 use crate::service::asked::Asked;
 use crate::service::context::Service;
 use crate::service::deliver::object;

@@ -16,6 +16,7 @@ use crate::domain::delegation::CHECK_BYTES;
 use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::{Options, Untracked};
+use crate::domain::runner::RunnerName;
 use crate::domain::tier::Isolation;
 use crate::service::choice;
 use crate::service::options::table::{INSTEAD, PROFILES};
@@ -165,6 +166,11 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             let files = files.within(&field, 1..=MAX_FILES_MAX)?;
             options.max_files = u32::try_from(files).ok();
         }
+        "max_parts" => {
+            let parts: Whole = typed(&field, row, value)?;
+            let parts = parts.within(&field, 1..=u64::from(limits::REVIEW_PARTS_MAX))?;
+            options.max_parts = u32::try_from(parts).ok();
+        }
         "allow_commands" => {
             let texts: Vec<String> = typed(&field, row, value)?;
             let fits = |text: &String| !text.trim().is_empty() && text.chars().count() <= COMMAND_CHARS;
@@ -201,10 +207,18 @@ fn set(options: &mut Options, row: &OptionRow, value: Value) -> Result<(), Fault
             let text: String = typed(&field, row, value)?;
             options.supersedes = Some(text.parse().map_err(|_| wrong(&field, row))?);
         }
+        "since" => {
+            let text: String = typed(&field, row, value)?;
+            options.since = Some(text.parse().map_err(|_| wrong(&field, row))?);
+        }
         "concurrency" => {
             let slots: Whole = typed(&field, row, value)?;
             let slots = slots.within(&field, 1..=limits::CONCURRENCY_MAX as u64)?;
             options.concurrency = usize::try_from(slots).ok();
+        }
+        "runner" => {
+            let text: String = typed(&field, row, value)?;
+            options.runner = choice::choose(&field, &text, &RunnerName::NAMES, &RunnerName::ALL)?;
         }
         "network" => options.network = typed(&field, row, value)?,
         "in_place" => options.in_place = typed(&field, row, value)?,

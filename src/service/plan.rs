@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::diff::sent::SentPatch;
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::fingerprint::sha256_hex;
+use crate::domain::fingerprint::{sha256_hex, sha256_hex_of};
 use crate::domain::job::JobKind;
 use crate::domain::limits;
+use crate::domain::runner::CloudPlan;
 use crate::domain::tier::Tier;
 use crate::prompt::Prompt;
 use crate::service::workspace::Workspace;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub repo_root: Option<PathBuf>,
     /// What the peer is told.
     pub prompt: Prompt,
+    /// What it is told of the other parts of a change that does not fit one prompt, in their order.
+    pub parts: Vec<Prompt>,
     /// The answer's schema.
     pub schema: Option<Value>,
     /// The change as sent.
@@ -42,6 +45,34 @@ pub struct Plan {
     pub egress: Egress,
     /// What the caller should know.
     pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Returns what was decided for a task that is done elsewhere; `None` for every other plan.
+    pub fn cloud(&self) -> Option<&CloudPlan> {
+        match &self.expects {
+            Expects::Delegate { delegation } => delegation.cloud.as_ref(),
+            Expects::Consult { .. } | Expects::Review { .. } => None,
+        }
+    }
+}
+
+/// Writes down what leaves the machine in several prompts, each of which is sent so often. Their hash is that of all of them
+/// in a row.
+pub fn egress_of(
+    prompts: &[Prompt],
+    times: usize,
+    files: Vec<EgressFile>,
+    withheld: Vec<String>,
+    masked: u32,
+) -> Egress {
+    Egress {
+        prompt_bytes: prompts.iter().map(|prompt| prompt.as_str().len()).sum::<usize>() * times,
+        prompt_sha256: sha256_hex_of(prompts.iter().map(|prompt| prompt.as_str().as_bytes())),
+        files,
+        withheld,
+        masked,
+    }
 }
 
 /// Writes down what leaves the machine.

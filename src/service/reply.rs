@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::envelope::{JobView, Meta};
+use crate::domain::envelope::Meta;
 use crate::domain::fault::Fault;
+use crate::domain::job_view::JobView;
 
 /// A use case that did what it says.
 #[derive(Clone, Debug, Default)]

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::diff::patch::Patch;
+use crate::diff::seen::rejoined;
 use crate::diff::sent::SentPatch;
 use crate::domain::coverage::CoverageStatus;
-use crate::domain::envelope::{Envelope, ReviewAnswer, Success};
+use crate::domain::envelope::{Envelope, Success};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobName;
 use crate::domain::limits;
+use crate::domain::review_answer::ReviewAnswer;
 use crate::report::{Absence, Change, ReviewReport};
 use crate::run::reap::reap;
 use crate::service::call::Call;
@@ -122,15 +124,30 @@ async fn of_job(service: &Service, store: &Store, job: Job) -> Result<ReviewRepo
         );
         return Err(fault.call("job", json!({"id": job.id(), "wait_s": 600})).into());
     };
-    let Some(Answer::Review(answer)) = result.answer.take() else {
+    let (answer, ended_early) = match (result.answer.take(), result.partial_review.take()) {
+        (Some(Answer::Review(answer)), _) => (answer, None),
+        // What the passes of a review had found that ended before all of them had.
+        (_, Some(answer)) => (*answer, Some(result.state.as_str())),
         // Why there is no answer is told in one place.
-        return match deliver::job(service, store, &job.directory, Listener::Present).await {
-            Err(refusal) => Err(refusal),
-            Ok(_) => Err(Fault::new(FaultCode::StateUnavailable, "the job's record holds no review").into()),
-        };
+        _ => {
+            return match deliver::job(service, store, &job.directory, Listener::Present).await {
+                Err(refusal) => Err(refusal),
+                Ok(_) => {
+                    Err(Fault::new(FaultCode::StateUnavailable, "the job's record holds no review").into())
+                }
+            };
+        }
     };
+    let mut summary = deliver::review::summary(&answer);
+    if let Some(state) = ended_early {
+        summary =
+            format!("the review ended early ({state}), and this is what a part of it had found: {summary}");
+        result.warnings.push(format!(
+            "the review ended early ({state}): these are the findings of the passes that had ended, and no verdict on the change"
+        ));
+    }
     let report = ReviewReport {
-        summary: deliver::review::summary(&answer),
+        summary,
         job: Some(deliver::view(&job, Some(&result))),
         begun_ms: Some(job.spec.created_ms),
         ended_ms: Some(result.ended_ms),
@@ -149,7 +166,7 @@ fn change(directory: &JobDirectory, answer: &ReviewAnswer) -> Change {
     }
     match files::read_bounded(&directory.change_path(), limits::CHANGE_BYTES) {
         Ok(bytes) => match serde_json::from_slice::<SentPatch>(&bytes) {
-            Ok(sent) => Change::Kept(Patch::from(sent)),
+            Ok(sent) => Change::Kept(rejoined(Patch::from(sent))),
             Err(_) => Change::Absent(Absence::Damaged),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Change::Absent(Absence::NotKept),

@@ -1,15 +1,16 @@
 //! What a call continues.
 
 use crate::domain::delegation::{Delegation, Work};
-use crate::domain::envelope::Usage;
 use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
 use crate::domain::peer::Peer;
 use crate::domain::request::{Resume, ThreadId};
 use crate::domain::tracking::EarlierReview;
+use crate::domain::usage::Usage;
 use crate::run::reap::reap;
 use crate::run::usage;
+use crate::service::earlier;
 use crate::service::group::{self, Found};
 use crate::service::workspace::Workspace;
 use crate::state::directory::Job;
@@ -125,11 +126,7 @@ pub async fn find(
             let work = result.as_ref().and_then(|result| result.work.as_ref());
             let delegate = Earlier::of(&job, work);
             let review = match result.as_ref().and_then(|result| result.answer.as_ref()) {
-                Some(Answer::Review(answer)) => Some(Box::new(EarlierReview::of(
-                    job.id().to_string(),
-                    &answer.findings,
-                    answer.since.as_deref(),
-                ))),
+                Some(Answer::Review(answer)) => Some(Box::new(earlier::review_of(job.id(), answer))),
                 _ => None,
             };
             let recorded = result.and_then(|result| result.thread_usage);

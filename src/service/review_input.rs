@@ -5,29 +5,34 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use crate::diff::attributes::Attributes;
 use crate::diff::count::coverage;
 use crate::diff::largest::{LargeFile, largest};
-use crate::diff::patch::{FilePatch, Patch};
-use crate::diff::render::{LEGEND, render};
-use crate::domain::coverage::{Coverage, CoverageStatus, OmissionReason, RedactionReport};
-use crate::domain::envelope::Target;
+use crate::diff::measure::{FileSize, measure};
+use crate::diff::patch::{Content, FilePatch, Patch};
+use crate::domain::coverage::{Coverage, CoverageStatus, OmissionReason};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::limits;
 use crate::domain::request::Untracked;
+use crate::domain::review_answer::Target;
 use crate::domain::scope::Scope;
 use crate::git::{self, Change, Elsewhere, Git, GitError, Head, Oid};
-use crate::redact::{Further, Redacted, Withheld, is_withheld_by_name, redact_patch, redact_patch_with};
-use crate::run::conclude::mask;
+use crate::redact::{Further, Redacted, Withheld, is_withheld_by_name, redact_patch_with};
+use crate::run::masking::mask;
+use crate::service::base_files::BaseFiles;
 use crate::service::context::Service;
 use crate::service::git_fault::git_fault;
-use crate::state::record::EgressFile;
+use crate::service::review::aside;
 use crate::state::store::Store;
 
+/// Bytes of a change's lines beyond which the attributes of its base are read. A smaller one fits a prompt, unless prompts
+/// were made smaller, and then names and markers have to do.
+const ATTRIBUTES_BYTES: usize = limits::PROMPT_CHARS / 4;
 /// Files named when a change is too large.
 const LARGEST: usize = 5;
 
 /// A change, ready for a prompt.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReviewInput {
     /// The repository's root.
     pub repo_root: PathBuf,
@@ -35,20 +40,24 @@ pub struct ReviewInput {
     pub target: Target,
     /// The name a branch was compared with.
     pub base_name: Option<String>,
-    /// The rendered change.
-    pub diff: Redacted<String>,
-    /// How to read it.
-    pub legend: &'static str,
-    /// The change as it may be shown, for anchoring.
+    /// The change as it may be shown, for prompts and for anchoring.
     pub patch: Redacted<Patch>,
-    /// What of it is sent.
+    /// Whether the patch has its lines. One that is far too large has not: it is divided by its sizes alone, to say so.
+    pub lines_known: bool,
+    /// How large its files are once they are rendered.
+    pub sizes: Vec<FileSize>,
+    /// Which files are left out when it does not fit one prompt.
+    pub aside: Vec<bool>,
+    /// How many files were left out so already.
+    pub generated: usize,
+    /// What of it is sent when all of it is.
     pub coverage: Coverage,
-    /// The files that are sent.
-    pub files: Vec<EgressFile>,
     /// The largest files, for a fault.
     pub largest: Vec<LargeFile>,
-    /// The bytes of its lines, when they are so many that nothing of it was written down.
-    pub over: Option<usize>,
+    /// What an earlier review was shown of the change, and nobody changed since; no part of `patch` then.
+    pub before: Option<Redacted<Patch>>,
+    /// The project's files about its reviews, from before the change.
+    pub(super) base: BaseFiles,
 }
 
 /// What to read.
@@ -62,6 +71,8 @@ pub struct Wanted {
     pub paths: Vec<String>,
     /// What to do with untracked files.
     pub untracked: Untracked,
+    /// Bytes of lines beyond which a change is divided by its sizes alone.
+    pub planned_bytes: usize,
 }
 
 /// What is kept back of it beyond our own rules.
@@ -118,14 +129,35 @@ pub async fn gather(
         if change.is_empty() {
             return Err(nothing(&change, &wanted));
         }
-        Ok(input(repository.top_level().to_owned(), change, &held))
+        let bytes = shown_bytes(&change.patch, &held);
+        // Only a change that may not fit a prompt is looked at for what is generated. A file that says less is shown whole.
+        let attributes = match &change.base {
+            Some(base) if bytes > ATTRIBUTES_BYTES => repository.read_attributes(base, &scratch),
+            _ => Ok(Vec::new()),
+        };
+        let attributes = Attributes::parse(&attributes.unwrap_or_default());
+        let base = BaseFiles::read(&repository, &change, &wanted.directory, &scratch);
+        let root = repository.top_level().to_owned();
+        let mut input = input(root, change, &held, (&attributes, wanted.planned_bytes));
+        input.base = base;
+        Ok(input)
     };
-    tokio::task::spawn_blocking(gathering).await.unwrap_or_else(|_| {
+    on_its_own_thread(gathering).await.unwrap_or_else(|| {
         Err(Fault::new(
             FaultCode::Internal,
             "reading the change stopped unexpectedly",
         ))
     })
+}
+
+/// Runs what takes a lot of memory for a short time on a thread that ends with it. The allocator of most systems gives the next
+/// such thread the same memory again; of a pool's threads each would keep some.
+async fn on_its_own_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("change".to_owned());
+    // The receiver is gone when the call was given up.
+    thread.spawn(move || drop(sender.send(work()))).ok()?;
+    receiver.await.ok()
 }
 
 fn read_fault(error: &GitError, head: &Head, wanted: &Wanted) -> Fault {
@@ -160,36 +192,59 @@ fn target_of(change: &Change) -> Target {
     }
 }
 
-fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
+pub(super) fn input(
+    repo_root: PathBuf,
+    mut change: Change,
+    held: &Held,
+    (attributes, planned_bytes): (&Attributes, usize),
+) -> ReviewInput {
     let target = target_of(&change);
     let mut largest = largest(&change.patch, LARGEST);
     for file in &mut largest {
         file.path = mask(&file.path);
     }
-    let shown = change.patch.files.iter();
-    let shown = shown.filter(|file| !is_withheld_by_name(file, &held.further));
-    let bytes: usize = shown.map(FilePatch::shown_bytes).sum();
-    if bytes > limits::PLANNED_BYTES {
-        return too_large(repo_root, target, &change, held, largest, bytes);
-    }
-    // Counted below as it was read; its lines are not needed for that, and copying them would be.
+    let mut aside = aside(&change.patch, &change.paths, &|path| attributes.of(path));
+    // Counted as it was read; its lines are not needed for that, and copying them would be.
     let read = change.patch.skeleton();
-    let redacted = redact_patch_with(change.patch, &held.further);
+    let mut generated = 0;
+    let mut bytes = shown_bytes(&change.patch, held);
+    if bytes > limits::PLANNED_BYTES {
+        // It fits no prompt as it is, so what is left out of it need not be searched for secrets.
+        for (file, aside) in change.patch.files.iter_mut().zip(&mut aside) {
+            if std::mem::take(aside) {
+                file.content = Content::Generated;
+                generated += 1;
+            }
+        }
+        if generated > 0 {
+            bytes = shown_bytes(&change.patch, held);
+        }
+    }
+    let lines_known = bytes <= planned_bytes.max(limits::PLANNED_BYTES);
+    let (sizes, patch) = if lines_known {
+        (None, change.patch)
+    } else {
+        (Some(measure(&change.patch)), change.patch.without_lines())
+    };
+    let is_generated: Vec<bool> = patch
+        .files
+        .iter()
+        .map(|file| file.content == Content::Generated)
+        .collect();
+    let redacted = redact_patch_with(patch, &held.further);
     let withheld: HashMap<(&[u8], &[u8]), OmissionReason> = redacted
         .withheld
         .iter()
-        .map(|held| {
-            let file = &read.files[held.file];
-            (
-                (file.old_path.as_slice(), file.new_path.as_slice()),
-                kept_back(held),
-            )
-        })
+        .map(|held| (ends(&read.files[held.file]), kept_back(held)))
+        .chain(
+            read.files
+                .iter()
+                .zip(is_generated)
+                .filter(|(_, is_generated)| *is_generated)
+                .map(|(file, _)| (ends(file), OmissionReason::Generated)),
+        )
         .collect();
-    let reason = |file: &FilePatch| {
-        let ends = (file.old_path.as_slice(), file.new_path.as_slice());
-        withheld.get(&ends).copied()
-    };
+    let reason = |file: &FilePatch| withheld.get(&ends(file)).copied();
     let mut coverage = coverage(&read, &change.left_out, &reason, redacted.report);
     held.bound(&mut coverage, redacted.configured);
     // Counted on the change as it was read, told with names as they may be shown.
@@ -197,20 +252,17 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
         .omitted
         .iter_mut()
         .for_each(|omission| omission.path = mask(&omission.path));
-    let files = redacted
-        .patch
-        .get()
-        .files
-        .iter()
-        .filter(|file| crate::diff::count::omission(file).is_none());
-    let files = files
-        .map(|file| EgressFile {
-            path: crate::diff::text::shown_path(&file.new_path),
-            bytes: file.shown_bytes(),
-            // Only a change that is sent is worth the time; see `hash_files`.
-            sha256: String::new(),
-        })
-        .collect();
+    let sizes = match sizes {
+        None => measure(redacted.patch.get()),
+        Some(mut sizes) => {
+            for (size, file) in sizes.iter_mut().zip(&redacted.patch.get().files) {
+                if !matches!(file.content, Content::Text(_)) {
+                    size.hunks.clear();
+                }
+            }
+            sizes
+        }
+    };
     ReviewInput {
         repo_root,
         target: Target {
@@ -218,59 +270,27 @@ fn input(repo_root: PathBuf, change: Change, held: &Held) -> ReviewInput {
             ..target
         },
         base_name: change.base_name,
-        diff: redacted.patch.derive(|patch| render(patch).text),
         patch: redacted.patch,
-        legend: LEGEND,
+        lines_known,
+        sizes,
+        aside,
+        generated,
         coverage,
-        files,
         largest,
-        over: None,
+        before: None,
+        base: BaseFiles::default(),
     }
 }
 
-/// A change of which it is known, before it is searched for secrets and written down, that it fits no prompt. It tells its
-/// files and their sizes, and none of its lines.
-fn too_large(
-    repo_root: PathBuf,
-    target: Target,
-    change: &Change,
-    held: &Held,
-    largest: Vec<LargeFile>,
-    bytes: usize,
-) -> ReviewInput {
-    let shown = |file: &FilePatch| {
-        crate::diff::count::omission(file).is_none() && !is_withheld_by_name(file, &held.further)
-    };
-    let files = change.patch.files.iter().filter(|file| shown(file));
-    let files = files
-        .map(|file| EgressFile {
-            path: mask(&crate::diff::text::shown_path(&file.new_path)),
-            bytes: file.shown_bytes(),
-            // It is not sent.
-            sha256: String::new(),
-        })
-        .collect();
-    let coverage = coverage(
-        &change.patch,
-        &change.left_out,
-        &|_| None,
-        RedactionReport::default(),
-    );
-    ReviewInput {
-        repo_root,
-        target: Target {
-            files: coverage.files,
-            ..target
-        },
-        base_name: change.base_name.clone(),
-        diff: Redacted::literal(""),
-        patch: redact_patch(Patch::default()).patch,
-        legend: LEGEND,
-        coverage,
-        files,
-        largest,
-        over: Some(bytes),
-    }
+/// The bytes of the lines of a change that could be sent.
+fn shown_bytes(patch: &Patch, held: &Held) -> usize {
+    let shown = patch.files.iter();
+    let shown = shown.filter(|file| !is_withheld_by_name(file, &held.further));
+    shown.map(FilePatch::shown_bytes).sum()
+}
+
+fn ends(file: &FilePatch) -> (&[u8], &[u8]) {
+    (file.old_path.as_slice(), file.new_path.as_slice())
 }
 
 /// The fault of an empty change: where changes are, and the call that reviews them.

@@ -4,8 +4,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::envelope::{JobView, Meta};
+use crate::domain::envelope::Meta;
 use crate::domain::fault::Fault;
+use crate::domain::job_view::JobView;
 use crate::domain::visible::make_visible;
 use crate::service::reply::{Refusal, Reply};
 
@@ -58,6 +59,9 @@ fn fault(fault: &mut Fault) {
     text(&mut fault.repair.hint);
     if let Some(arguments) = &mut fault.repair.arguments {
         fields(arguments);
+    }
+    for call in &mut fault.repair.also {
+        fields(&mut call.arguments);
     }
 }
 

@@ -10,20 +10,36 @@ use crate::domain::limits;
 use crate::domain::request::Options;
 use crate::service::allowance::budget_tokens;
 use crate::service::call::{Call, Consent};
+use crate::service::plan::Plan;
 use crate::service::submit::Ready;
+use crate::state::record::Expects;
 
 /// What must be asked about, when something must.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Spending {
     /// Tokens that pass unasked.
     unasked: u64,
-    /// Jobs that the call starts.
+    /// Jobs that the call starts, each with a budget of its own.
     runs: usize,
+    /// Runs of the peer at most that share the budget of one job: those of a review that is planned as several.
+    shared: u32,
     /// Tokens of all of them together; absent without a budget.
     most: Option<u64>,
 }
 
 impl Spending {
+    /// Returns what a person is asked before one job is started as it is planned; `None` when it passes unasked. The passes of
+    /// a review are one job: its budget is that of all of them together, and where there is none each of them may use any
+    /// number.
+    pub(super) fn of_plan(plan: &Plan, options: &Options, config: &Config) -> Option<Self> {
+        let spending = Self::of(options, config, 1)?;
+        let shared = match &plan.expects {
+            Expects::Review { plan: Some(plan), .. } => plan.runs(),
+            Expects::Review { plan: None, .. } | Expects::Consult { .. } | Expects::Delegate { .. } => 1,
+        };
+        Some(Self { shared, ..spending })
+    }
+
     /// Returns what a person is asked before a call that starts so many jobs; `None` when it passes unasked.
     pub(super) fn of(options: &Options, config: &Config, runs: usize) -> Option<Self> {
         let budget = budget_tokens(options, config);
@@ -33,7 +49,12 @@ impl Spending {
     fn new(unasked: u64, runs: usize, budget: Option<u64>) -> Option<Self> {
         let most = budget.map(|budget| budget.saturating_mul(runs as u64));
         let passes = most.is_some_and(|most| most <= unasked);
-        (!passes).then_some(Self { unasked, runs, most })
+        (!passes).then_some(Self {
+            unasked,
+            runs,
+            shared: 1,
+            most,
+        })
     }
 
     /// Tells what the call may use, in words.
@@ -42,9 +63,19 @@ impl Spending {
             1 => String::new(),
             runs => format!("its {} together ", counted(runs, "run")),
         };
-        match self.most {
-            Some(most) => format!("{runs}may use {most} tokens"),
-            None => format!("{runs}may use any number of tokens, since no budget is set"),
+        match (self.most, self.shared) {
+            (Some(most), 1) => format!("{runs}may use {most} tokens"),
+            (Some(most), shared) => {
+                format!(
+                    "may use {most} tokens in up to {} together",
+                    counted(shared, "run")
+                )
+            }
+            (None, 1) => format!("{runs}may use any number of tokens, since no budget is set"),
+            (None, shared) => format!(
+                "may use any number of tokens in each of up to {}, since no budget is set",
+                counted(shared, "run")
+            ),
         }
     }
 
@@ -85,7 +116,11 @@ impl Spending {
 
 /// Has the person agree to a call that starts so many jobs like this one, where they want to be asked. Nothing was done before it.
 pub(super) async fn agreed(ready: &Ready<'_>, runs: usize, call: &Call) -> Result<(), Fault> {
-    let Some(spending) = Spending::of(&ready.common.options, &ready.config, runs) else {
+    let asked = match runs {
+        1 => Spending::of_plan(&ready.plan, &ready.common.options, &ready.config),
+        runs => Spending::of(&ready.common.options, &ready.config, runs),
+    };
+    let Some(spending) = asked else {
         return Ok(());
     };
     let tool = ready.plan.kind.as_str();
@@ -137,6 +172,18 @@ mod tests {
             1,
             None,
             Some("may use any number of tokens, since no budget is set"),
+        );
+        let shared = |budget| {
+            let asked = Spending::new(10_000, 1, budget).unwrap();
+            Spending { shared: 7, ..asked }.said()
+        };
+        assert_eq!(
+            shared(Some(60_000)),
+            "may use 60000 tokens in up to 7 runs together"
+        );
+        assert_eq!(
+            shared(None),
+            "may use any number of tokens in each of up to 7 runs, since no budget is set"
         );
         check(
             2,

@@ -4,6 +4,7 @@ mod capabilities;
 mod peer;
 mod policy;
 mod route;
+mod runners;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -58,6 +59,7 @@ pub async fn run(service: &Service, request: &StatusRequest, call: &Call) -> Out
         Topic::Capabilities => capabilities::capabilities(service),
         Topic::Gate => gate::told::status(service, request.workspace.as_deref(), call),
         Topic::Route => Ok(route::route(service, &request.task)),
+        Topic::Runners => Box::pin(runners::runners(service, request.workspace.as_deref())).await,
     }
 }
 
@@ -285,7 +287,7 @@ async fn quota(service: &Service) -> Outcome {
             ),
             None => format!("{} tells no allowance.", service.peer()),
         },
-        Err(why) => format!("The allowance is unknown: {}.", crate::run::conclude::mask(why)),
+        Err(why) => format!("The allowance is unknown: {}.", crate::run::masking::mask(why)),
     };
     let known = quota.is_ok();
     let resets_at = quota.as_ref().ok().and_then(Quota::resets_at);

@@ -13,6 +13,7 @@ use crate::domain::limits;
 use crate::domain::peer::Peer;
 use crate::domain::request::{Common, Wait};
 use crate::peer::interface::Counting;
+use crate::prompt::Prompt;
 use crate::redact::secret_globs;
 use crate::run::start::start_worker;
 use crate::service::allowance::Allowance;
@@ -27,12 +28,13 @@ use crate::service::resume::Continued;
 use crate::service::spending;
 use crate::service::waiting::wait_as_allowed;
 use crate::service::workspace::Workspace;
-use crate::state::directory::JobDirectory;
+use crate::state::directory::{Job, JobDirectory};
 use crate::state::error::StateError;
 use crate::state::groups;
 use crate::state::keys::LockedKey;
 use crate::state::locking;
-use crate::state::record::{Asker, Expects, PeerSpec, Spec, VERSION};
+use crate::state::record::{Asker, Expects, PeerSpec, REMOTE_VERSION, Spec, VERSION};
+use crate::state::remote;
 use crate::state::sessions;
 use crate::state::store::{NewJob, Store};
 use crate::sys::lock::HeldLock;
@@ -81,9 +83,9 @@ pub async fn submit(service: &Service, ready: Ready<'_>, call: &Call) -> Outcome
     };
     seam::point("submit.keys_locked");
     let id = new_job_id(&ready)?;
-    check_queue(store, 1)?;
+    check_queue(store, [&ready.plan])?;
     seam::point("submit.queue_checked");
-    let (directory, lock) = create(&ready, &id, None, call).await?;
+    let (directory, lock) = create(&ready, &id, None, None, call).await?;
     if let Err(error) = store_keys(locked, &id) {
         // A job that a retry would not find would be paid for twice.
         take_back(&ready, &id);
@@ -191,16 +193,22 @@ pub(super) async fn create(
     ready: &Ready<'_>,
     id: &JobId,
     member: Option<Member>,
+    lead: Option<JobId>,
     call: &Call,
 ) -> Result<(JobDirectory, HeldLock), Fault> {
     root(ready, id).await?;
     let mut spec = spec(ready, id, call);
     if let Expects::Delegate { delegation } = &mut spec.expects {
+        if let (Some(cloud), Some(member)) = (&mut delegation.cloud, &member) {
+            cloud.attempt = member.attempt;
+            cloud.lead = lead;
+        }
         delegation.member = member;
     }
     let new = NewJob {
         spec: &spec,
         prompt: ready.plan.prompt.as_str(),
+        parts: ready.plan.parts.iter().map(Prompt::as_str).collect(),
         schema: ready.plan.schema.as_ref(),
         change: ready.plan.change.as_ref(),
     };
@@ -343,16 +351,38 @@ pub(super) fn new_job_id(ready: &Ready<'_>) -> Result<JobId, Fault> {
     Ok(JobId::new(clock::now_ms(), ready.plan.workspace.hash(), random))
 }
 
-pub(super) fn check_queue(store: &Store, new: usize) -> Result<(), Fault> {
-    let active = store.list_active(limits::QUEUE_MAX + 1)?.len();
-    if active + new > limits::QUEUE_MAX + 1 {
-        return Err(StateError::QueueFull { waiting: active }.into());
+/// Refuses jobs of which so many, by what they are to run on, would wait or be followed already.
+pub(super) fn check_queue<'a>(store: &Store, plans: impl IntoIterator<Item = &'a Plan>) -> Result<(), Fault> {
+    let (mut here, mut away) = (0, 0);
+    for plan in plans {
+        *(if plan.cloud().is_some() {
+            &mut away
+        } else {
+            &mut here
+        }) += 1;
+    }
+    Ok(check_room(store, here, away)?)
+}
+
+/// Those that are done elsewhere wait for nothing here; there is only a bound to how many are followed.
+fn check_room(store: &Store, here: usize, away: usize) -> Result<(), StateError> {
+    let elsewhere = remote::followed(store);
+    let active = store.list_active(limits::QUEUE_MAX + 1 + elsewhere.len())?;
+    let is_here = |job: &&Job| elsewhere.binary_search(job.id()).is_err();
+    let waiting = active.iter().filter(is_here).count();
+    if here > 0 && waiting + here > limits::QUEUE_MAX + 1 {
+        return Err(StateError::QueueFull { waiting });
+    }
+    let followed = elsewhere.len();
+    if away > 0 && followed + away > limits::FOLLOWED_MAX {
+        return Err(StateError::TooManyFollowed { followed });
     }
     Ok(())
 }
 
 fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
     let (plan, common) = (&ready.plan, ready.common);
+    let cloud = plan.cloud().is_some();
     let allowance = Allowance::of(plan.kind, &common.options, &ready.config);
     let mut warnings = plan.warnings.clone();
     warnings.extend(ready.preflight.warnings.iter().cloned());
@@ -368,7 +398,7 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         );
     }
     Spec {
-        version: VERSION,
+        version: if cloud { REMOTE_VERSION } else { VERSION },
         id: id.clone(),
         kind: plan.kind,
         label: plan.label.clone(),
@@ -382,9 +412,21 @@ fn spec(ready: &Ready<'_>, id: &JobId, call: &Call) -> Spec {
         tools: ready.preflight.tools,
         web_search: common.options.web_search,
         ephemeral: common.options.ephemeral,
-        model: ready.config.model(ready.preflight.program.peer, common),
-        effort: ready.config.effort(ready.preflight.program.peer, common),
-        timeout_ms: clock::millis(allowance.timeout),
+        // What is done elsewhere is not told which; a record must not say otherwise.
+        model: ready
+            .config
+            .model(ready.preflight.program.peer, common)
+            .filter(|_| !cloud),
+        effort: ready
+            .config
+            .effort(ready.preflight.program.peer, common)
+            .filter(|_| !cloud),
+        // Of what is done elsewhere it is how long it is followed; the service has a deadline of its own.
+        timeout_ms: clock::millis(if cloud {
+            limits::FOLLOWED_FOR
+        } else {
+            allowance.timeout
+        }),
         budget_tokens: allowance.budget_tokens,
         budget_microusd: common.options.budget_microusd,
         max_turns: common.options.max_turns,
@@ -453,4 +495,41 @@ pub(super) fn withheld_globs(peer: Peer, config: &Config, plan: &Plan, roots: &[
         bare.map(|glob| format!("{}/**/{}", root.display(), glob.trim_start_matches("**/")))
     });
     in_roots.collect::<Vec<_>>().into_iter().chain(globs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::WorkspaceHash;
+
+    #[test]
+    fn tasks_that_are_done_elsewhere_are_bounded_by_themselves() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let folder = remote::folder(&store).unwrap();
+        let ids = (0_u64..).map(|number| JobId::new(number, WorkspaceHash::of(b"w"), number));
+        for id in ids.clone().take(limits::FOLLOWED_MAX) {
+            std::fs::write(folder.join(id.as_str()), "").unwrap();
+        }
+        let check = |here: usize, away: usize, expected: Option<&str>| {
+            let told = check_room(&store, here, away).map_err(|error| error.to_string());
+            assert_eq!(told.err().as_deref(), expected, "{here} here, {away} elsewhere");
+        };
+        // They take nothing from what this machine does.
+        check(1, 0, None);
+        check(limits::QUEUE_MAX + 1, 0, None);
+        let full = "1000 tasks that are done elsewhere are followed already";
+        check(0, 1, Some(full));
+        check(3, 1, Some(full));
+        check(limits::QUEUE_MAX + 2, 0, Some("0 jobs wait for a slot already"));
+        remote::unfollow(&store, &ids.clone().next().unwrap());
+        check(0, 1, None);
+        check(
+            0,
+            2,
+            Some("999 tasks that are done elsewhere are followed already"),
+        );
+        let fault = Fault::from(check_room(&store, 0, 2).unwrap_err());
+        assert!(fault.repair.hint.contains("leave out runner"), "{fault:?}");
+    }
 }

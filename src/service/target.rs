@@ -1,13 +1,14 @@
-//! The four arguments that name a change, and which of them go together. One place for both doors.
+//! The five arguments that name a change, and which of them go together. One place for both doors.
 
 use crate::domain::fault::Fault;
+use crate::domain::request::Subject;
 use crate::domain::scope::{Revision, RevisionError, Scope};
 use crate::service::choice;
 
 /// The names of the scopes.
-pub(crate) const SCOPES: [&str; 5] = ["auto", "working_tree", "staged", "branch", "commit"];
+pub(crate) const SCOPES: [&str; 6] = ["auto", "working_tree", "staged", "branch", "commit", "job"];
 
-/// The four arguments that name a change, as they were written.
+/// The arguments that name a change, as they were written.
 pub(crate) struct Target {
     /// One of [`SCOPES`].
     pub(crate) scope: Option<String>,
@@ -17,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) head: Option<String>,
     /// One commit, or a range `A..B`.
     pub(crate) commit: Option<String>,
+    /// A delegate's job.
+    pub(crate) job: Option<String>,
 }
 
 impl Target {
@@ -27,6 +30,7 @@ impl Target {
             ("base", &self.base),
             ("head", &self.head),
             ("commit", &self.commit),
+            ("job", &self.job),
         ];
         match given.into_iter().find(|(_, value)| value.is_some()) {
             Some((field, _)) => Err(Fault::argument(
@@ -38,17 +42,19 @@ impl Target {
         }
     }
 
-    /// Decides the scope. A `base`, `head` or `commit` says it when `scope` does not.
-    pub(crate) fn parse(self) -> Result<Scope, Fault> {
+    /// Decides the scope. A `base`, `head`, `commit` or `job` says it when `scope` does not.
+    pub(crate) fn parse(self) -> Result<Subject, Fault> {
         let Self {
             scope,
             base,
             head,
             commit,
+            job,
         } = self;
         let implied = match (commit.is_some(), base.is_some() || head.is_some()) {
             (true, _) => "commit",
             (false, true) => "branch",
+            (false, false) if job.is_some() => "job",
             (false, false) => "auto",
         };
         let scope = scope.as_deref().map_or(Ok(implied), |text| {
@@ -58,6 +64,7 @@ impl Target {
             ("base", base.is_some() && scope != "branch", "branch"),
             ("head", head.is_some() && scope != "branch", "branch"),
             ("commit", commit.is_some() && scope != "commit", "commit"),
+            ("job", job.is_some() && scope != "job", "job"),
         ];
         if let Some((field, _, home)) = misplaced.into_iter().find(|(_, wrong, _)| *wrong) {
             return Err(Fault::argument(
@@ -72,7 +79,19 @@ impl Target {
             text.map(|text| Revision::parse(&text).map_err(|error| not_a_revision(field, error)))
                 .transpose()
         };
-        Ok(match scope {
+        if scope == "job" {
+            let missing = || {
+                Fault::argument("job", "`job` is missing")
+                    .hint("pass the id of a delegate's job, or `latest`")
+            };
+            let name = job.ok_or_else(missing)?;
+            let name = name.strip_prefix("job:").unwrap_or(&name);
+            return name.parse().map(Subject::Job).map_err(|_| {
+                Fault::argument("job", "`job` is no job id")
+                    .hint("pass the id of a delegate's job, or `latest`")
+            });
+        }
+        Ok(Subject::Change(match scope {
             "working_tree" => Scope::WorkingTree,
             "staged" => Scope::Staged,
             "branch" => Scope::Branch {
@@ -87,7 +106,7 @@ impl Target {
                 }
             },
             _ => Scope::Auto,
-        })
+        }))
     }
 }
 

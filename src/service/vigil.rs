@@ -158,6 +158,7 @@ mod tests {
         let mut spec = spec(&id);
         spec.asked_by = Some(asker.clone());
         let new = NewJob {
+            parts: Vec::new(),
             spec: &spec,
             prompt: "p",
             schema: None,

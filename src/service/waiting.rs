@@ -7,6 +7,7 @@ use crate::domain::fault::Fault;
 use crate::domain::job::JobState;
 use crate::domain::limits;
 use crate::domain::request::Wait;
+use crate::run::runner;
 use crate::run::wait::{Follower, Waited};
 use crate::run::wake;
 use crate::service::call::{Call, CancelReason};
@@ -142,7 +143,7 @@ pub async fn wait_for_jobs(
     }
     for directory in directories {
         wake::hush_whole(directory);
-        directory.request_cancel()?;
+        runner::cancel(directory)?;
     }
     Ok(followers.wait(CANCEL_WAIT, &mut |_| {}).await?)
 }

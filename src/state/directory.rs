@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::job::{JobId, JobState};
 use crate::state::error::StateError;
 use crate::state::notice::Marks;
-use crate::state::record::{ResultRecord, Spec, VERSION};
+use crate::state::record::{REMOTE_VERSION, ResultRecord, Spec, VERSION};
 use crate::sys::lock::HeldLock;
 use crate::sys::signal::ProcessIdentity;
 use crate::sys::{files, lock};
@@ -41,6 +41,14 @@ impl JobDirectory {
     /// The prompt as sent.
     pub fn prompt_path(&self) -> PathBuf {
         self.0.join("prompt.txt")
+    }
+
+    /// The prompt of a review's part, counted from 1. The first part is what every job has.
+    pub fn part_prompt_path(&self, part: usize) -> PathBuf {
+        match part {
+            0 | 1 => self.prompt_path(),
+            part => self.0.join("parts").join(format!("{part}.txt")),
+        }
     }
 
     /// The change as sent, of a review.
@@ -154,7 +162,7 @@ impl JobDirectory {
     /// Reads what was asked. A directory whose record is missing or belongs to another job is damaged, not absent.
     pub fn read_spec(&self) -> Result<Spec, StateError> {
         let path = self.spec_path();
-        let spec: Option<Spec> = read_record(&path)?;
+        let spec: Option<Spec> = read_record(&path, REMOTE_VERSION)?;
         match fs::symlink_metadata(&self.0) {
             Ok(about) if !about.is_dir() => Err(StateError::damaged(&self.0, "it is no directory")),
             Ok(_) => match spec {
@@ -170,7 +178,7 @@ impl JobDirectory {
     /// Reads what came of it; `None` while there is nothing.
     pub fn read_result(&self) -> Result<Option<ResultRecord>, StateError> {
         let path = self.result_path();
-        match read_record::<ResultRecord>(&path)? {
+        match read_record::<ResultRecord>(&path, VERSION)? {
             Some(result) if result.state.is_active() => Err(StateError::damaged(path, GOES_ON)),
             result => Ok(result),
         }
@@ -193,7 +201,9 @@ impl JobDirectory {
     fn tidy(&self) {
         let _ = fs::remove_file(self.reserve_path());
         let _ = fs::remove_dir_all(self.tmp_path());
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+        let folders = [self.0.clone(), self.0.join("passes")];
+        let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+        for entry in entries {
             if entry.file_name().as_encoded_bytes().starts_with(b".writing-") {
                 let _ = fs::remove_file(entry.path());
             }
@@ -248,6 +258,14 @@ impl JobDirectory {
         std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
     }
 
+    /// As [`Self::mark_started`], of a job whose worker may not be its first.
+    pub fn mark_started_once(&self, now_ms: u64) -> Result<(), StateError> {
+        if may_exist(&self.started_path()) {
+            return Ok(());
+        }
+        self.mark_started(now_ms)
+    }
+
     /// Notes that the job has its slot. Not synced here: [`Self::write_peer`] makes its name last, while the peer starts.
     pub fn mark_started(&self, now_ms: u64) -> Result<(), StateError> {
         let path = self.started_path();
@@ -288,7 +306,7 @@ impl JobDirectory {
     /// Reads how the job ended, and nothing else of its result, which may have megabytes.
     fn read_end(&self) -> Result<Option<End>, StateError> {
         let path = self.result_path();
-        match read_record::<End>(&path)? {
+        match read_record::<End>(&path, VERSION)? {
             Some(end) if end.state.is_active() => Err(StateError::damaged(path, GOES_ON)),
             end => Ok(end),
         }
@@ -309,7 +327,7 @@ impl JobDirectory {
             Some(end) => Ok(end.state),
             None if is_held && has_name(&self.started_path()) => Ok(JobState::Running),
             None if is_held => Ok(JobState::Queued),
-            None if has_name(&self.0) => Ok(JobState::Lost),
+            None if has_name(&self.0) => Ok(self.state_elsewhere().unwrap_or(JobState::Lost)),
             None => Err(StateError::NoSuchJob),
         }
     }
@@ -334,7 +352,9 @@ pub(super) fn may_exist(path: &Path) -> bool {
     !fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+/// Reads a record of at most the version `newest`. One that is newer than what we usually write and cannot be understood counts as
+/// one of a newer program, and not as a damaged one.
+fn read_record<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>, StateError> {
     #[derive(Deserialize)]
     struct Head {
         version: u32,
@@ -355,10 +375,16 @@ fn read_record<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError
         source,
     };
     let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
-    if head.version > VERSION {
+    if head.version > newest {
         return Err(StateError::Newer { path: path.into() });
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| {
+        if head.version > VERSION {
+            StateError::Newer { path: path.into() }
+        } else {
+            damaged(source)
+        }
+    })
 }
 
 /// A job as it stands now.

@@ -71,6 +71,12 @@ pub enum StateError {
     /// An idempotency key stands for other arguments.
     #[error("the key was used before with other arguments")]
     KeyConflict,
+    /// Too many tasks are done elsewhere already.
+    #[error("{followed} tasks that are done elsewhere are followed already")]
+    TooManyFollowed {
+        /// How many.
+        followed: usize,
+    },
     /// Too many jobs wait already.
     #[error("{waiting} jobs wait for a slot already")]
     QueueFull {
@@ -118,7 +124,8 @@ impl StateError {
             | Self::NoSuchJob
             | Self::Ambiguous { .. }
             | Self::KeyConflict
-            | Self::QueueFull { .. } => false,
+            | Self::QueueFull { .. }
+            | Self::TooManyFollowed { .. } => false,
         }
     }
 
@@ -172,6 +179,8 @@ impl From<StateError> for Fault {
                 Self::new(FaultCode::IdempotencyConflict, message).field("options.idempotency_key")
             }
             StateError::QueueFull { .. } => Self::new(FaultCode::TooManyJobs, message),
+            StateError::TooManyFollowed { .. } => Self::new(FaultCode::TooManyJobs, message)
+                .hint("wait until some of them are over, or leave out runner to run it here"),
         }
     }
 }

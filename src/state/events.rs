@@ -29,6 +29,9 @@ const HEAD_BYTES: u64 = 16 * 1024;
 pub struct Entry {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+    /// Which pass of a review it belongs to, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<u32>,
     /// What.
     #[serde(flatten)]
     pub event: Event,
@@ -38,6 +41,8 @@ pub struct Entry {
 #[derive(Serialize)]
 struct Written<'a> {
     at_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pass: Option<u32>,
     #[serde(flatten)]
     event: &'a Event,
 }
@@ -68,6 +73,11 @@ impl EventLog {
     /// `TurnCompleted`, `Tokens` and `ThreadStarted` are still written, since a lost job is salvaged from them; beyond
     /// `VITAL_BYTES` not even those: a peer that talks without end must not fill the disk.
     pub fn append(&mut self, event: &Event) -> io::Result<()> {
+        self.append_of(None, event)
+    }
+
+    /// As [`Self::append`], of one pass among several.
+    pub fn append_of(&mut self, pass: Option<u32>, event: &Event) -> io::Result<()> {
         let vital = event.is_vital();
         if self.written
             > if vital {
@@ -92,6 +102,7 @@ impl EventLog {
             &mut line,
             &Written {
                 at_ms: clock::now_ms(),
+                pass,
                 event,
             },
         )?;

@@ -30,7 +30,8 @@ pub fn worth(id: &JobId, directory: &JobDirectory, result: Option<&ResultRecord>
         // Lost, and nobody looked: what its peer said is in the event log, if one was started at all.
         None => directory.has_peers(),
     };
-    if paid {
+    // What was handed over is paid for wherever it is now, and its record is the only one that names it.
+    if paid || directory.was_sent() {
         Worth::Unread
     } else {
         Worth::Nothing { since_ms: ended_ms }
@@ -86,8 +87,8 @@ pub fn usage(store: &Store) -> Result<Usage, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::envelope;
     use crate::domain::job::{JobState, WorkspaceHash};
+    use crate::domain::usage;
     use crate::state::record::VERSION;
     use crate::sys::signal::ProcessIdentity;
 
@@ -101,6 +102,7 @@ mod tests {
             fault: None,
             work: None,
             partial: None,
+            partial_review: None,
             raw: None,
             thread: None,
             usage: None,
@@ -110,6 +112,7 @@ mod tests {
             more_commands: 0,
             leaked: Vec::new(),
             warnings: Vec::new(),
+            passes: Vec::new(),
         }
     }
 
@@ -126,7 +129,7 @@ mod tests {
         let (mut said, mut opened, mut used) = (result(), result(), result());
         said.partial = Some("half".to_owned());
         opened.thread = Some("t".to_owned());
-        used.usage = Some(envelope::Usage::default());
+        used.usage = Some(usage::Usage::default());
         for paid in [said, opened, used] {
             check(Some(paid), Worth::Unread);
         }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here starts a process or knows what a prompt is. Every format carries a version.
 
+pub mod accepted;
 pub mod cache;
 pub mod directory;
 pub mod error;
@@ -13,9 +14,11 @@ pub mod keys;
 pub mod landing;
 pub mod locking;
 pub mod notice;
+pub mod passes;
 pub mod quarantine;
 pub mod record;
 pub mod released;
+pub mod remote;
 pub mod repositories;
 pub mod sessions;
 pub mod slots;

@@ -4,26 +4,37 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::diff::count;
+use crate::diff::patch::Patch;
+use crate::diff::text::shown_path;
+use crate::domain::answer::{ConsultAnswer, DelegateAnswer};
 use crate::domain::coverage::Coverage;
 use crate::domain::delegation::{Delegation, Work};
-use crate::domain::envelope::{ConsultAnswer, DelegateAnswer, ReviewAnswer, Target, Usage};
 use crate::domain::fault::Fault;
 use crate::domain::fingerprint::sha256_hex;
 use crate::domain::job::{JobId, JobKind, JobState};
+use crate::domain::pass::Pass;
 use crate::domain::peer::Peer;
 use crate::domain::request::{ConsultKind, Effort, ModelName, ThreadId};
+use crate::domain::review_answer::{ReviewAnswer, Target};
+use crate::domain::review_plan::ReviewPlan;
+use crate::domain::standing::Standing;
 use crate::domain::tier::{Isolation, Tier, Tools};
 use crate::domain::tracking::EarlierReview;
+use crate::domain::usage::Usage;
 use crate::domain::wake::SessionName;
 use crate::sys::signal::ProcessIdentity;
 
 /// The version of both records. A reader accepts its own and older ones; a writer writes its own.
 pub const VERSION: u32 = 2;
+/// The version of the record of a job that is done elsewhere. A program that does not know it would take the free lock of such a
+/// job for that of a lost one, so it must not read it at all.
+pub const REMOTE_VERSION: u32 = 3;
 
 /// What a job was asked to do: `spec.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// [`VERSION`] of the writer.
+    /// [`VERSION`] of the writer, or [`REMOTE_VERSION`].
     pub version: u32,
     /// The job.
     pub id: JobId,
@@ -163,6 +174,12 @@ pub enum Expects {
         /// The review that this one follows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         earlier: Option<Box<EarlierReview>>,
+        /// What stood before it began; absent in records of versions that knew nothing of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standing: Option<Box<Standing>>,
+        /// How it is made; one look at one prompt when absent, as in records of versions that knew nothing else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Box<ReviewPlan>>,
     },
     /// The report of a delegate; what it did is told by the worktree.
     Delegate {
@@ -223,6 +240,17 @@ pub struct EgressFile {
 }
 
 impl EgressFile {
+    /// Accounts for the files of a change as it is shown.
+    pub fn of_change(patch: &Patch) -> Vec<Self> {
+        let sent = patch.files.iter().filter(|file| count::omission(file).is_none());
+        sent.map(|file| Self {
+            path: shown_path(&file.new_path),
+            bytes: file.shown_bytes(),
+            sha256: file.shown_sha256(),
+        })
+        .collect()
+    }
+
     /// Accounts for a text as it stands in a prompt.
     pub fn of(path: String, text: &str) -> Self {
         Self {
@@ -256,6 +284,10 @@ pub struct ResultRecord {
     /// The last thing the model said in a run without an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
+    /// What the passes of a review had found that ended before its time, merged. It is a part of a review, and never passes
+    /// a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial_review: Option<Box<ReviewAnswer>>,
     /// The model's text as it came, secrets masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
@@ -281,6 +313,9 @@ pub struct ResultRecord {
     pub leaked: Vec<u32>,
     /// What the caller should know.
     pub warnings: Vec<String>,
+    /// The model calls behind a review that was planned as several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<Pass>,
 }
 
 /// One command of a run.

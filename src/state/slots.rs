@@ -49,18 +49,33 @@ pub fn is_any_free(store: &Store, slots: usize) -> bool {
     (0..slots).any(is_free)
 }
 
+/// Takes a free slot for one more pass of a job that has its own; `None` when all are taken or a job waits for one: who
+/// has a slot must not keep those who have none from theirs.
+pub fn try_borrow(store: &Store, slots: usize) -> Result<Option<HeldLock>, StateError> {
+    let is_waited_for = || {
+        let ids = store.ids(None).unwrap_or_default();
+        ids.iter().take(LOOKED_AT).any(|id| waits(store, id))
+    };
+    if !is_any_free(store, slots) || is_waited_for() {
+        return Ok(None);
+    }
+    try_take(store, slots)
+}
+
 /// Tells whether no older job waits for a slot, so that who comes first is served first.
 pub fn is_first_in_line(store: &Store, job: &JobId) -> bool {
     let Ok(ids) = store.ids(None) else {
         return true;
     };
-    let waits = |id: &JobId| {
-        let job = store.directory(id);
-        !job.result_path().exists() && !job.was_started() && lock::is_held(&job.lock_path()).unwrap_or(false)
-    };
     // Newest first: the next older one, which is asked first, mostly waits too if anybody does.
     let older = ids.iter().skip_while(|id| *id >= job);
-    !older.take(LOOKED_AT).any(waits)
+    !older.take(LOOKED_AT).any(|id| waits(store, id))
+}
+
+/// Tells whether a job waits for a slot.
+fn waits(store: &Store, id: &JobId) -> bool {
+    let job = store.directory(id);
+    !job.result_path().exists() && !job.was_started() && lock::is_held(&job.lock_path()).unwrap_or(false)
 }
 
 /// Returns the job whose worker died with this slot. Its peer may still run.
@@ -153,6 +168,11 @@ mod tests {
         // The second one died: nobody waits for the dead.
         held.remove(1);
         check([true, true, true]);
+        // The third waits still, so nobody may borrow what it needs.
+        assert!(try_borrow(&store, 2).unwrap().is_none());
+        store.directory(&jobs[2]).mark_started(1).unwrap();
+        let borrowed = try_borrow(&store, 2).unwrap().unwrap();
+        drop(borrowed);
         assert!(is_any_free(&store, 1));
         let _slot = try_take(&store, 1).unwrap().unwrap();
         assert!(!is_any_free(&store, 1));

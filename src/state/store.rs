@@ -31,6 +31,8 @@ pub struct NewJob<'a> {
     pub spec: &'a Spec,
     /// The prompt, redacted.
     pub prompt: &'a str,
+    /// The prompts of the parts behind the first, where there are several.
+    pub parts: Vec<&'a str>,
     /// The answer's schema.
     pub schema: Option<&'a serde_json::Value>,
     /// The change as sent.
@@ -132,6 +134,18 @@ impl Store {
         };
         write(draft.prompt_path(), new.prompt.as_bytes())?;
         seam::point("create.prompt_written");
+        if let Some(folder) = draft
+            .part_prompt_path(2)
+            .parent()
+            .filter(|_| !new.parts.is_empty())
+        {
+            files::create_private_dir(folder).map_err(StateError::io("make", folder))?;
+            for (prompt, part) in new.parts.iter().zip(2..) {
+                write(draft.part_prompt_path(part), prompt.as_bytes())?;
+            }
+            files::sync_dir(folder).map_err(StateError::io("write", folder))?;
+            seam::point("create.parts_written");
+        }
         if let Some(schema) = new.schema {
             write(
                 draft.schema_path(),
@@ -305,7 +319,8 @@ impl Store {
                     return None;
                 }
             };
-            free.then_some(Ended { id, worth })
+            // One that is done elsewhere has neither a worker nor an end.
+            (free && !directory.is_elsewhere()).then_some(Ended { id, worth })
         });
         let gone = retention::evict(ended.collect(), now_ms, limits::RETENTION, limits::RETENTION_JOBS);
         seam::point("evict.decided");

@@ -64,6 +64,15 @@ pub struct Running {
 impl Running {
     /// Starts a process with three pipes.
     pub fn start(invocation: &Invocation) -> io::Result<Self> {
+        Self::start_with(invocation, Stdio::piped())
+    }
+
+    /// As [`Self::start`], with a file in the place of standard output: what it prints is there whatever becomes of us.
+    pub fn start_into(invocation: &Invocation, output: std::fs::File) -> io::Result<Self> {
+        Self::start_with(invocation, Stdio::from(output))
+    }
+
+    fn start_with(invocation: &Invocation, output: Stdio) -> io::Result<Self> {
         seam::before(Operation::Spawn)?;
         let mut child = Command::new(&invocation.program)
             .args(&invocation.arguments)
@@ -71,7 +80,7 @@ impl Running {
             .env_clear()
             .envs(invocation.environment.iter())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(output)
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
@@ -131,12 +132,17 @@ fn has_children() -> bool {
     !matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
 }
 
-/// Returns the live processes whose environment has this variable with this value, whoever their parents are now.
+/// Returns the live processes in whose environment this variable names this folder or one below it, whoever their parents
+/// are now.
 ///
 /// Only Linux tells, and only of processes of the same user; elsewhere the list is empty. This process is never in it: it
 /// may itself be a command of the run that is looked at.
-pub fn with_variable(name: &str, value: &std::ffi::OsStr) -> Vec<ProcessIdentity> {
-    let wanted = [name.as_bytes(), b"=", value.as_encoded_bytes()].concat();
+pub fn with_folder(name: &str, folder: &Path) -> Vec<ProcessIdentity> {
+    let wanted = [name.as_bytes(), b"=", folder.as_os_str().as_encoded_bytes()].concat();
+    let is_wanted = |pair: &[u8]| {
+        let below = pair.strip_prefix(wanted.as_slice());
+        below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
+    };
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -146,7 +152,7 @@ pub fn with_variable(name: &str, value: &std::ffi::OsStr) -> Vec<ProcessIdentity
         .filter(|pid| *pid != std::process::id())
         .filter(|pid| {
             fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|pair| pair == wanted))
+                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(is_wanted))
         })
         .filter_map(ProcessIdentity::of)
         .collect()

@@ -99,7 +99,7 @@ fn after_the_death_of_everybody_each_job_is_finished_or_lost_and_resumable() {
     let api = FakeModel::start(model.clone());
     let world = World::new(&api.base_url(), &peers::claude_newest(), Way::PluginDir);
 
-    // Three reviews in the background, and Claude Code in the middle of its turn.
+    // Three reviews of one look in the background, and Claude Code in the middle of its turn.
     let gate = Gate::default();
     let tool = full_name("review");
     let focuses = ["the loops", "the names", QUICK];
@@ -108,7 +108,7 @@ fn after_the_death_of_everybody_each_job_is_finished_or_lost_and_resumable() {
         move |request: &Value| {
             let done = results_of(request, &tool).len();
             if let Some(focus) = focuses.get(done) {
-                let input = json!({"focus": focus, "background": true});
+                let input = json!({"focus": focus, "depth": "quick", "background": true});
                 return Answer::Blocks(vec![messages::tool_use(&tool, &input)]);
             }
             gate.wait();

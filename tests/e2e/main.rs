@@ -14,6 +14,7 @@ use support::peers;
 use support::scripts::Scripted;
 use world::{Way, World};
 
+mod clouds;
 mod delegates;
 mod gates;
 mod killed;
@@ -21,6 +22,7 @@ mod lists;
 mod live;
 mod namesakes;
 mod outliving;
+mod pages;
 mod permissions;
 mod session;
 mod settings;
@@ -96,8 +98,9 @@ fn check_review(claude: &Path, way: Way) {
         );
     }
     session.assert_ended_well();
-    // One run: the demo's model looks around once before it answers. Nothing in the repository is different.
-    assert_eq!(model.turns().len(), 2);
+    // Two runs, in each of which the demo's model looks around once: one that looks for defects, and one that checks what was
+    // found. Nothing in the repository is different.
+    assert_eq!(model.turns().len(), 4);
     assert_eq!(world.state_of_the_repository(), before);
 }
 

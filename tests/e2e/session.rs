@@ -108,6 +108,13 @@ impl Session {
         object
     }
 
+    /// Returns what the model said at the end, once nobody had to be asked for permission.
+    pub(crate) fn said(&self) -> String {
+        let end = self.finished.event("result");
+        assert_eq!(end["permission_denials"], json!([]), "{end:#}");
+        end["result"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Returns the first message to the model as text.
     pub(crate) fn expansion(&self) -> String {
         let first = self

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crosscheck::sys::lock::SharedLock;
-use crosscheck::sys::signal::with_variable;
+use crosscheck::sys::signal::with_folder;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn question(words: &str) -> String {
     call("consult", &json!({"prompt": words, "background": true}))
 }
 
-fn result(world: &World, job: &str) -> Option<Value> {
+pub(crate) fn result(world: &World, job: &str) -> Option<Value> {
     let path = world.state().join("jobs").join(job).join("result.json");
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
@@ -61,8 +61,8 @@ pub(crate) fn assert_woken(world: &World, session: &Live, job: &str) {
 }
 
 /// Processes with the state directory of this world.
-fn left(world: &World) -> usize {
-    with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str()).len()
+pub(crate) fn left(world: &World) -> usize {
+    with_folder("CROSSCHECK_STATE_DIR", &world.state()).len()
 }
 
 fn check_program(claude: &Path) {
@@ -236,7 +236,7 @@ fn runs(pid: u32, program: &Path) -> bool {
 
 /// The processes that own the jobs of a world.
 fn workers(world: &World) -> Vec<crosscheck::sys::signal::ProcessIdentity> {
-    let all = with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str());
+    let all = with_folder("CROSSCHECK_STATE_DIR", &world.state());
     let is_worker = |pid: u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.split(|byte| *byte == 0).nth(1) == Some(b"worker")
@@ -285,11 +285,11 @@ fn nothing_outlives_a_killed_host_but_the_job() {
         let mut session = Live::terminal(&world);
         session.type_line(&question("Is it rightly so?"), "rightly");
         model.wait_for_turns(1);
-        let host = with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str());
+        let host = with_folder("CROSSCHECK_STATE_DIR", &world.state());
         let host = host.into_iter().find(|process| runs(process.pid, &claude));
         host.expect("Claude Code runs").signal(Signal::KILL);
         wait_until("the job to be alone", || {
-            let all = with_variable("CROSSCHECK_STATE_DIR", world.state().as_os_str());
+            let all = with_folder("CROSSCHECK_STATE_DIR", &world.state());
             let program = Path::new(env!("CARGO_BIN_EXE_crosscheck"));
             let ours = all.iter().filter(|process| runs(process.pid, program)).count();
             ours == workers(&world).len()

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::home::{ANTHROPIC_KEY, FAKE_KEY, Home};
 use crate::support::peers;
 use crate::support::run::{Finished, finish};
+use crate::support::tree::contents;
 
 /// A URL that leads nowhere. Git is told to take a folder instead, so that Claude Code's own way to a git marketplace
 /// is taken without a network.
@@ -46,6 +47,29 @@ impl World {
     /// Like [`Self::new`], before the program was built: no place has it yet.
     pub(crate) fn without_program(base_url: &str, claude: &Path, way: Way) -> Self {
         Self::with_home(Home::new(base_url), claude, way)
+    }
+
+    /// Makes a world whose codex is `program`, with a repository that is pushed and an environment for its tasks in the cloud.
+    pub(crate) fn with_cloud(home: Home, claude: &Path, program: &Path) -> Self {
+        let home = home.with_variable("CROSSCHECK_BIN", env!("CARGO_BIN_EXE_crosscheck"));
+        let mut world = Self::with_home(home, claude, Way::PluginDir);
+        world.home = world.home.with_variable("CROSSCHECK_CODEX_BIN", program);
+        world.configure_ourselves("[env]\npass = [\"FAKE_KEY\"]\n[runner.cloud]\nenv = \"env_test\"\n");
+        let repository = world.repository();
+        let remote = world.home.private().join("remote.git");
+        let remote = text(&remote);
+        world.git(&repository, &["add", "--all"]);
+        world.git(
+            &repository,
+            &["commit", "--quiet", "--message", "The shop as it is"],
+        );
+        world.git(&repository, &["init", "--quiet", "--bare", remote]);
+        world.git(&repository, &["remote", "add", "origin", remote]);
+        world.git(
+            &repository,
+            &["push", "--quiet", "--set-upstream", "origin", "main"],
+        );
+        world
     }
 
     fn with_home(home: Home, claude: &Path, way: Way) -> Self {
@@ -98,6 +122,12 @@ impl World {
     /// Returns the root of the repository that is reviewed.
     pub(crate) fn repository(&self) -> PathBuf {
         self.home.work().join("shop")
+    }
+
+    /// Returns every file of this world with a hash of what it holds, but for those of the plugin's clone.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, u64)> {
+        let places = [self.home.private().to_owned(), self.repository()];
+        places.iter().flat_map(|place| contents(place)).collect()
     }
 
     /// Returns the home folder that every process of this world has.

@@ -21,7 +21,7 @@ fn tracked(patch: Patch) -> Vec<FilePatch> {
 }
 
 /// Compares hunks and names; the modes that a header omits are not compared.
-fn assert_same(setup: &Setup, scope: &Scope, ends: &[&str]) {
+pub(crate) fn assert_same(setup: &Setup, scope: &Scope, ends: &[&str]) {
     let facts = |files: Vec<FilePatch>| -> Vec<_> {
         let facts = files.into_iter();
         facts

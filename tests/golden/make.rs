@@ -16,7 +16,7 @@ pub(crate) const WORKSPACE: &str = "/home/user/project";
 /// The idempotency key of the first job.
 pub(crate) const KEY: &str = "golden";
 /// The jobs, in the order in which they are made; the number of one stands at the end of its id.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 8] = [
     "succeeded",
     "reviewed",
     "failed",
@@ -24,9 +24,10 @@ pub(crate) const NAMES: [&str; 7] = [
     "cancelled",
     "lost",
     "delegated",
+    "clouded",
 ];
 /// The files of a job that are kept.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 20] = [
     "spec.json",
     "prompt.txt",
     "schema.json",
@@ -34,6 +35,7 @@ const KEPT: [&str; 14] = [
     "worker.lock",
     "started",
     "peers",
+    "passes",
     "events.jsonl",
     "stderr.log",
     "cancel",
@@ -41,6 +43,11 @@ const KEPT: [&str; 14] = [
     "answer.md",
     "fetched",
     "result.patch",
+    "sent",
+    "submit.out",
+    "task.json",
+    "seen.json",
+    "remote.diff",
 ];
 /// How long one job may take; the one with a deadline takes ten seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +57,20 @@ const SCRIPT: &str = r#"#!/bin/sh
 case "$1" in
 --version) echo codex-cli 0.169.0; exit 0;;
 sandbox) exit 0;;
+login) echo 'Logged in using ChatGPT'; exit 0;;
+app-server)
+  while read -r line; do
+    case "$line" in *'"id":2'*) echo '{"id":2,"result":{"config":{}}}';; esac
+  done
+  exit 0;;
+cloud)
+  case "$2" in
+  exec) [ -n "$(cat)" ] && echo https://chatgpt.com/codex/tasks/task_e_golden;;
+  status) printf '[READY] A task\nweb  •  1m ago\n+1/-0 • 1 file\n';;
+  diff) printf 'diff --git a/src/new.txt b/src/new.txt\nnew file mode 100644\n--- /dev/null\n+++ b/src/new.txt\n@@ -0,0 +1 @@\n+edited\n';;
+  *) exit 1;;
+  esac
+  exit 0;;
 exec) ;;
 *) exit 1;;
 esac
@@ -76,8 +97,13 @@ case "$prompt" in
 {"type":"item.completed","item":{"id":"item_1","type":"command_execution","command":"ls","aggregated_output":"src\n","exit_code":0,"status":"completed"}}
 END
   say 'Use one lock.\n\n```rust\nlet held = lock.take();\n```\n';;
+*"try to refute"*)
+  # Of two findings the first is confirmed and the second refuted.
+  first=$(printf '%s\n' "$prompt" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p' | sed -n 1p)
+  second=$(printf '%s\n' "$prompt" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p' | sed -n 2p)
+  say "{\\\"verdicts\\\":[{\\\"id\\\":\\\"$first\\\",\\\"verdict\\\":\\\"confirmed\\\",\\\"reason\\\":\\\"1 - 2 is not 3.\\\",\\\"command\\\":null,\\\"in_base\\\":false},{\\\"id\\\":\\\"$second\\\",\\\"verdict\\\":\\\"refuted\\\",\\\"reason\\\":\\\"It is documented.\\\",\\\"command\\\":null,\\\"in_base\\\":null}]}";;
 *)
-  say '{\"summary\":\"It was looked at.\",\"verdict\":\"concerns\",\"confidence\":\"high\",\"score\":60,\"findings\":[{\"severity\":\"high\",\"title\":\"Wrong operator\",\"file\":\"src/lib.rs\",\"line\":2,\"end_line\":null,\"side\":\"new\",\"evidence\":\"a - b\",\"risk\":\"Sums are wrong.\",\"recommendation\":\"Use plus.\"}],\"questions\":[],\"assumptions\":[]}';;
+  say '{\"summary\":\"It was looked at.\",\"verdict\":\"concerns\",\"confidence\":\"high\",\"score\":60,\"findings\":[{\"severity\":\"high\",\"title\":\"Wrong operator\",\"file\":\"src/lib.rs\",\"line\":2,\"end_line\":null,\"side\":\"new\",\"evidence\":\"a - b\",\"risk\":\"Sums are wrong.\",\"recommendation\":\"Use plus.\",\"confidence\":\"high\"},{\"severity\":\"low\",\"title\":\"Unclear name\",\"file\":\"src/lib.rs\",\"line\":1,\"end_line\":null,\"side\":\"new\",\"evidence\":\"pub fn add(a: i32, b: i32) -> i32 {\",\"risk\":\"Readers stumble.\",\"recommendation\":\"Rename it.\",\"confidence\":null}],\"questions\":[],\"assumptions\":[]}';;
 esac
 echo '{"type":"turn.completed","usage":{"input_tokens":1200,"cached_input_tokens":200,"output_tokens":34}}'
 "#;
@@ -102,7 +128,7 @@ pub(crate) fn make(target: &Path) {
     );
     let ids = [
         maker.job(&["consult", "golden: ask", "--option", "idempotency_key=golden"]),
-        maker.job(&["review"]),
+        maker.job(&["review", "--depth", "deep"]),
         maker.job(&["consult", "golden: fail"]),
         maker.job(&["consult", "golden: stall", "--option", "timeout_s=10"]),
         maker.cancelled(),
@@ -115,6 +141,7 @@ pub(crate) fn make(target: &Path) {
             "--check",
             "true",
         ]),
+        maker.elsewhere(),
     ];
     maker.keep(target, &ids);
 }
@@ -212,6 +239,28 @@ impl Maker {
             assert!(killed.success());
         }
         id
+    }
+
+    /// A task that a service did, from what is pushed.
+    fn elsewhere(&self) -> String {
+        let settings = self.path("home").join(".config/crosscheck");
+        fs::create_dir_all(&settings).unwrap();
+        fs::write(settings.join("config.toml"), "[runner.cloud]\nenv = \"golden\"\n").unwrap();
+        let remote = self.path("remote.git").display().to_string();
+        self.git(&["init", "-q", "--bare", &remote]);
+        self.git(&["remote", "add", "origin", &remote]);
+        self.git(&["push", "-q", "-u", "origin", "HEAD:main"]);
+        let words = [
+            "delegate",
+            "golden: elsewhere",
+            "--dirty",
+            "committed",
+            "--check",
+            "true",
+        ];
+        let (envelope, ended) = self.run(&[&words[..], &["--option", "runner=cloud"]].concat());
+        let id = envelope["job"]["id"].as_str();
+        id.unwrap_or_else(|| panic!("{envelope:#} {ended:?}")).to_owned()
     }
 
     fn keep(&self, target: &Path, ids: &[String]) {

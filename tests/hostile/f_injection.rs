@@ -136,7 +136,8 @@ fn prompt(world: &World) -> String {
 }
 
 fn review() -> Value {
-    json!({"scope": "working_tree", "options": {"isolation": "ignore_config"}})
+    // One look: what the stand-in wrote down last is its prompt then.
+    json!({"scope": "working_tree", "depth": "quick", "options": {"isolation": "ignore_config"}})
 }
 
 /// All texts of a value, so that nothing hides behind an escape of JSON.

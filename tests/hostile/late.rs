@@ -103,7 +103,8 @@ fn ten_more_ideas_come_to_nothing() {
     world.write("credentials.txt", utf16);
 
     let mut server = world.server_for("h\u{1b}[2J\u{202e}", "1\u{7}", "codex");
-    let call = json!({"scope": "branch", "base": token, "options": {"isolation": "ignore_config"}});
+    // One look: what the stand-in wrote down last is its prompt then, and not the one that asks for a repair.
+    let call = json!({"scope": "branch", "base": token, "depth": "quick", "options": {"isolation": "ignore_config"}});
     let watcher = crate::i_peer::Watcher::over(&world.home.state());
     let envelope = server.ok("review", &call);
     let id = envelope["job"]["id"].as_str().unwrap().to_owned();
@@ -128,6 +129,19 @@ fn ten_more_ideas_come_to_nothing() {
     let worker = watcher.most_kb(&id).unwrap_or(u64::MAX);
     if worker > crate::i_peer::MOST_KB || envelope["findings"].as_array().is_none_or(|all| all.len() > 200) {
         wrong[9].push(format!("the worker used {worker} kB"));
+    }
+    // Three looks beside each other, each of which says as much, and a check that says it twice more.
+    let deep =
+        json!({"scope": "branch", "base": token, "depth": "deep", "options": {"isolation": "ignore_config"}});
+    let envelope = server.ok("review", &deep);
+    let id = envelope["job"]["id"].as_str().unwrap().to_owned();
+    wait_until("the end of the worker", || !watcher.lives(&id));
+    let worker = watcher.most_kb(&id).unwrap_or(u64::MAX);
+    if worker > crate::i_peer::MOST_KB || envelope["examination"]["passes"] != 3 {
+        wrong[9].push(format!(
+            "the worker of three looks used {worker} kB: {}",
+            envelope["examination"]
+        ));
     }
 
     let envelope = server.call(

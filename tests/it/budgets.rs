@@ -53,7 +53,7 @@ fn a_run_over_its_budget_is_ended_and_keeps_what_it_had() {
     let full = server.ok("job", &json!({"id": fault["job"]["id"], "detail": "full"}));
     assert_eq!(full["result"]["partial"], "Running a command.");
     assert_eq!(full["result"]["leaked"], json!([]));
-    let left = crosscheck::sys::signal::with_variable("TMPDIR", job.join("tmp").as_os_str());
+    let left = crosscheck::sys::signal::with_folder("TMPDIR", &job.join("tmp"));
     assert!(left.iter().all(|process| !process.is_alive()), "{left:?}");
 
     let repair = &fault["error"]["repair"];

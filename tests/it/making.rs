@@ -176,6 +176,7 @@ impl<'a> Making<'a> {
             network: false,
             member: None,
             continues: None,
+            cloud: None,
         };
         let changes = self.vault.changes(&self.base_tree, tree, Renames::Found).unwrap();
         let mut work = Work {

@@ -10,7 +10,7 @@ use crate::support::run::{Finished, finish};
 use crate::support::scripts::Scripted;
 use crate::world::{PROGRAM, World, check_schema, claim, review_answer};
 
-fn run(world: &World, arguments: &[&str]) -> Finished {
+pub(crate) fn run(world: &World, arguments: &[&str]) -> Finished {
     let mut command = world.home.command(PROGRAM);
     command.current_dir(world.work()).args(arguments);
     finish(command, "")

@@ -204,7 +204,7 @@ pub(crate) fn review_answer(verdict: &str, findings: &[Value]) -> Value {
 pub(crate) fn claim(severity: &str, file: &str, line: u32, evidence: &str) -> Value {
     json!({
         "severity": severity, "title": "Wrong operator", "file": file, "line": line, "end_line": null, "side": "new",
-        "evidence": evidence, "risk": "Sums are wrong.", "recommendation": "Use plus.",
+        "evidence": evidence, "risk": "Sums are wrong.", "recommendation": "Use plus.", "confidence": null,
     })
 }
 

@@ -5,6 +5,7 @@
 
 #![expect(dead_code, reason = "every test binary uses its own part of this module")]
 
+pub(crate) mod cloud;
 pub(crate) mod home;
 pub(crate) mod messages;
 pub(crate) mod model;

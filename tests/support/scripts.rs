@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 pub(crate) struct Scripted {
     choice: Choice,
     quota: Quota,
-    json: Option<Value>,
+    /// What is answered where a schema is asked for: the first of these that has everything that the schema demands.
+    json: Vec<Value>,
 }
 
 impl Scripted {
@@ -34,16 +35,25 @@ impl Scripted {
         Self {
             choice,
             quota: Quota::default(),
-            json: None,
+            json: Vec::new(),
         }
     }
 
-    /// Answers `value` as JSON whenever a schema is asked for; a review's findings, for example.
+    /// Answers `value` as JSON whenever a schema is asked for that it has all properties of; a review's findings, for
+    /// example. Whoever tries to refute them says nothing of them, unless [`Self::or`] knows better.
     pub(crate) fn json(value: Value) -> Self {
         Self {
-            json: Some(value),
+            json: vec![value, json!({"verdicts": []})],
             ..Self::well()
         }
+    }
+
+    /// Answers `value` where it has what the schema asks for and the values named before have not.
+    #[must_use]
+    pub(crate) fn or(mut self, value: Value) -> Self {
+        let last = self.json.len().saturating_sub(1);
+        self.json.insert(last, value);
+        self
     }
 
     /// Sets the quota that the account reports.
@@ -61,7 +71,7 @@ impl Script for Scripted {
             turn,
             choice: &choice,
             step,
-            json: self.json.as_ref(),
+            json: &self.json,
         };
         scene.reply()
     }
@@ -128,7 +138,7 @@ struct Scene<'a> {
     turn: &'a Turn,
     choice: &'a Choice,
     step: usize,
-    json: Option<&'a Value>,
+    json: &'a [Value],
 }
 
 impl Scene<'_> {
@@ -244,14 +254,16 @@ impl Scene<'_> {
     }
 
     fn instance(&self) -> Value {
-        let made = || {
-            instance(
-                self.turn
-                    .schema()
-                    .unwrap_or(&json!({"const": "no schema in request"})),
-            )
+        let none = json!({"const": "no schema in request"});
+        let schema = self.turn.schema().unwrap_or(&none);
+        let has_all = |value: &&Value| {
+            let required = schema["required"].as_array().into_iter().flatten();
+            required
+                .filter_map(Value::as_str)
+                .all(|name| value.get(name).is_some())
         };
-        self.json.cloned().unwrap_or_else(made)
+        let fitting = self.json.iter().find(has_all);
+        fitting.cloned().unwrap_or_else(|| instance(schema))
     }
 
     /// `fenced=1`: right JSON in a code fence. `then=good`: bad until the thread holds an answer.

@@ -160,6 +160,7 @@ fn make(store: &Store, id: &JobId, state: JobState, at: usize, workspace: &Path)
     let change = review.then(|| serde_json::from_value(change).unwrap());
     let schema = json!({"type": "object"});
     let new = NewJob {
+        parts: Vec::new(),
         spec: &spec,
         prompt: "Is it?",
         schema: Some(&schema),

@@ -10,6 +10,7 @@ use crate::cli::streams::Device;
 use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::{ConsultKind, ConsultRequest, ReviewRequest, Subject, checked_argument};
+use crate::domain::review_plan::Depth;
 use crate::domain::route::words::{Guess, guess};
 use crate::domain::scope::Scope;
 use crate::service::call::Request;
@@ -97,6 +98,7 @@ impl ConsultFlags {
                     paths: Vec::new(),
                     focus: Some(request.prompt),
                     context: request.context,
+                    depth: Depth::UNSAID,
                     common: request.common,
                 }),
                 Some(

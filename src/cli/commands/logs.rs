@@ -151,7 +151,7 @@ impl Log {
     fn print(&self, entries: &[Entry], streams: &mut Streams<'_>) -> io::Result<()> {
         let mut page = Page::new(self.width, self.colour);
         for entry in entries {
-            event_line(&mut page, entry.at_ms, &entry.event);
+            event_line(&mut page, entry.at_ms, entry.pass, &entry.event);
         }
         streams.stdout.write_all(page.as_bytes())?;
         streams.stdout.flush()

@@ -1,6 +1,7 @@
 //! One file per command: its flags, and the request they become.
 
 pub(super) mod apply;
+pub(super) mod baseline;
 pub(super) mod cancel;
 pub(super) mod clean;
 pub(super) mod config;
@@ -22,6 +23,7 @@ pub(super) mod review;
 pub(super) mod route;
 pub(super) mod setup;
 pub(super) mod status;
+pub(super) mod suppress;
 pub(super) mod transfer;
 pub(super) mod undo;
 pub(super) mod uninstall;
@@ -29,5 +31,7 @@ pub(super) mod watch;
 
 #[cfg(test)]
 mod migrating_tests;
+#[cfg(test)]
+mod offered;
 #[cfg(test)]
 mod tests;

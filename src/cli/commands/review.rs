@@ -9,8 +9,10 @@ use crate::cli::commands::report::{Form, FormFlags};
 use crate::cli::input::{Input, STDIN};
 use crate::domain::fault::Fault;
 use crate::domain::finding::Severity;
+use crate::domain::job::JobName;
 use crate::domain::limits;
 use crate::domain::request::{ReviewRequest, Subject, checked_argument};
+use crate::domain::review_plan::Depth;
 use crate::report::Format;
 use crate::service::target::Target;
 
@@ -56,6 +58,9 @@ pub(crate) struct SubjectFlags {
     /// One commit, or a range A..B
     #[arg(long, value_name = "REVISION")]
     pub(crate) commit: Option<String>,
+    /// What a delegate left: its job's id, the beginning of one, or `latest`
+    #[arg(long, value_name = "ID")]
+    pub(crate) job: Option<String>,
     /// Only these files or folders, relative to the workspace
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) paths: Vec<String>,
@@ -68,9 +73,12 @@ pub(crate) struct SubjectFlags {
     /// What the author meant; `-` reads stdin
     #[arg(long, value_name = "TEXT")]
     pub(crate) context: Option<String>,
-    /// How thorough
-    #[arg(long, value_enum, default_value = "quick")]
-    pub(crate) depth: DepthFlag,
+    /// How thorough; standard when absent
+    #[arg(long, value_enum, value_name = "DEPTH")]
+    pub(crate) depth: Option<DepthFlag>,
+    /// Only what changed since this review: its id, the beginning of one, or `latest`
+    #[arg(long, value_name = "JOB")]
+    pub(crate) since: Option<JobName>,
     #[command(flatten)]
     pub(crate) paid: PaidFlags,
 }
@@ -89,6 +97,8 @@ pub(crate) enum ScopeFlag {
     Branch,
     /// One commit or a range
     Commit,
+    /// What a delegate left
+    Job,
 }
 
 impl ScopeFlag {
@@ -99,6 +109,7 @@ impl ScopeFlag {
             Self::Staged => "staged",
             Self::Branch => "branch",
             Self::Commit => "commit",
+            Self::Job => "job",
         }
     }
 }
@@ -106,8 +117,22 @@ impl ScopeFlag {
 /// The depths.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum DepthFlag {
-    /// One pass
+    /// One look
     Quick,
+    /// One look, and a second model call that tries to refute what it found
+    Standard,
+    /// Three looks that know nothing of each other, merged and voted, then tried to refute
+    Deep,
+}
+
+impl DepthFlag {
+    fn depth(self) -> Depth {
+        match self {
+            Self::Quick => Depth::Quick,
+            Self::Standard => Depth::Standard,
+            Self::Deep => Depth::Deep,
+        }
+    }
 }
 
 /// Which verdict, or which finding, fails the command.
@@ -166,7 +191,6 @@ impl ReviewFlags {
 impl SubjectFlags {
     /// Returns what is asked. Reads stdin or a file where the flags say so.
     pub(crate) fn request(self, input: &mut Input<'_>) -> Result<ReviewRequest, Fault> {
-        let DepthFlag::Quick = self.depth;
         checked_count("paths", self.paths.len(), limits::REVIEW_PATHS)?;
         let mut paths = self.paths;
         let target = Target {
@@ -174,6 +198,7 @@ impl SubjectFlags {
             base: self.base,
             head: self.head,
             commit: self.commit,
+            job: self.job,
         };
         let subject = match self.snippet {
             Some(file) => {
@@ -192,7 +217,7 @@ impl SubjectFlags {
                 let text = input.file("snippet", &file)?;
                 Subject::Snippet(checked_argument("snippet", text)?)
             }
-            None => Subject::Change(target.parse()?),
+            None => target.parse()?,
         };
         let context = match self.context {
             Some(text) => {
@@ -201,6 +226,8 @@ impl SubjectFlags {
             }
             None => None,
         };
+        let mut common = self.paid.common("review", input)?;
+        common.options.since = self.since.or(common.options.since);
         Ok(ReviewRequest {
             subject,
             paths,
@@ -209,7 +236,8 @@ impl SubjectFlags {
                 .map(|text| checked_argument("focus", text))
                 .transpose()?,
             context,
-            common: self.paid.common("review", input)?,
+            depth: self.depth.map_or(Depth::UNSAID, DepthFlag::depth),
+            common,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! `crosscheck status`.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::cli::commands::output::OutputFlags;
@@ -31,44 +33,48 @@ pub(crate) struct StatusFlags {
     pub(crate) output: OutputFlags,
 }
 
-/// The topics.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum TopicFlag {
-    /// Ready or not, and why
-    Overview,
-    /// The models your account may name
-    Models,
-    /// What is left of your allowance
-    Quota,
-    /// The keys of --option
-    Options,
-    /// The settings in force and where each comes from
-    Policy,
-    /// Our worktrees, what landed, and the room it takes
-    Worktrees,
-    /// The error codes with their exit codes
-    Errors,
-    /// What the tools can do and cost, and the bounds
-    Capabilities,
-    /// What the stop gate is set to, and what it last said
-    Gate,
+/// A topic, with the words that the help has for it. What suits a task is asked with a command of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopicFlag(Topic);
+
+impl TopicFlag {
+    fn help(self) -> Option<&'static str> {
+        Some(match self.0 {
+            Topic::Overview => "Ready or not, and why",
+            Topic::Models => "The models your account may name",
+            Topic::Quota => "What is left of your allowance",
+            Topic::Options => "The keys of --option",
+            Topic::Policy => "The settings in force and where each comes from",
+            Topic::Worktrees => "Our worktrees, what landed, and the room it takes",
+            Topic::Errors => "The error codes with their exit codes",
+            Topic::Capabilities => "What the tools can do and cost, and the bounds",
+            Topic::Gate => "What the stop gate is set to, and what it last said",
+            Topic::Runners => "Who can do tasks: this machine, and Codex Cloud",
+            Topic::Route => return None,
+        })
+    }
+}
+
+impl ValueEnum for TopicFlag {
+    fn value_variants<'a>() -> &'a [Self] {
+        // Only what the command takes: the parser asks each of these for its name.
+        static ALL: LazyLock<Vec<TopicFlag>> = LazyLock::new(|| {
+            let all = Topic::ALL.into_iter().map(TopicFlag);
+            all.filter(|topic| topic.help().is_some()).collect()
+        });
+        ALL.as_slice()
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.as_str()).help(self.help()?))
+    }
 }
 
 impl StatusFlags {
     /// Returns what is asked.
     pub(crate) fn request(self, input: &Input<'_>) -> StatusRequest {
         StatusRequest {
-            topic: match self.topic {
-                TopicFlag::Overview => Topic::Overview,
-                TopicFlag::Models => Topic::Models,
-                TopicFlag::Quota => Topic::Quota,
-                TopicFlag::Options => Topic::Options,
-                TopicFlag::Policy => Topic::Policy,
-                TopicFlag::Worktrees => Topic::Worktrees,
-                TopicFlag::Errors => Topic::Errors,
-                TopicFlag::Capabilities => Topic::Capabilities,
-                TopicFlag::Gate => Topic::Gate,
-            },
+            topic: self.topic.0,
             workspace: input.folder(self.workspace),
             ..StatusRequest::default()
         }

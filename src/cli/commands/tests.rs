@@ -17,6 +17,7 @@ use crate::domain::request::{
     CancelRequest, Common, ConsultKind, ConsultRequest, Detail, DryRunRequest, JobRequest, Options, Resume,
     ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Wait,
 };
+use crate::domain::review_plan::Depth;
 use crate::domain::route::{Complexity, Task, TaskType};
 use crate::domain::scope::{Revision, Scope};
 use crate::service::call::Request;
@@ -76,6 +77,7 @@ fn review(scope: Scope) -> ReviewRequest {
         paths: Vec::new(),
         focus: None,
         context: None,
+        depth: Depth::UNSAID,
         common: common(),
     }
 }
@@ -198,9 +200,19 @@ fn reviews_are_parsed() {
     change(&["review"], Scope::Auto);
     change(&["review", "--scope", "working-tree"], Scope::WorkingTree);
     change(&["review", "--scope", "working_tree"], Scope::WorkingTree);
-    change(
+    check(
+        &["review", "--depth", "deep"],
+        Request::Review(ReviewRequest {
+            depth: Depth::Deep,
+            ..review(Scope::Auto)
+        }),
+    );
+    check(
         &["review", "--scope", "staged", "--depth", "quick"],
-        Scope::Staged,
+        Request::Review(ReviewRequest {
+            depth: Depth::Quick,
+            ..review(Scope::Staged)
+        }),
     );
     change(
         &["review", "--base", "main"],
@@ -472,7 +484,7 @@ fn what_clap_refuses_is_a_mistake_in_the_command() {
         &["consult", "a", "--wait-s", "1", "--background"],
         &["consult", "a", "--wait-s", "-1"],
         &["consult", "a", "--file", "b"],
-        &["review", "--depth", "deep"],
+        &["review", "--depth", "deeper"],
         &["job", "../x"],
         &["jobs", "--state", "odd"],
         &["jobs", "--limit", "0"],

@@ -3,7 +3,8 @@
 use crate::cli::next_call::{peer_of, program, quoted};
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{review, truncated};
-use crate::domain::envelope::{ConsultAnswer, PlanReport, Success};
+use crate::domain::answer::{ConsultAnswer, PlanReport};
+use crate::domain::envelope::Success;
 use crate::domain::peer::Peer;
 
 /// Writes the answer.

@@ -10,9 +10,10 @@ use crate::cli::render::job::text;
 use crate::cli::render::page::{Page, Style};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::{review, truncated};
+use crate::domain::answer::DelegateAnswer;
 use crate::domain::count::counted;
 use crate::domain::delegation::{ChangedFile, CheckOutcome, Diffstat, FileChange, Risk, ScopeReport};
-use crate::domain::envelope::{DelegateAnswer, Success};
+use crate::domain::envelope::Success;
 use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
 

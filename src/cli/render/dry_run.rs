@@ -40,6 +40,8 @@ pub(super) fn render(success: &Success, page: &mut Page) {
                 "not started",
                 list(run, "servers_switched_off").map(|names| format!("MCP servers {names}")),
             ),
+            ("review", passes(part("plan"))),
+            ("plan", text(&success.body, "plan_hash").map(str::to_owned)),
             ("creates", list(&success.body, "creates")),
         ],
     );
@@ -60,24 +62,38 @@ pub(super) fn render(success: &Success, page: &mut Page) {
     if !rows.is_empty() {
         page.blank();
         table(page, &["   BYTES", "FILE"], &rows);
+        if let Some(more) = number("files_more") {
+            page.line(&format!("and {} more", counted(more, "file")));
+        }
     }
     let coverage = success.body.get("coverage").cloned();
     if let Some(coverage) = coverage.and_then(|value| serde_json::from_value::<Coverage>(value).ok()) {
         review::coverage(&coverage, page);
     }
-    if let Some(program) = text(run, "program") {
+    // Where nothing is started here there are no arguments, and the program alone would be no command.
+    let arguments = run.get("arguments").and_then(Value::as_array);
+    if let (Some(program), Some(arguments)) = (text(run, "program"), arguments) {
         page.blank();
         let mut words = vec![quoted(program)];
-        let arguments = run.get("arguments").and_then(Value::as_array);
-        words.extend(
-            arguments
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(quoted),
-        );
+        words.extend(arguments.iter().filter_map(Value::as_str).map(quoted));
         page.block("", &words.join(" "));
     }
+}
+
+/// How a review would be made.
+fn passes(plan: &Map<String, Value>) -> Option<String> {
+    let number = |name: &str| plan.get(name).and_then(Value::as_u64);
+    let verifier = match text(plan, "verifier")? {
+        "none" => "no verifier",
+        _ => "and a verifier when there are findings",
+    };
+    Some(format!(
+        "{}: {} x {} = {}, {verifier}",
+        text(plan, "depth")?,
+        counted(number("parts")?, "part"),
+        counted(number("looks")?, "look"),
+        counted(number("passes")?, "run"),
+    ))
 }
 
 /// What a delegate starts from, and its tasks; nothing of another call.
@@ -106,6 +122,21 @@ fn delegate(success: &Success, page: &mut Page) {
             ),
         ],
     );
+    if let Some(cloud) = object("cloud") {
+        page.blank();
+        let said = |name: &str| text(cloud, name).map(str::to_owned);
+        let words = list_of(cloud, "arguments", " ");
+        facts(
+            page,
+            &[
+                ("command", words.map(|words| format!("codex {words}"))),
+                ("sees", said("sees")),
+                ("never sees", said("does_not_see")),
+                ("leaves here", said("leaves_this_machine")),
+                ("checks run", said("checks_run")),
+            ],
+        );
+    }
     let tasks = success.body.get("tasks").and_then(Value::as_array);
     for task in tasks.into_iter().flatten().filter_map(Value::as_object) {
         page.blank();
@@ -137,9 +168,13 @@ fn delegate(success: &Success, page: &mut Page) {
 }
 
 fn list(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    list_of(fields, name, ", ")
+}
+
+fn list_of(fields: &Map<String, Value>, name: &str, between: &str) -> Option<String> {
     let items = fields.get(name).and_then(Value::as_array)?;
     let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-    (!words.is_empty()).then(|| words.join(", "))
+    (!words.is_empty()).then(|| words.join(between))
 }
 
 /// Says what runs it.

@@ -10,12 +10,14 @@ const WORD: usize = 9;
 const OUTPUT_LINES: usize = 5;
 
 /// Writes an event.
-pub(crate) fn event_line(page: &mut Page, at_ms: u64, event: &Event) {
+pub(crate) fn event_line(page: &mut Page, at_ms: u64, pass: Option<u32>, event: &Event) {
     let at = rfc3339(at_ms);
     let time = at.get(11..19).unwrap_or_default();
     let (word, text, style) = words(event);
-    let indent = " ".repeat(time.len() + WORD + 3);
-    let head = format!("{time}  {word:<WORD$} ");
+    // Passes of a review run beside each other, so each line says whose it is.
+    let pass = pass.map_or_else(String::new, |pass| format!("[{pass}] "));
+    let indent = " ".repeat(time.len() + WORD + 3 + pass.len());
+    let head = format!("{time}  {pass}{word:<WORD$} ");
     if matches!(event, Event::Message { .. }) && text.contains('\n') {
         page.parts(&[(Style::Dim, &head)]);
         page.block(&indent, &text);

@@ -7,10 +7,11 @@ use crate::cli::render::event::event_line;
 use crate::cli::render::page::{Page, Style, cut};
 use crate::cli::render::table::{facts, table};
 use crate::cli::render::tree;
-use crate::domain::envelope::{Success, Usage};
+use crate::domain::envelope::Success;
 use crate::domain::job::{JobId, JobKind};
 use crate::domain::peer::Peer;
 use crate::domain::time::spoken;
+use crate::domain::usage::Usage;
 use crate::peer::event::Event;
 
 /// Columns of a list of jobs before its last one: id, kind, state with its mark, age.
@@ -72,7 +73,9 @@ fn events(rows: &[Value], page: &mut Page) {
             .and_then(millis)
             .unwrap_or(0);
         if let Ok(event) = serde_json::from_value::<Event>(row.clone()) {
-            event_line(page, at, &event);
+            let pass = row.get("pass").and_then(Value::as_u64);
+            let pass = pass.and_then(|pass| u32::try_from(pass).ok());
+            event_line(page, at, pass, &event);
         }
     }
 }

@@ -27,8 +27,10 @@ pub(super) mod watch;
 use serde_json::{Map, Value};
 
 use crate::cli::render::page::{Page, Style};
-use crate::domain::envelope::{ConsultAnswer, Envelope, ReviewAnswer, Success};
+use crate::domain::answer::ConsultAnswer;
+use crate::domain::envelope::{Envelope, Success};
 use crate::domain::peer::Peer;
+use crate::domain::review_answer::ReviewAnswer;
 
 /// How the two streams look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

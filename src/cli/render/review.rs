@@ -9,11 +9,12 @@ use crate::cli::render::page::{Page, Style};
 use crate::cli::render::{consult, tree, truncated};
 use crate::domain::count::counted;
 use crate::domain::coverage::Coverage;
-use crate::domain::envelope::{ReviewAnswer, Success};
-use crate::domain::finding::{Anchor, Finding, Severity, Side};
+use crate::domain::envelope::Success;
+use crate::domain::finding::{Anchor, Finding, Origin, Severity, Side};
 use crate::domain::peer::Peer;
+use crate::domain::review_answer::ReviewAnswer;
 use crate::domain::time::spoken;
-use crate::domain::tracking::Tracking;
+use crate::domain::tracking::{Known, Tracking};
 use crate::domain::verdict::{ReviewStatus, Verdict};
 
 /// Writes the review.
@@ -24,9 +25,15 @@ pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) 
         page.wrapped(Style::Plain, &answer.overview);
     }
     let mut findings: Vec<&Finding> = answer.findings.iter().collect();
-    findings.sort_by_key(|finding| finding.severity);
+    findings.sort_by_key(|finding| (finding.origin.is_old(), finding.severity));
+    let mut is_old = false;
     for finding in findings {
         page.blank();
+        if finding.origin.is_old() && !is_old {
+            is_old = true;
+            page.styled(Style::Dim, "not of this change; it stood there before:");
+            page.blank();
+        }
         self::finding(finding, page);
     }
     if let Some(more) = success.body.get("findings_more").and_then(Value::as_u64) {
@@ -36,7 +43,12 @@ pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) 
     if let Some(tracking) = &answer.since {
         since(tracking, page);
     }
+    set_aside(success, page);
     coverage(&answer.coverage, page);
+    if let Some(examination) = &answer.examination {
+        page.blank();
+        page.labelled("examined:", Style::Dim, &examination.spoken());
+    }
     consult::lists(
         &[
             ("questions", &answer.questions),
@@ -51,14 +63,20 @@ pub(super) fn render(success: &Success, answer: &ReviewAnswer, page: &mut Page) 
 
 /// Lists what the earlier review found and this one did not.
 fn since(tracking: &Tracking, page: &mut Page) {
+    let plain = |known: &'_ [Known]| -> Vec<(Known, String)> {
+        known.iter().map(|known| (known.clone(), String::new())).collect()
+    };
+    let refuted = tracking.refuted.iter();
+    let refuted = refuted.map(|refuted| (refuted.known.clone(), refuted.reason.clone()));
     let lists = [
-        ("fixed:", Style::Green, &tracking.fixed),
+        ("fixed:", Style::Green, plain(&tracking.fixed)),
+        ("open before, and refuted:", Style::Green, refuted.collect()),
         (
             "not mentioned again, though the code still stands there:",
             Style::Yellow,
-            &tracking.unmentioned,
+            plain(&tracking.unmentioned),
         ),
-        ("no longer in the change:", Style::Dim, &tracking.gone),
+        ("no longer in the change:", Style::Dim, plain(&tracking.gone)),
     ];
     for (heading, style, known) in lists {
         if known.is_empty() {
@@ -66,7 +84,7 @@ fn since(tracking: &Tracking, page: &mut Page) {
         }
         page.blank();
         page.styled(style, heading);
-        for finding in known {
+        for (finding, reason) in known {
             let place = if finding.line > 0 {
                 format!("{}:{}", finding.file, finding.line)
             } else {
@@ -80,7 +98,29 @@ fn since(tracking: &Tracking, page: &mut Page) {
                 (Style::Plain, "  "),
                 (Style::Plain, &finding.title),
             ]);
+            if !reason.trim().is_empty() {
+                page.indented("    ", "why:", Style::Dim, &reason);
+            }
         }
+    }
+}
+
+/// Says how much was set aside; which it is tell `detail=full` and the report.
+fn set_aside(success: &Success, page: &mut Page) {
+    let count = |name: &str| success.body.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let counts = [
+        (count("suppressed_count"), "suppressed"),
+        (count("baseline_count"), "in the baseline"),
+        (count("baseline_gone"), "gone from the baseline"),
+    ];
+    let said: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !said.is_empty() {
+        page.blank();
+        page.labelled("set aside:", Style::Dim, &said.join(", "));
     }
 }
 
@@ -102,6 +142,8 @@ fn finding(finding: &Finding, page: &mut Page) {
     }
     if finding.anchor == Anchor::OffDiff {
         place.push_str(" (not in the change)");
+    } else if finding.origin == Origin::Unknown {
+        place.push_str(" (not known whether the change brought it)");
     }
     page.parts(&[
         (style, finding.severity.as_str()),
@@ -113,6 +155,7 @@ fn finding(finding: &Finding, page: &mut Page) {
     if !finding.evidence.trim().is_empty() {
         page.block("    | ", finding.evidence.trim_matches('\n'));
     }
+    page.indented("    ", "basis:", Style::Dim, &finding.support());
     if !finding.risk.trim().is_empty() {
         page.indented("    ", "risk:", Style::Dim, &finding.risk);
     }
@@ -128,7 +171,11 @@ pub(super) fn coverage(coverage: &Coverage, page: &mut Page) {
         let hunks = &coverage.hunks;
         page.styled(
             Style::Yellow,
-            &format!("not reviewed ({} of {} hunks were):", hunks.sent, hunks.total),
+            &format!(
+                "not reviewed ({} of {} hunks were):",
+                hunks.sent + hunks.reviewed_before,
+                hunks.total
+            ),
         );
         for omission in &coverage.omitted {
             let reason = serde_json::to_value(omission.reason).unwrap_or_default();

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::envelope::{ErrorView, Failure, JobLimits, JobView, Meta, Usage};
+use crate::domain::envelope::{ErrorView, Failure, Meta};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobId, JobKind, JobState, WorkspaceHash};
+use crate::domain::job_view::{JobLimits, JobView};
+use crate::domain::usage::Usage;
 use crate::service::deliver::object;
 
 const CREATED_MS: u64 = 1_795_244_455_000;
@@ -30,10 +32,12 @@ fn job(kind: JobKind, state: JobState) -> JobView {
             cached: 9_000,
             output: 400,
         }),
+        plan_hash: None,
         limits: JobLimits {
             timeout_s: 1800,
             budget_tokens: state.is_active().then_some(50_000),
         },
+        remote: None,
         next: None,
     }
 }
@@ -86,7 +90,7 @@ fn shown(envelope: &Envelope) -> String {
 fn a_review_shows_the_worst_first_and_what_was_not_seen() {
     let finding = |severity: &str, file: &str, line: u32, title: &str, anchor: &str| {
         json!({"id": title, "severity": severity, "title": title, "file": file, "line": line, "side": "new",
-            "evidence": "    for line in lines:\n        total += line\u{1b}[31m", "anchor": anchor, "basis": "quoted",
+            "evidence": "    for line in lines:\n        total += line\u{1b}[31m", "anchor": anchor, "basis": "single", "origin": "introduced",
             "risk": "The sum of an order with a discount is too high, and the customer pays more than was shown.",
             "recommendation": "Subtract the discount before the loop."})
     };

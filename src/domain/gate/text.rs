@@ -157,8 +157,8 @@ pub fn reached(voice: Voice, limit: Limit) -> String {
 mod tests {
     use super::*;
     use crate::domain::fault::FaultCode;
+    use crate::domain::finding::tests::finding;
     use crate::domain::finding::{Anchor, Severity};
-    use crate::domain::gate::tests::finding;
     use crate::domain::job::WorkspaceHash;
 
     fn id() -> JobId {

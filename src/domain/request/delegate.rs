@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::delegation::Dirty;
 use crate::domain::request::Common;
+use crate::domain::runner::RunnerName;
 use crate::domain::scope::Revision;
 
 /// The id of the task of a call that has only one.
@@ -20,6 +21,8 @@ pub struct Task {
     pub allowed_paths: Vec<String>,
     /// Command lines that must pass.
     pub checks: Vec<String>,
+    /// Who does it.
+    pub runner: RunnerName,
 }
 
 /// Tasks to hand over.
@@ -45,5 +48,10 @@ impl DelegateRequest {
     /// Tells whether the call makes more than one job.
     pub fn is_group(&self) -> bool {
         self.tasks.len() > 1 || self.attempts > 1
+    }
+
+    /// Tells whether any of its tasks is for this runner.
+    pub fn has(&self, runner: RunnerName) -> bool {
+        self.tasks.iter().any(|task| task.runner == runner)
     }
 }

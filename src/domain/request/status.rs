@@ -28,11 +28,27 @@ pub enum Topic {
     Gate,
     /// Which peer suits a task.
     Route,
+    /// Who can do a delegate's tasks, and what stands in the way.
+    Runners,
 }
 
 impl Topic {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 11] = [
+        Self::Overview,
+        Self::Models,
+        Self::Quota,
+        Self::Options,
+        Self::Policy,
+        Self::Worktrees,
+        Self::Errors,
+        Self::Capabilities,
+        Self::Gate,
+        Self::Route,
+        Self::Runners,
+    ];
     /// The names callers may write.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "overview",
         "models",
         "quota",
@@ -43,7 +59,13 @@ impl Topic {
         "capabilities",
         "gate",
         "route",
+        "runners",
     ];
+
+    /// Returns the name used in calls.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// Asks for the state of things.

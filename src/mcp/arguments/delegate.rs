@@ -10,6 +10,7 @@ use crate::domain::delegation::{ATTEMPTS_MAX, CHECKS_MAX, Dirty, GLOBS_MAX, TASK
 use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::DelegateRequest;
+use crate::domain::runner::RunnerName;
 use crate::mcp::arguments::common::{self, CommonArguments};
 use crate::mcp::arguments::decode;
 use crate::mcp::arguments::whole::Whole;
@@ -70,6 +71,9 @@ struct TaskArguments {
     allowed_paths: Option<Vec<String>>,
     /// Else those of the call
     checks: Option<Vec<String>>,
+    /// Else options.runner
+    #[schemars(extend("enum" = RunnerName::NAMES))]
+    runner: Option<String>,
 }
 
 pub(super) fn parse(arguments: Map<String, Value>) -> Result<DelegateRequest, Fault> {
@@ -96,6 +100,7 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<DelegateRequest, Fa
         task: task.task,
         allowed_paths: task.allowed_paths.unwrap_or_default(),
         checks: task.checks.unwrap_or_default(),
+        runner: task.runner,
     });
     let attempts = match attempts {
         Some(attempts) => attempts.within("attempts", 1..=u64::from(ATTEMPTS_MAX))?,

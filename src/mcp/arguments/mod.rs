@@ -49,6 +49,8 @@ pub fn parse(tool: &str, arguments: Option<Map<String, Value>>) -> Result<Reques
 #[cfg(test)]
 mod migrating_tests;
 #[cfg(test)]
+mod mistake_tests;
+#[cfg(test)]
 mod task_tests;
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,11 @@ use serde_json::{Map, Value};
 use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::{ReviewRequest, Subject, checked_argument};
+use crate::domain::review_plan::Depth;
 use crate::mcp::arguments::common::{self, CommonArguments};
 use crate::mcp::arguments::whole::Whole;
 use crate::mcp::arguments::{choice, decode};
 use crate::service::target::{SCOPES, Target};
-
-const DEPTHS: [&str; 1] = ["quick"];
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +25,8 @@ pub(super) struct ReviewArguments {
     head: Option<String>,
     /// One commit, or a range A..B
     commit: Option<String>,
+    /// Delegate job whose diff is reviewed
+    job: Option<String>,
     /// Only these files or folders
     #[schemars(extend("maxItems" = limits::REVIEW_PATHS))]
     paths: Option<Vec<String>>,
@@ -35,8 +36,8 @@ pub(super) struct ReviewArguments {
     focus: Option<String>,
     /// What the author meant
     context: Option<String>,
-    /// How thorough; default quick
-    #[schemars(extend("enum" = DEPTHS))]
+    /// How thorough; default standard
+    #[schemars(extend("enum" = Depth::NAMES))]
     depth: Option<String>,
     /// Job or thread id to continue
     resume: Option<String>,
@@ -61,6 +62,7 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<ReviewRequest, Faul
         base,
         head,
         commit,
+        job,
         paths,
         snippet,
         focus,
@@ -74,15 +76,17 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<ReviewRequest, Faul
         background,
         options,
     } = decode::decode("review", arguments)?;
-    if let Some(depth) = depth {
-        choice::choose("depth", &depth, &DEPTHS, &[()])?;
-    }
+    let depth = match depth {
+        Some(depth) => choice::choose("depth", &depth, &Depth::NAMES, &Depth::ALL)?,
+        None => Depth::UNSAID,
+    };
     let paths = common::paths("paths", paths.unwrap_or_default(), limits::REVIEW_PATHS)?;
     let target = Target {
         scope,
         base,
         head,
         commit,
+        job,
     };
     let subject = match snippet {
         Some(snippet) => {
@@ -96,7 +100,7 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<ReviewRequest, Faul
             }
             Subject::Snippet(checked_argument("snippet", snippet)?)
         }
-        None => Subject::Change(target.parse()?),
+        None => target.parse()?,
     };
     Ok(ReviewRequest {
         subject,
@@ -105,6 +109,7 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<ReviewRequest, Faul
         context: context
             .map(|text| checked_argument("context", text))
             .transpose()?,
+        depth,
         common: CommonArguments {
             workspace,
             model,

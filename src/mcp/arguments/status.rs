@@ -10,19 +10,6 @@ use crate::domain::route::{CONTEXT_TOKENS_MAX, Complexity, Task, TaskType};
 use crate::mcp::arguments::whole::Whole;
 use crate::mcp::arguments::{choice, common, decode};
 
-const TOPICS: [Topic; Topic::NAMES.len()] = [
-    Topic::Overview,
-    Topic::Models,
-    Topic::Quota,
-    Topic::Options,
-    Topic::Policy,
-    Topic::Worktrees,
-    Topic::Errors,
-    Topic::Capabilities,
-    Topic::Gate,
-    Topic::Route,
-];
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusArguments {
@@ -57,7 +44,7 @@ pub(super) fn parse(arguments: Map<String, Value>) -> Result<StatusRequest, Faul
         workspace,
     } = decode::decode("status", arguments)?;
     let topic = match topic {
-        Some(text) => choice::choose("topic", &text, &Topic::NAMES, &TOPICS)?,
+        Some(text) => choice::choose("topic", &text, &Topic::NAMES, &Topic::ALL)?,
         None if route.is_some() => Topic::Route,
         None => Topic::default(),
     };

@@ -21,9 +21,11 @@ fn every_knob_of_the_table_can_be_set() {
             "roots" => json!(["/one"]),
             "supersedes" => json!(JobId::new(1, WorkspaceHash::of(b"w"), 7)),
             "concurrency" => json!(2),
+            "since" => json!("latest"),
             "profile" => json!("default"),
             "untracked" => json!("exclude"),
-            "max_files" => json!(5),
+            "runner" => json!("cloud"),
+            "max_files" | "max_parts" => json!(5),
             "reuse" | "allow_commands" => json!(["text"]),
             _ => json!("text"),
         };

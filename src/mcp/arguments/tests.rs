@@ -12,6 +12,7 @@ use crate::domain::request::{
     CancelRequest, Common, ConsultKind, ConsultRequest, Detail, DryRunRequest, JobRequest, Options, Resume,
     ReviewRequest, StateFilter, StatusRequest, Subject, ThreadId, Topic, Wait,
 };
+use crate::domain::review_plan::Depth;
 use crate::domain::route::{Complexity, Task, TaskType};
 use crate::domain::scope::{Revision, Scope};
 use crate::domain::tier::Isolation;
@@ -41,6 +42,7 @@ fn review(scope: Scope) -> ReviewRequest {
         paths: Vec::new(),
         focus: None,
         context: None,
+        depth: Depth::UNSAID,
         common: Common::default(),
     }
 }
@@ -147,8 +149,11 @@ fn arguments_become_requests() {
     check("review", json!({}), Request::Review(review(Scope::Auto)));
     check(
         "review",
-        json!({"depth": "quick", "scope": "staged"}),
-        Request::Review(review(Scope::Staged)),
+        json!({"depth": "deep", "scope": "staged"}),
+        Request::Review(ReviewRequest {
+            depth: Depth::Deep,
+            ..review(Scope::Staged)
+        }),
     );
     check(
         "review",
@@ -375,7 +380,7 @@ fn a_wrong_argument_is_named_and_never_repeated() {
     check("review", json!({"scope": "branch", "commit": "HEAD"}), "commit");
     check("review", json!({"commit": "--output=x"}), "commit");
     check("review", json!({"base": "-x"}), "base");
-    check("review", json!({"depth": "deep"}), "depth");
+    check("review", json!({"depth": "deeper"}), "depth");
     check("review", json!({"snippet": ""}), "snippet");
     check("review", json!({"snippet": "x", "scope": "auto"}), "scope");
     check("review", json!({"snippet": "x", "commit": "HEAD"}), "commit");
@@ -542,59 +547,4 @@ fn a_wrong_argument_is_named_and_never_repeated() {
     check("cancel", json!({}), "id");
     check("cancel", json!({"id": "a b"}), "id");
     check("status", json!({"topic": "weather"}), "topic");
-}
-
-#[test]
-fn a_typing_mistake_gets_the_right_name_back() {
-    let check = |tool: &str, arguments: Value, hint: &str, allowed: Option<&str>| {
-        let fault = call(tool, arguments.clone()).expect_err("a mistake");
-        assert_eq!(fault.repair.hint, hint, "{tool} {arguments}");
-        if let Some(allowed) = allowed {
-            assert!(
-                fault.allowed.unwrap().iter().any(|name| name == allowed),
-                "{tool} {arguments}"
-            );
-        }
-    };
-    check(
-        "consult",
-        json!({"promt": "p"}),
-        "did you mean `prompt`?",
-        Some("prompt"),
-    );
-    check(
-        "review",
-        json!({"scope": "work-tree"}),
-        "did you mean `working_tree`?",
-        Some("staged"),
-    );
-    check(
-        "consult",
-        json!({"prompt": "p", "options": {"timeout": 60}}),
-        "did you mean `options.timeout_s`?",
-        Some("ephemeral"),
-    );
-    check(
-        "status",
-        json!({"topic": "error"}),
-        "did you mean `errors`?",
-        Some("quota"),
-    );
-}
-
-#[test]
-fn a_text_over_its_limit_is_too_large() {
-    let text = "x".repeat(crate::domain::limits::ARGUMENT_BYTES + 1);
-    for (tool, arguments, field) in [
-        ("consult", json!({"prompt": text}), "prompt"),
-        ("consult", json!({"prompt": "p", "context": text}), "context"),
-        ("review", json!({"focus": text}), "focus"),
-        ("review", json!({"snippet": text}), "snippet"),
-    ] {
-        let fault = call(tool, arguments).expect_err("too large");
-        assert_eq!(
-            (fault.code, fault.field.as_deref()),
-            (FaultCode::InputTooLarge, Some(field))
-        );
-    }
 }

@@ -33,6 +33,9 @@ impl Script for DemoScript {
             Some(schema) if is_review(schema) => {
                 Reply::text(fit(schema, &review(&turn.last_user_text())).to_string())
             }
+            Some(schema) if has_property(schema, "verdicts") => {
+                Reply::text(fit(schema, &check(&turn.last_user_text())).to_string())
+            }
             Some(schema) => Reply::text(instance(schema).to_string()),
             None => Reply::text(INTRODUCTION),
         }
@@ -40,12 +43,34 @@ impl Script for DemoScript {
 }
 
 fn is_review(schema: &Value) -> bool {
-    let has = |name: &str| {
-        schema
-            .get("properties")
-            .is_some_and(|properties| properties.get(name).is_some())
-    };
-    has("findings") && has("verdict")
+    has_property(schema, "findings") && has_property(schema, "verdict")
+}
+
+fn has_property(schema: &Value, name: &str) -> bool {
+    schema
+        .get("properties")
+        .is_some_and(|properties| properties.get(name).is_some())
+}
+
+/// Says of each finding in the prompt whether it is one of the demo's own defects, which is all that it can tell.
+fn check(prompt: &str) -> Value {
+    let findings = prompt
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|finding| finding.get("id").is_some() && finding.get("evidence").is_some());
+    let verdicts: Vec<Value> = findings
+        .map(|finding| {
+            let quoted = finding["evidence"].as_str().unwrap_or_default().trim();
+            let is_own = DEFECTS.iter().any(|defect| defect.code.contains(&quoted));
+            let (verdict, reason) = if is_own {
+                ("confirmed", "The quoted line is one of the demo's defects; nothing around it guards it.")
+            } else {
+                ("undecided", "The demo model knows the demo's defects alone.")
+            };
+            json!({"id": finding["id"], "verdict": verdict, "reason": reason, "command": null, "in_base": false})
+        })
+        .collect();
+    json!({ "verdicts": verdicts })
 }
 
 /// Reviews the rendered change in `prompt`.
@@ -96,6 +121,7 @@ fn findings<'a>(defect: &'a Defect, added: &'a [AddedLine<'a>]) -> impl Iterator
                 "evidence": first.text.trim(),
                 "risk": defect.risk,
                 "recommendation": defect.recommendation,
+                "confidence": "high",
             }))
         })
 }
@@ -128,6 +154,26 @@ mod tests {
     use crate::model::demo::files;
     use crate::prompt::{Fence, ReviewParts, ReviewSubject};
     use crate::redact::{redact_patch, redact_text};
+
+    #[test]
+    fn the_check_confirms_what_it_knows_and_nothing_else() {
+        let known = DEFECTS[0].code[0];
+        let prompt = format!(
+            "words\n{}\n{}\n",
+            json!({"id": "aa", "evidence": format!("  {known}")}),
+            json!({"id": "bb", "evidence": "let x = 1;"})
+        );
+        let said = check(&prompt);
+        let words: Vec<&Value> = said["verdicts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["verdict"])
+            .collect();
+        assert_eq!(words, ["confirmed", "undecided"]);
+        let schema = crate::prompt::verify_schema();
+        assert!(jsonschema::is_valid(&schema, &fit(&schema, &said)));
+    }
 
     fn schema() -> Value {
         crate::prompt::review_schema()
@@ -166,6 +212,7 @@ mod tests {
                 diff: &rendered,
                 legend: LEGEND,
                 part: None,
+                others: None,
                 omitted: None,
             },
             focus: Some(&redact_text("+1|start = number * size")),

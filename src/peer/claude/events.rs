@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::domain::envelope::Usage;
+use crate::domain::usage::Usage;
 use crate::peer::event::Event;
 
 /// Tools whose call changes a file.

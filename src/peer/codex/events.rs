@@ -2,7 +2,7 @@
 //!
 //! Lenient on purpose: an unknown event is kept and counted, a broken line is counted, nothing here is fatal.
 
-use crate::domain::envelope::Usage;
+use crate::domain::usage::Usage;
 use crate::peer::codex::node::Node;
 use crate::peer::event::Event;
 

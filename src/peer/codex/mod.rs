@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod classify;
+pub mod cloud;
 pub mod events;
 pub mod hooks;
 pub mod host;

@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use crate::domain::envelope::Usage;
+use crate::domain::usage::Usage;
 
 /// The counter of every version.
 const COUNT: &str = "token_count";

@@ -1,6 +1,6 @@
 //! What a trial left to judge by. Plain data: everything was read before the world ended.
 
-use crate::domain::envelope::Usage;
+use crate::domain::usage::Usage;
 use crate::model::turn::is_tool_output;
 use crate::model::{RecordedRequest, Turn};
 use crate::peer::account::{Login, Model};

@@ -1,12 +1,14 @@
 //! Judges what was seen, one guarantee at a time. Pure.
 
-use crate::domain::envelope::Usage;
 use crate::model;
 use crate::model::sse::ShellTool;
 use crate::peer::account::Login;
 use crate::run::contract::check::{Check, CheckOutcome, Report};
 use crate::run::contract::evidence::{Evidence, RunSeen, SandboxSeen, WriterSeen};
-use crate::run::contract::script::{ANSWER, FIRST, SOCKET_PATH, prompt, reached_line};
+use crate::run::contract::outcome::{
+    broken, held_if, is_expected, needs, not_checked, reached, spent, uncalled, unmarked, untold, unwritten,
+};
+use crate::run::contract::script::{ANSWER, FIRST, prompt, reached_line};
 use crate::run::contract::world::{
     GUIDANCE_WORD, PROJECT_WORD, REMOTE_SERVER_PATH, SERVERS, SKILL_WORD, WRITER, World,
 };
@@ -15,9 +17,6 @@ use crate::run::contract::world::{
 pub(super) const MODEL: &str = "gpt-5.5";
 /// The effort that the runs name.
 pub(super) const EFFORT: &str = "high";
-
-/// Characters of one outcome's line.
-const LINE_CHARS: usize = 300;
 
 /// Judges a trial.
 pub(super) fn judge(seen: &Evidence) -> Report {
@@ -433,98 +432,4 @@ impl Judge<'_> {
             not_checked("trust in a hook can only be given by hand"),
         );
     }
-}
-
-fn held_if(held: bool, seen: impl FnOnce() -> String) -> CheckOutcome {
-    if held { CheckOutcome::Held } else { broken(seen()) }
-}
-
-fn broken(seen: impl AsRef<str>) -> CheckOutcome {
-    CheckOutcome::Broken {
-        seen: cut(seen.as_ref()),
-    }
-}
-
-fn not_checked(why: impl AsRef<str>) -> CheckOutcome {
-    CheckOutcome::NotChecked {
-        why: cut(why.as_ref()),
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(LINE_CHARS).collect()
-}
-
-/// Tells whether a part of the run's first command was reached.
-fn reached(run: &RunSeen, part: &str) -> CheckOutcome {
-    held_if(run.outputs().contains(&reached_line(part, run.run)), || {
-        "the command's output did not come back".to_owned()
-    })
-}
-
-/// Judges only if a part of the run's first command was reached: what was not tried was not refused.
-fn needs(run: &RunSeen, part: &str, judge: impl FnOnce() -> CheckOutcome) -> CheckOutcome {
-    match reached(run, part) {
-        CheckOutcome::Held => judge(),
-        CheckOutcome::Broken { .. } | CheckOutcome::NotChecked { .. } => {
-            not_checked("the command that tries it did not run")
-        }
-    }
-}
-
-fn unwritten(seen: &Evidence, run: &RunSeen) -> CheckOutcome {
-    let written: Vec<&str> = seen
-        .written
-        .iter()
-        .filter(|(by, _)| *by == run.run)
-        .map(|(_, place)| *place)
-        .collect();
-    held_if(written.is_empty(), || {
-        format!("a command wrote into {}", written.join(", "))
-    })
-}
-
-fn uncalled(seen: &Evidence, run: &str) -> CheckOutcome {
-    let path = format!("{SOCKET_PATH}{run}");
-    held_if(seen.requests.iter().all(|request| request.path != path), || {
-        "a command reached the model server".to_owned()
-    })
-}
-
-fn unmarked(seen: &Evidence, names: &[&str]) -> CheckOutcome {
-    let there: Vec<&str> = names
-        .iter()
-        .copied()
-        .filter(|name| seen.marks.iter().any(|mark| mark == name))
-        .collect();
-    held_if(there.is_empty(), || {
-        format!("its mark is there: {}", there.join(", "))
-    })
-}
-
-fn untold(run: &RunSeen, word: &str) -> CheckOutcome {
-    held_if(!run.told().contains(word), || {
-        "the model was told of it".to_owned()
-    })
-}
-
-/// Returns what the model server counted for these runs.
-fn spent(runs: &[&RunSeen]) -> Usage {
-    let each = model::Usage::default();
-    let calls: usize = runs.iter().map(|run| run.turns.len()).sum();
-    let times = |count: u64| count * calls as u64;
-    Usage {
-        input: times(each.input),
-        cached: times(each.cached),
-        output: times(each.output),
-    }
-}
-
-/// Tells whether a request is one of those that a run makes to the model's service, or is judged elsewhere.
-fn is_expected(request: &model::RecordedRequest) -> bool {
-    let path = request.path.split('?').next().unwrap_or_default();
-    let origin_form = path.starts_with('/');
-    let elsewhere = path.starts_with(SOCKET_PATH) || path.contains(REMOTE_SERVER_PATH);
-    let service = path.starts_with("/v1/") && matches!(request.method.as_str(), "POST" | "GET" | "HEAD");
-    origin_form && (elsewhere || service || request.method == "HEAD")
 }

@@ -10,6 +10,7 @@ mod check;
 mod evidence;
 mod flags;
 mod judge;
+mod outcome;
 mod script;
 mod trial;
 mod world;

@@ -18,5 +18,7 @@ mod checks;
 mod collect;
 pub use collect::{CollectError, collect_left, links_in};
 
+mod fetched;
+
 mod scope;
 pub use scope::commands_outside;

@@ -6,7 +6,7 @@ use crate::domain::globs::Globs;
 use crate::domain::limits;
 use crate::git::TreeChange;
 use crate::peer::transcript::Transcript;
-use crate::run::conclude::mask;
+use crate::run::masking::mask;
 
 /// Commands listed; a peer that runs more than these beyond what was asked is known well enough by then.
 const COMMANDS_LISTED: usize = 20;

@@ -8,13 +8,14 @@ use crate::domain::job::JobState;
 use crate::domain::peer::Peer;
 use crate::peer::event::Event;
 use crate::run::attempt::Attempt;
-use crate::run::conclude::{self, Remains};
+use crate::run::conclude;
 use crate::run::control::{Control, Stop};
 use crate::run::delegate::checks::{Sandbox, not_run};
 use crate::run::delegate::collect::{self, CollectError, Kept};
 use crate::run::delegate::scope;
 use crate::run::delegate::worktree::{Prepare, Prepared};
-use crate::state::events::EventLog;
+use crate::run::masking::mask;
+use crate::run::remains::Remains;
 use crate::state::record::Answer;
 use crate::sys::seam;
 
@@ -27,10 +28,9 @@ impl Attempt<'_> {
         &self,
         delegation: &Delegation,
         control: &Control,
-        log: &mut EventLog,
         remains: &mut Remains,
     ) -> Result<Answer, (JobState, Fault)> {
-        stage(log, "preparing the worktree");
+        self.stage("preparing the worktree");
         let prepared = self.prepare(delegation, control).await?;
         seam::point("task.prepared");
         remains.warnings.extend(prepared.warnings.iter().cloned());
@@ -38,7 +38,7 @@ impl Attempt<'_> {
         let mut outcome = match &delegation.setup {
             None => Ok(()),
             Some(line) => {
-                stage(log, "running the setup");
+                self.stage("running the setup");
                 let (told, outcome) = self.set_up(line, &prepared, control, remains).await;
                 setup = Some(told);
                 outcome
@@ -50,13 +50,13 @@ impl Attempt<'_> {
         }
         let mut answer = None;
         if outcome.is_ok() {
-            match self.ask(&prepared.workplace, control, log, remains).await {
+            match self.ask(&prepared.workplace, control, remains).await {
                 Ok(told) => answer = Some(told),
                 Err(ended) => outcome = Err(ended),
             }
         }
         seam::point("task.asked");
-        stage(log, "collecting the result");
+        self.stage("collecting the result");
         // Before the checks: what they write is no part of the result.
         let (prepared, kept) = self.collect(prepared, delegation).await?;
         seam::point("task.collected");
@@ -71,7 +71,7 @@ impl Attempt<'_> {
                             .warnings
                             .push(format!("{} changed no file", self.spec.peer.name));
                     }
-                    work.checks = self.check(delegation, &prepared, control, log, remains).await;
+                    work.checks = self.check(delegation, &prepared, control, remains).await;
                 }
                 remains.work = Some(work);
                 // Waited for, or a worker that ends would leave it to nobody. What is too many is put aside, which takes no
@@ -81,7 +81,7 @@ impl Attempt<'_> {
                 }
             }
             Err(error) => {
-                let why = conclude::mask(&with_source(&error));
+                let why = mask(&with_source(&error));
                 remains
                     .warnings
                     .push(format!("the result could not be kept: {why}"));
@@ -105,7 +105,7 @@ impl Attempt<'_> {
     }
 
     /// Makes the place ready, unless the run is ended before. What goes on then is not waited for.
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         delegation: &Delegation,
         control: &Control,
@@ -128,7 +128,7 @@ impl Attempt<'_> {
     }
 
     /// Runs the setup. One that does not pass ends the run, since nothing is paid by then and the peer could not work.
-    async fn set_up(
+    pub(super) async fn set_up(
         &self,
         line: &str,
         prepared: &Prepared,
@@ -218,19 +218,26 @@ impl Attempt<'_> {
             .map_err(|error| (JobState::Failed, lost(&error, "collecting the result")))
     }
 
+    /// Tells whoever follows the job what it does now.
+    pub(in crate::run) fn stage(&self, what: &str) {
+        let event = Event::Stage {
+            what: what.to_owned(),
+        };
+        self.shared.log(self.seat.pass, &event);
+    }
+
     /// Runs the checks in order, all of them: each says something of its own.
-    async fn check(
+    pub(super) async fn check(
         &self,
         delegation: &Delegation,
         prepared: &Prepared,
         control: &Control,
-        log: &mut EventLog,
         remains: &mut Remains,
     ) -> Vec<CheckOutcome> {
         if delegation.checks.is_empty() {
             return Vec::new();
         }
-        stage(log, "running checks");
+        self.stage("running checks");
         match self
             .run_lines(&delegation.checks, prepared, control, remains)
             .await
@@ -285,16 +292,6 @@ impl Attempt<'_> {
             }
         }
         Ok((outcomes, None))
-    }
-}
-
-/// Tells whoever follows the job what it does now. A log that cannot be written ends nothing.
-fn stage(log: &mut EventLog, what: &str) {
-    let event = Event::Stage {
-        what: what.to_owned(),
-    };
-    if let Err(error) = log.append(&event) {
-        tracing::warn!(%error, "an event is not in the log");
     }
 }
 

@@ -111,11 +111,15 @@ fn decide(
             counted(failed.len(), "check"),
             failed.join("; ")
         );
+        let hint = if subject.result.thread.is_some() {
+            "read their output, resume the job to have it go on, or accept the failed checks if the user says so"
+        } else {
+            // What was done elsewhere, or in a thread that nobody kept, cannot be gone on with.
+            "read their output, repeat the call with what is to be better, or accept the failed checks if the user says so"
+        };
         return Err(Fault::new(FaultCode::ChecksFailed, message)
             .field("accept_failed_checks")
-            .hint(
-                "read their output, resume the job to have it go on, or accept the failed checks if the user says so",
-            )
+            .hint(hint)
             .call("job", json!({"id": subject.job.id()})));
     }
     Ok(())

@@ -9,12 +9,14 @@ use crate::domain::globs;
 use crate::domain::job::{JobId, JobKind};
 use crate::domain::peer::Peer;
 use crate::domain::request::{DelegateRequest, Task};
+use crate::domain::runner::RunnerName;
 use crate::domain::tier::Tier;
 use crate::domain::tier::Tools;
 use crate::prompt::{DelegateParts, Fence, FilePart, delegate as write_prompt, delegate_schema};
 use crate::redact::{Further, Redacted, redact_text};
 use crate::service::consult::new_fence;
 use crate::service::context_files::{ContextFile, read_files};
+use crate::service::delegate::cloud::{CloudStart, place};
 use crate::service::delegate::start::Start;
 use crate::service::guidance::{self, Guidance};
 use crate::service::plan::{Plan, checked_size, egress, label};
@@ -41,6 +43,8 @@ pub struct Asked<'a> {
     pub directory: &'a Path,
     /// What the peer starts from.
     pub start: &'a Start,
+    /// What the tasks of Codex Cloud start from.
+    pub cloud: Option<&'a CloudStart>,
     /// The job to go on from.
     pub earlier: Option<&'a Earlier>,
 }
@@ -77,9 +81,15 @@ pub fn members(request: &DelegateRequest, group: &JobId) -> Vec<Member> {
 }
 
 fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) -> Result<Plan, Fault> {
+    let cloud = asked.cloud.filter(|_| task.runner == RunnerName::Cloud);
+    let asked = &Asked {
+        start: cloud.map_or(asked.start, |cloud| &cloud.start),
+        ..*asked
+    };
     let request = asked.request;
     let options = &request.common.options;
-    let delegation = delegation(asked, task)?;
+    let mut delegation = delegation(asked, task)?;
+    delegation.cloud = cloud.map(|cloud| cloud.plan(request.attempts));
     let further = asked.further;
     let text = further.redact_counted(&task.text);
     let context = request
@@ -104,7 +114,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
             allow_commands: &parts.allow_commands,
             tools: asked.tools,
             network: delegation.network,
-            live: delegation.place == Place::Live,
+            place: place(task.runner, delegation.place),
             continues: delegation.continues.is_some(),
             language: language.as_ref().map(|language| &language.text),
             instructions: instructions.as_ref().map(|instructions| &instructions.text),
@@ -121,6 +131,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
         + guide.as_ref().map_or(0, |guide| guide.masked)
         + parts.masked;
     let mut warnings = asked.start.warnings(asked.peer);
+    warnings.extend(cloud.iter().flat_map(|cloud| cloud.warnings(asked.config)));
     warnings.extend(guide_warnings);
     warnings.extend(unmatched(asked, &delegation));
     if masks > 0 {
@@ -135,6 +146,7 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
     let mut sent = parts.sent;
     sent.extend(guide.as_ref().map(Guidance::accounted));
     Ok(Plan {
+        parts: Vec::new(),
         kind: JobKind::Delegate,
         tier: Tier::Propose,
         label: if request.tasks.len() > 1 {
@@ -145,7 +157,8 @@ fn plan(asked: &Asked<'_>, task: &Task, files: &[ContextFile], fence: &Fence) ->
         workspace: asked.workspace.clone(),
         directory: asked.directory.to_owned(),
         repo_root: Some(asked.start.repository.top_level().to_owned()),
-        schema: Some(delegate_schema()),
+        // Whoever does it elsewhere is not held to one.
+        schema: cloud.is_none().then(delegate_schema),
         change: None,
         expects: Expects::Delegate {
             delegation: Box::new(delegation),
@@ -213,6 +226,7 @@ fn delegation(asked: &Asked<'_>, task: &Task) -> Result<Delegation, Fault> {
         network: options.network,
         member: None,
         continues: asked.earlier.map(|earlier| earlier.job.clone()),
+        cloud: None,
     })
 }
 

@@ -9,10 +9,12 @@ use serde_json::{Map, Value, json};
 use crate::diff::text::shown_path;
 use crate::domain::count::counted;
 use crate::domain::delegation::{Delegation, Place};
-use crate::domain::envelope::JobLimits;
 use crate::domain::job::JobKind;
+use crate::domain::job_view::JobLimits;
+use crate::domain::limits;
 use crate::domain::peer::Peer;
 use crate::domain::request::DelegateRequest;
+use crate::domain::runner::RunnerName;
 use crate::domain::time::spoken;
 use crate::git::Keep;
 use crate::peer::exec::Access;
@@ -84,6 +86,7 @@ fn guidance(peer: Peer) -> String {
 fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
     let Prepared {
         start,
+        cloud,
         plans,
         preflight,
         continued,
@@ -92,28 +95,30 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
     } = prepared;
     let common = &request.common;
     let allowance = Allowance::of(JobKind::Delegate, &common.options, config);
-    let timeout_ms = clock::millis(allowance.timeout);
     let runs = plans.len();
-    let attempts = request.attempts as usize;
-    let tasks: Vec<Value> = request
-        .tasks
-        .iter()
-        .zip(plans.chunks(attempts.max(1)))
-        .filter_map(|(task, plans)| Some(task_view(&task.id, plans.len(), plans.first()?, &room.reused)))
-        .collect();
-    let bytes: usize = plans.iter().map(|plan| plan.egress.prompt_bytes).sum();
+    let tasks = tasks_shown(request, plans, room);
     let is_live = common.options.in_place;
-    let made = runs.saturating_sub(room.idle);
+    let elsewhere = plans.iter().filter(|plan| plan.cloud().is_some()).count();
+    // The service has a deadline of its own; a job of which all is done there is followed for so long.
+    let timeout_ms = clock::millis(if elsewhere == runs {
+        limits::FOLLOWED_FOR
+    } else {
+        allowance.timeout
+    });
+    let made = (runs - elsewhere).saturating_sub(room.idle);
     let place = plans
-        .first()
+        .iter()
+        .find(|plan| plan.cloud().is_none())
         .and_then(|plan| Some((plan, workplace(delegation(plan)?))));
+    // Of what is done elsewhere only the checks need one here.
+    let has_worktrees = !is_live && (elsewhere < runs || plans.iter().any(has_lines));
     let directory = place
         .as_ref()
         .map(|(_, place)| place.directory.display().to_string());
     // The same for every run: tasks differ in what is said, not in what is started.
     let arguments =
         place.map(|(plan, place)| command(plan, preflight, continued.as_ref(), (common, config), place));
-    let body = object(json!({
+    let mut body = object(json!({
         "would_call": "delegate",
         "baseline": start.shown(),
         "tasks": tasks,
@@ -143,34 +148,21 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             "idle_worktrees": room.idle,
             "new_worktrees_at_most": if is_live { 0 } else { made },
         },
-        "creates": creates(runs, is_live),
+        "creates": creates(runs, has_worktrees),
         "touches_workspace": is_live,
     }));
-    let mut warnings: Vec<String> = Vec::new();
-    for warning in plans
-        .iter()
-        .flat_map(|plan| &plan.warnings)
-        .chain(&preflight.warnings)
-    {
-        if !warnings.contains(warning) {
-            warnings.push(warning.clone());
-        }
+    if let Some(cloud) = cloud {
+        body.insert("cloud".to_owned(), cloud.shown(request.attempts));
     }
+    let mut warnings = distinct(
+        plans
+            .iter()
+            .flat_map(|plan| &plan.warnings)
+            .chain(&preflight.warnings),
+    );
     warnings.extend(Spending::of(&common.options, config, runs).map(|spending| spending.told()));
-    let each = if runs == 1 {
-        format!("{bytes} bytes")
-    } else {
-        format!("{bytes} bytes in {runs} runs")
-    };
     Reply {
-        summary: format!(
-            "This delegate would send {each} to {} {}, starting from {}, and may take {} at most for each run. \
-             Nothing was sent and nothing was made.",
-            preflight.program.peer,
-            preflight.program.version,
-            started_from(start),
-            spoken(timeout_ms)
-        ),
+        summary: summary(prepared, timeout_ms),
         body,
         next_steps: vec![
             "call delegate with the same arguments to run it; that costs tokens of the user's account"
@@ -183,6 +175,75 @@ fn show(request: &DelegateRequest, prepared: &Prepared, room: &Room) -> Reply {
             .unwrap_or_default(),
         ..Reply::default()
     }
+}
+
+/// Tells each task; by whom it is done only where that is not this machine for all of them.
+fn tasks_shown(request: &DelegateRequest, plans: &[Plan], room: &Room) -> Vec<Value> {
+    let attempts = request.attempts as usize;
+    request
+        .tasks
+        .iter()
+        .zip(plans.chunks(attempts.max(1)))
+        .filter_map(|(task, plans)| {
+            let mut view = task_view(&task.id, plans.len(), plans.first()?, &room.reused);
+            if request.has(RunnerName::Cloud) {
+                view["runner"] = task.runner.as_str().into();
+            }
+            Some(view)
+        })
+        .collect()
+}
+
+/// Returns what is said more than once only once.
+fn distinct<'a>(warnings: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    for warning in warnings {
+        if !once.contains(warning) {
+            once.push(warning.clone());
+        }
+    }
+    once
+}
+
+fn summary(prepared: &Prepared, timeout_ms: u64) -> String {
+    let Prepared {
+        start,
+        cloud,
+        plans,
+        preflight,
+        ..
+    } = prepared;
+    let bytes: usize = plans.iter().map(|plan| plan.egress.prompt_bytes).sum();
+    let runs = plans.len();
+    let elsewhere = plans.iter().filter(|plan| plan.cloud().is_some()).count();
+    let each = if runs == 1 {
+        format!("{bytes} bytes")
+    } else {
+        format!("{bytes} bytes in {runs} runs")
+    };
+    if let Some(cloud) = cloud.as_ref().filter(|_| elsewhere == runs) {
+        return format!(
+            "This delegate would hand {each} to Codex Cloud, which starts from `{}` at {} in the environment `{}`. \
+             Nothing was sent and nothing was made.",
+            cloud.pushed.tracking,
+            cloud.pushed.tip.short(),
+            cloud.environment
+        );
+    }
+    let also = cloud.as_ref().map_or_else(String::new, |cloud| {
+        format!(
+            "Codex Cloud would do {elsewhere} of them, from `{}`. ",
+            cloud.pushed.tracking
+        )
+    });
+    format!(
+        "This delegate would send {each} to {} {}, starting from {}, and may take {} at most for each run. \
+         {also}Nothing was sent and nothing was made.",
+        preflight.program.peer,
+        preflight.program.version,
+        started_from(start),
+        spoken(timeout_ms)
+    )
 }
 
 /// Says what the peer starts from.
@@ -198,13 +259,18 @@ fn started_from(start: &Start) -> String {
     }
 }
 
-fn creates(runs: usize, is_live: bool) -> Vec<String> {
+/// Tells whether something is run on the result.
+fn has_lines(plan: &Plan) -> bool {
+    delegation(plan).is_some_and(|delegation| !delegation.checks.is_empty() || delegation.setup.is_some())
+}
+
+fn creates(runs: usize, has_worktrees: bool) -> Vec<String> {
     let mut made = vec![format!("{} in the state directory", counted(runs, "job record"))];
     made.push("a snapshot in our private store of the repository".to_owned());
     if runs > 1 {
         made.push("one record of the group".to_owned());
     }
-    if !is_live {
+    if has_worktrees {
         made.push("worktrees in the state directory, kept idle for the next call".to_owned());
     }
     made

@@ -124,7 +124,7 @@ pub async fn release(service: &Service, store: &Store, spec: &Spec) {
     }
 }
 
-fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
+pub(super) fn taken(git: &Git, store: &Store, wish: &Wish) -> Result<Start, Fault> {
     let fault = |error: GitError| start_fault(wish.peer, &error);
     let repository = git.discover(&wish.directory).map_err(fault)?;
     let folder = RepositoryFolder::of(store, repository.common_directory());

@@ -8,6 +8,7 @@ use crate::domain::delegation::{
 use crate::domain::fault::Fault;
 use crate::domain::globs;
 use crate::domain::request::{Common, DelegateRequest, ONLY_TASK, Task, checked_argument};
+use crate::domain::runner::RunnerName;
 use crate::domain::scope::Revision;
 use crate::service::choice;
 
@@ -23,6 +24,7 @@ pub(crate) struct WantedTask {
     pub(crate) task: String,
     pub(crate) allowed_paths: Vec<String>,
     pub(crate) checks: Vec<String>,
+    pub(crate) runner: Option<String>,
 }
 
 /// A call as it was written.
@@ -45,7 +47,8 @@ impl Wanted {
     pub(crate) fn parse(self) -> Result<DelegateRequest, Fault> {
         let allowed_paths = checked_globs("allowed_paths", self.allowed_paths)?;
         let checks = checked_lines("checks", self.checks)?;
-        let tasks = tasks(self.task, self.tasks, &allowed_paths, &checks)?;
+        let runner = self.common.options.runner;
+        let tasks = tasks(self.task, self.tasks, &allowed_paths, &checks, runner)?;
         let attempts = self.attempts;
         if !(1..=ATTEMPTS_MAX).contains(&attempts) {
             return Err(Fault::argument(
@@ -86,6 +89,7 @@ fn tasks(
     tasks: Vec<WantedTask>,
     allowed_paths: &[String],
     checks: &[String],
+    runner: RunnerName,
 ) -> Result<Vec<Task>, Fault> {
     match (task, tasks) {
         (Some(_), tasks) if !tasks.is_empty() => Err(Fault::argument(
@@ -98,6 +102,7 @@ fn tasks(
             text: checked_argument("task", text)?,
             allowed_paths: allowed_paths.to_vec(),
             checks: checks.to_vec(),
+            runner,
         }]),
         (None, tasks) if tasks.is_empty() => {
             Err(Fault::argument("task", "there is no task").hint("say what to do as `task`"))
@@ -109,7 +114,7 @@ fn tasks(
         (None, tasks) => {
             let mut read: Vec<Task> = Vec::with_capacity(tasks.len());
             for (at, task) in tasks.into_iter().enumerate() {
-                let task = one_of_many(at, task, allowed_paths, checks)?;
+                let task = one_of_many(at, task, allowed_paths, checks, runner)?;
                 if read.iter().any(|other| other.id == task.id) {
                     let field = format!("tasks[{at}].id");
                     let message = format!("`{field}` is the id of an earlier task");
@@ -127,6 +132,7 @@ fn one_of_many(
     task: WantedTask,
     allowed_paths: &[String],
     checks: &[String],
+    runner: RunnerName,
 ) -> Result<Task, Fault> {
     let field = |name: &str| format!("tasks[{at}].{name}");
     if !is_id(&task.id) {
@@ -145,6 +151,10 @@ fn one_of_many(
             allowed_paths,
         ),
         checks: own(checked_lines(&field("checks"), task.checks)?, checks),
+        runner: match task.runner {
+            Some(text) => choice::choose(&field("runner"), &text, &RunnerName::NAMES, &RunnerName::ALL)?,
+            None => runner,
+        },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::envelope::ConsultAnswer;
+use crate::domain::answer::ConsultAnswer;
 use crate::domain::time::spoken;
 use crate::domain::visible::make_visible;
 use crate::peer::transcript::{head, truncate};

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::answer::DelegateAnswer;
 use crate::domain::count::counted;
 use crate::domain::delegation::{CheckOutcome, Place, Work};
-use crate::domain::envelope::DelegateAnswer;
 use crate::domain::time::spoken;
 use crate::redact::{files::is_secret_path, redact_text};
 use crate::service::context::Service;

@@ -12,7 +12,7 @@ use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::peer::Peer;
 use crate::peer::support::Support;
-use crate::run::conclude::mask;
+use crate::run::masking::mask;
 use crate::run::program::Program;
 use crate::service::call::Call;
 use crate::service::context::Service;

@@ -9,6 +9,7 @@ use crate::domain::envelope::{Envelope, Success};
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobName;
 use crate::domain::request::{CancelRequest, Common, Options, ReviewRequest, Subject, Wait};
+use crate::domain::review_plan::Depth;
 use crate::domain::scope::Scope;
 use crate::model::ModelServer;
 use crate::model::demo::DemoScript;
@@ -132,6 +133,7 @@ fn request(world: &World) -> Request {
         paths: Vec::new(),
         focus: None,
         context: None,
+        depth: Depth::Quick,
         common: Common {
             workspace: Some(world.repository()),
             wait: Wait::AtMost(WAIT),
@@ -152,9 +154,7 @@ async fn end_jobs(private: &Service, store: &Store) {
             forget: false,
             workspace: None,
         };
-        private
-            .call(Request::Cancel(request), Call::new("demo-end"))
-            .await;
+        Box::pin(private.call(Request::Cancel(request), Call::new("demo-end"))).await;
     }
     let locks: Vec<_> = store
         .ids(None)

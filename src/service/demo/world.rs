@@ -11,7 +11,7 @@ use crate::domain::environment::Environment;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::git::{self, Git};
 use crate::model::demo;
-use crate::run::conclude::mask;
+use crate::run::masking::mask;
 use crate::service::demo::codex::ASKING_PREFIX;
 use crate::service::demo::showing::DemoOptions;
 use crate::service::git_fault::git_fault;

@@ -1,5 +1,6 @@
 //! Starts the jobs of a group: all records first, then the group's, then the workers.
 
+use crate::domain::delegation::Member;
 use crate::domain::fault::Fault;
 use crate::domain::job::JobId;
 use crate::domain::request::DelegateRequest;
@@ -39,7 +40,7 @@ pub async fn submit(
         Claim::Taken(directory) => return again(service, store, &directory, request, call).await,
         Claim::Free(locked) => locked,
     };
-    check_queue(store, ready.len())?;
+    check_queue(store, ready.iter().map(|ready| &ready.plan))?;
     let id = new_job_id(first)?;
     let made = records(&ready, request, &id, call).await?;
     let group = Group {
@@ -104,7 +105,8 @@ async fn records(
                 task: place.task.clone(),
                 attempt: place.attempt,
             };
-            let (directory, lock) = create(ready_one, &id, Some(place), call).await?;
+            let lead = lead(ready_one, &made, &place);
+            let (directory, lock) = create(ready_one, &id, Some(place), lead, call).await?;
             Ok(Made {
                 member,
                 directory,
@@ -122,6 +124,13 @@ async fn records(
     Ok(made)
 }
 
+/// Returns the job that hands a task over for this attempt of it: the service makes all attempts of one submission.
+fn lead(ready: &Ready<'_>, made: &[Made], place: &Member) -> Option<JobId> {
+    ready.plan.cloud()?;
+    let first = made.iter().find(|made| made.member.task == place.task)?;
+    Some(first.member.job.clone())
+}
+
 fn undo(ready: &[Ready<'_>], made: &[Made]) {
     for (ready, made) in ready.iter().zip(made) {
         take_back(ready, &made.member.job);
@@ -132,8 +141,20 @@ fn undo(ready: &[Ready<'_>], made: &[Made]) {
 fn workers(service: &Service, ready: &[Ready<'_>], made: Vec<Made>) -> Result<Option<String>, Fault> {
     let all = made.len();
     let mut faults = Vec::new();
+    // The tasks of which nobody could be started who hands them over.
+    let mut unsent: Vec<(String, Fault)> = Vec::new();
     for (ready, made) in ready.iter().zip(made) {
-        if let Err(fault) = start(service, ready, &made.member.job, &made.directory, made.lock) {
+        let task = made.member.task;
+        let waits_for_lead = ready.plan.cloud().is_some() && made.member.attempt > 1;
+        if waits_for_lead {
+            if let Some((_, fault)) = unsent.iter().find(|(unsent, _)| *unsent == task) {
+                take_back(ready, &made.member.job);
+                faults.push(fault.clone());
+            }
+            // Its state is its lead's from here on, whose lock is held already.
+            drop(made.lock);
+        } else if let Err(fault) = start(service, ready, &made.member.job, &made.directory, made.lock) {
+            unsent.push((task, fault.clone()));
             faults.push(fault);
         }
     }

@@ -6,11 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::count::counted;
 use crate::domain::delegation::Work;
-use crate::domain::envelope::{JobLimits, JobView, Meta, NextCall, Usage};
+use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::{JobKind, JobState};
+use crate::domain::job_view::{JobLimits, JobView, NextCall};
 use crate::domain::score::{Ranking, Score, rank};
 use crate::domain::time::spoken;
+use crate::domain::usage::Usage;
 use crate::service::context::Service;
 use crate::service::deliver::delegate::{change, problems, whereabouts};
 use crate::service::deliver::standing::{self, Applies};
@@ -104,6 +106,7 @@ pub fn view(group: &Group, runs: &[Run]) -> JobView {
         poll_after_ms: views.iter().filter_map(|view| view.poll_after_ms).max(),
         phase: is_active.then(|| format!("{ended} of {} runs are over", runs.len())),
         usage: sum(views.iter().filter_map(|view| view.usage).collect()),
+        plan_hash: None,
         limits: views.first().map_or(
             JobLimits {
                 timeout_s: 0,
@@ -111,6 +114,7 @@ pub fn view(group: &Group, runs: &[Run]) -> JobView {
             },
             |view| view.limits,
         ),
+        remote: None,
         next: is_active.then(|| NextCall {
             tool: "job",
             arguments: object(json!({"id": group.id, "wait_s": 600})),

@@ -167,5 +167,8 @@ fn event_row(entry: &Entry) -> Value {
     event.map_texts(&mut |text| truncate(text, BYTES));
     let mut row = fields(&event);
     row.shift_insert(0, "at".to_owned(), rfc3339(entry.at_ms).into());
+    if let Some(pass) = entry.pass {
+        row.shift_insert(1, "pass".to_owned(), pass.into());
+    }
     Value::Object(row)
 }

@@ -86,6 +86,13 @@ pub const TABLE: &[OptionRow] = &[
         tools: &["review"],
     },
     OptionRow {
+        name: "max_parts",
+        kind: "integer, 1 to 64",
+        default: "[limits] review_parts",
+        meaning: "Parts that a change may be reviewed in which is too large for one prompt; each costs as much as a prompt.",
+        tools: &["review"],
+    },
+    OptionRow {
         name: "language",
         kind: "text, 1 to 64 characters",
         default: "the prompt's own",
@@ -133,6 +140,13 @@ pub const TABLE: &[OptionRow] = &[
         default: "none",
         meaning: "The job whose place this one takes; a list says so beside the new one.",
         tools: ALL,
+    },
+    OptionRow {
+        name: "since",
+        kind: "a job id or latest",
+        default: "none",
+        meaning: "The review that this one follows, in a new thread: only what changed since is sent, and its open findings are carried on.",
+        tools: &["review"],
     },
     OptionRow {
         name: "concurrency",
@@ -184,6 +198,13 @@ pub const TABLE: &[OptionRow] = &[
         tools: DELEGATE,
     },
     OptionRow {
+        name: "runner",
+        kind: "local or cloud",
+        default: "local",
+        meaning: "Who does a delegate's tasks: this machine, or Codex Cloud, which sees only what is pushed.",
+        tools: DELEGATE,
+    },
+    OptionRow {
         name: "in_place",
         kind: SWITCH,
         default: "false",
@@ -193,7 +214,7 @@ pub const TABLE: &[OptionRow] = &[
 ];
 
 /// What other bridges have knobs for and this one has not, with what holds instead. A caller who knows such a name is told.
-pub(super) const INSTEAD: [(&str, &str); 6] = [
+pub(super) const INSTEAD: [(&str, &str); 5] = [
     (
         "approval",
         "nobody can be asked in the middle of a run, so the peer never asks: the sandbox decides, and landing is asked about",
@@ -205,10 +226,6 @@ pub(super) const INSTEAD: [(&str, &str); 6] = [
     (
         "secrets",
         "files that are secrets are always withheld and values masked; more of them stand under [secrets] of the configuration",
-    ),
-    (
-        "max_parts",
-        "a review is one prompt: what is too large is told with its largest files and a narrower call that works",
     ),
     (
         "refs",

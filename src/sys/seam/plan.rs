@@ -19,13 +19,14 @@ use std::time::{Duration, Instant};
 use super::Operation;
 
 /// Every point there is, in the order in which a job passes them.
-pub const POINTS: [&str; 87] = [
+pub const POINTS: [&str; 99] = [
     "submit.begun",
     "submit.keys_locked",
     "submit.queue_checked",
     "create.draft_made",
     "create.locked",
     "create.prompt_written",
+    "create.parts_written",
     "create.schema_written",
     "create.change_written",
     "create.spec_written",
@@ -56,6 +57,10 @@ pub const POINTS: [&str; 87] = [
     "peer.swept",
     "run.judged",
     "run.repair",
+    "pass.begun",
+    "pass.written",
+    "review.looked",
+    "review.checked",
     "finish.begun",
     "finish.answer_written",
     "finish.allocated",
@@ -94,6 +99,13 @@ pub const POINTS: [&str; 87] = [
     "task.checked",
     "tree.idle",
     "reap.collected",
+    "cloud.followed",
+    "cloud.noted",
+    "cloud.spawned",
+    "cloud.printed",
+    "cloud.kept",
+    "cloud.fetched",
+    "cloud.diff_kept",
     "apply.decided",
     "landing.checked",
     "landing.journaled",
@@ -146,7 +158,7 @@ struct Clock {
     looked: AtomicU64,
 }
 
-/// Arms this process with the plan in this folder, as `role`: `server` or `worker`. Once, before anything else.
+/// Arms this process with the plan in this folder, as `role`: `server`, `worker` or `follower`. Once, before anything else.
 ///
 /// A line that cannot be read is an error: a harness with a misspelt fault would prove nothing.
 pub fn arm(folder: &Path, role: &str) -> io::Result<()> {
