@@ -216,6 +216,11 @@ impl Follower<'_> {
             match self.look(&id, &mut gathered).await {
                 Ok(Look::Goes) => gathered.known.push(id),
                 Ok(Look::Over) => remote::unfollow(self.store, &id),
+                // Nothing can be read for now; that may be over in the next round.
+                Err(error @ StateError::Io { .. }) if is_young(&id) => {
+                    tracing::warn!(job = %id, %error, "a job cannot be looked at for now");
+                    gathered.known.push(id);
+                }
                 Err(error) => {
                     tracing::warn!(job = %id, %error, "a job cannot be followed");
                     remote::unfollow(self.store, &id);
@@ -242,9 +247,12 @@ impl Follower<'_> {
         let Some(task) = directory.task() else {
             if directory.state()? == JobState::Lost {
                 reap(&directory).await?;
-            } else {
-                gathered.waiting += 1;
             }
+            if directory.result_path().exists() {
+                return Ok(Look::Over);
+            }
+            // It is being handed over, or its end is not written yet.
+            gathered.waiting += 1;
             return Ok(Look::Goes);
         };
         if directory.read_task().is_none() {
@@ -384,6 +392,11 @@ impl Follower<'_> {
             store: self.store,
         })
     }
+}
+
+/// Tells whether a job is not older than one is followed.
+fn is_young(id: &JobId) -> bool {
+    clock::now_ms().saturating_sub(id.created_ms()) <= clock::millis(FOLLOWED_FOR)
 }
 
 /// Whether a job is followed on.

@@ -81,13 +81,18 @@ fn is_followed(world: &World) -> bool {
     fs::read_dir(world.home.state().join("following")).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Nothing of a command's own is anywhere, nobody follows, and the user's files are as they were.
-fn nothing_is_left(world: &World, cloud: &Cloud, before: &[(PathBuf, u64)]) {
-    assert_eq!(contents(&world.work()), before);
+/// Waits until no job is followed and nobody follows.
+fn following_ends(world: &World) {
     wait_until("the end of the following", || {
         let lock = fs::File::open(world.home.state().join("follower.lock"));
         !is_followed(world) && lock.map_or(true, |file| file.try_lock().is_ok())
     });
+}
+
+/// Nothing of a command's own is anywhere, nobody follows, and the user's files are as they were.
+fn nothing_is_left(world: &World, cloud: &Cloud, before: &[(PathBuf, u64)]) {
+    assert_eq!(contents(&world.work()), before);
+    following_ends(world);
     let state = world.home.state();
     for folder in cloud.folders() {
         assert!(folder.starts_with(state.join("scratch")), "{}", folder.display());
@@ -210,6 +215,13 @@ fn kill(pid: u32) {
         .args(["-KILL", &pid.to_string()])
         .status();
     assert!(ended.unwrap().success());
+}
+
+/// Ends the codex of a job, the first that it started.
+fn kill_codex_of(job: &Path) {
+    let note = fs::read(job.join("peers/1")).unwrap();
+    let codex: Value = serde_json::from_slice(&note).unwrap();
+    kill(codex["pid"].as_u64().unwrap().try_into().unwrap());
 }
 
 /// The worker of a job that has no peer now.
@@ -396,9 +408,7 @@ fn a_submission_that_died_half_way_is_lost_with_the_advice_to_look() {
     // As long as codex lives it may hand the task over, and nobody says that anything is lost.
     let told = server.ok("job", &json!({"id": group}));
     assert_eq!(told["job"]["state"], "running", "{told:#}");
-    let note = fs::read(first.join("peers/1")).unwrap();
-    let codex: Value = serde_json::from_slice(&note).unwrap();
-    kill(codex["pid"].as_u64().unwrap().try_into().unwrap());
+    kill_codex_of(&first);
     let lost = server.fault("job", &json!({"id": group}), "job_lost");
     assert!(
         lost["error"]["message"]
@@ -413,6 +423,28 @@ fn a_submission_that_died_half_way_is_lost_with_the_advice_to_look() {
         assert!(lost.to_string().contains("codex cloud list"), "{lost:#}");
     }
     assert_eq!(cloud.submitted(), 1);
+}
+
+#[test]
+fn a_lost_job_that_nobody_looks_at_is_ended_and_followed_no_more() {
+    let (world, cloud) = world();
+    let mut server = world.server();
+    cloud.hold("exec");
+    let told = server.ok("delegate", &task("Do it."));
+    let job = world.job(told["job"]["id"].as_str().unwrap());
+    wait_until("codex to have the prompt", || cloud.has_prompt(1));
+    // Whoever looks starts the one who follows.
+    server.ok("job", &json!({"id": told["job"]["id"]}));
+    wait_until("the one who follows", || {
+        is_held(&world.home.state().join("follower.lock"))
+    });
+    server.kill();
+    kill(worker_of(&job));
+    kill_codex_of(&job);
+    wait_until("the result that nobody asked for", || {
+        job.join("result.json").exists()
+    });
+    following_ends(&world);
 }
 
 #[test]
