@@ -217,7 +217,7 @@ impl Follower<'_> {
                 Ok(Look::Goes) => gathered.known.push(id),
                 Ok(Look::Over) => remote::unfollow(self.store, &id),
                 // Nothing can be read for now; that may be over in the next round.
-                Err(error @ StateError::Io { .. }) if is_young(&id) => {
+                Err(error) if may_pass(&error, &id, clock::now_ms()) => {
                     tracing::warn!(job = %id, %error, "a job cannot be looked at for now");
                     gathered.known.push(id);
                 }
@@ -394,9 +394,11 @@ impl Follower<'_> {
     }
 }
 
-/// Tells whether a job is not older than one is followed.
-fn is_young(id: &JobId) -> bool {
-    clock::now_ms().saturating_sub(id.created_ms()) <= clock::millis(FOLLOWED_FOR)
+/// Tells whether what stands against looking at a job may be over later: what is on disk may be in order, and the job is not
+/// older than one is followed.
+fn may_pass(error: &StateError, id: &JobId, now_ms: u64) -> bool {
+    let is_young = now_ms.saturating_sub(id.created_ms()) <= clock::millis(FOLLOWED_FOR);
+    is_young && matches!(error, StateError::Io { .. })
 }
 
 /// Whether a job is followed on.
@@ -452,5 +454,22 @@ pub fn remedy(kind: TroubleKind) -> &'static str {
         TroubleKind::Gone | TroubleKind::Unanswered | TroubleKind::Unreadable => {
             "look at https://chatgpt.com/codex, and try again later"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::WorkspaceHash;
+
+    #[test]
+    fn a_disk_that_does_not_answer_ends_no_following() {
+        let id = JobId::new(1_000, WorkspaceHash::of(b"w"), 1);
+        let io = StateError::io("read", "/x")(std::io::Error::from_raw_os_error(24));
+        let last = 1_000 + clock::millis(FOLLOWED_FOR);
+        assert!(may_pass(&io, &id, 1_000) && may_pass(&io, &id, last));
+        assert!(!may_pass(&io, &id, last + 1));
+        assert!(!may_pass(&StateError::NoSuchJob, &id, 1_000));
+        assert!(!may_pass(&StateError::damaged("/x", "cut"), &id, 1_000));
     }
 }
