@@ -55,6 +55,8 @@ pub fn track(
         let stands = placed.basis == Basis::Single && placed.side == before.side;
         let list = if stands {
             &mut tracking.unmentioned
+        } else if earlier.undone.contains(&before.id) {
+            &mut tracking.fixed
         } else if !is_shown {
             &mut tracking.gone
         } else if before.evidence.trim().is_empty() {
