@@ -1,7 +1,6 @@
 //! The review that another one follows: what it found, and which hunks it was shown.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::json;
 
@@ -18,7 +17,7 @@ use crate::domain::finding::{Anchor, Origin, Side};
 use crate::domain::job::{JobId, JobName};
 use crate::domain::limits;
 use crate::domain::request::{ReviewRequest, Subject, Untracked};
-use crate::domain::review_answer::ReviewAnswer;
+use crate::domain::review_answer::{ReviewAnswer, Target};
 use crate::domain::scope::{Revision, Scope};
 use crate::domain::standing::Standing;
 use crate::domain::tracking::EarlierReview;
@@ -206,26 +205,6 @@ impl Earlier {
 }
 
 impl Earlier {
-    /// Which change a call means that follows this review and names none: that review's own, as it is now. `None` where the
-    /// work that goes on is not to be told from it.
-    pub(super) fn scope(&self) -> Option<Scope> {
-        let target = &self.answer.target;
-        match target.scope.as_str() {
-            "branch" | "working_tree" => {
-                let base = Revision::parse(target.base_oid.as_deref()?).ok()?;
-                Some(Scope::Onward { base })
-            }
-            "staged" => Some(Scope::Staged),
-            _ => None,
-        }
-    }
-
-    /// The paths that review was narrowed to, as a call names them.
-    pub(super) fn paths(&self, root: &Path) -> Vec<String> {
-        let paths = self.answer.target.paths.iter();
-        paths.map(|path| root.join(path).display().to_string()).collect()
-    }
-
     /// Returns the ids of the findings about lines that the change had added to a file which the same change has no more:
     /// there it is as it was before, so that they are gone is known without looking at the file.
     fn undone(&self, request: &ReviewRequest, input: &ReviewInput) -> Vec<String> {
@@ -287,6 +266,19 @@ impl Earlier {
             })
             .map(|finding| finding.id.clone())
             .collect()
+    }
+}
+
+/// Which change a call means that follows a review and names none: that review's own, as it is now. `None` where the work
+/// that goes on is not to be told from it.
+pub(super) fn scope_of(target: &Target) -> Option<Scope> {
+    match target.scope.as_str() {
+        "branch" | "working_tree" => {
+            let base = Revision::parse(target.base_oid.as_deref()?).ok()?;
+            Some(Scope::Onward { base })
+        }
+        "staged" => Some(Scope::Staged),
+        _ => None,
     }
 }
 
@@ -355,6 +347,8 @@ pub(super) struct Followed {
     earlier: Option<Earlier>,
     /// What is tracked where its record cannot be read any more.
     tracked: Option<Box<EarlierReview>>,
+    /// What it looked at.
+    target: Option<Box<Target>>,
     /// Whether what it was shown is taken out of the change.
     narrows: bool,
     /// Findings of it that the change brought and has no more.
@@ -382,6 +376,7 @@ impl Followed {
             let earlier = Earlier::find(name, workspace, store).await?;
             return Ok(Self {
                 tracked: None,
+                target: Some(Box::new(earlier.answer.target.clone())),
                 earlier: Some(earlier),
                 narrows: true,
                 undone: Vec::new(),
@@ -399,15 +394,16 @@ impl Followed {
         Ok(Self {
             earlier,
             tracked,
+            target: continued.and_then(|continued| continued.target.clone()),
             narrows: !asks_anew(request),
             undone: Vec::new(),
             is_named: false,
         })
     }
 
-    /// The review itself.
-    pub(super) fn earlier(&self) -> Option<&Earlier> {
-        self.earlier.as_ref()
+    /// What that review looked at, also where it has no answer.
+    pub(super) fn target(&self) -> Option<&Target> {
+        self.target.as_deref()
     }
 
     /// Takes out of the input what was reviewed before. Returns the answer where nothing is left to review.

@@ -30,7 +30,7 @@ use crate::service::base_files::BaseFiles;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver;
-use crate::service::earlier::{Earlier, Followed};
+use crate::service::earlier::{Followed, scope_of};
 use crate::service::guidance;
 use crate::service::opening::{Opening, check_fork};
 use crate::service::preflight::preflight;
@@ -89,7 +89,7 @@ pub async fn prepare<'a>(
             service,
             &store,
             &workspace,
-            (request, followed.earlier()),
+            (request, followed.target()),
             &config,
             &further
         ),
@@ -143,7 +143,7 @@ async fn read(
     service: &Service,
     store: &Store,
     workspace: &Workspace,
-    (request, earlier): (&ReviewRequest, Option<&Earlier>),
+    (request, followed): (&ReviewRequest, Option<&Target>),
     config: &Config,
     further: &Further,
 ) -> Result<ReviewInput, Fault> {
@@ -170,7 +170,7 @@ async fn read(
         }
         Subject::Change(scope) => {
             let directory = workspace.readable()?.to_owned();
-            let (scope, paths) = which(scope, &request.paths, earlier, &directory);
+            let (scope, paths) = which(scope, &request.paths, followed, &directory);
             let wanted = Wanted {
                 directory,
                 scope,
@@ -187,17 +187,20 @@ async fn read(
 fn which(
     scope: &Scope,
     paths: &[String],
-    earlier: Option<&Earlier>,
+    followed: Option<&Target>,
     directory: &Path,
 ) -> (Scope, Vec<String>) {
-    let followed = earlier.filter(|_| *scope == Scope::Auto);
-    let followed = followed.and_then(|earlier| Some((earlier.scope()?, earlier)));
-    let Some((followed, earlier)) = followed else {
+    let target = followed.filter(|_| *scope == Scope::Auto);
+    let Some((target, followed)) = target.and_then(|target| Some((target, scope_of(target)?))) else {
         return (scope.clone(), paths.to_vec());
     };
-    let root = guidance::project_root(directory);
-    let paths = match root {
-        Some(root) if paths.is_empty() => earlier.paths(&root),
+    let paths = match guidance::project_root(directory) {
+        // Those of the record are relative to the repository's root.
+        Some(root) if paths.is_empty() => target
+            .paths
+            .iter()
+            .map(|path| root.join(path).display().to_string())
+            .collect(),
         _ => paths.to_vec(),
     };
     (followed, paths)

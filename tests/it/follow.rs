@@ -290,6 +290,28 @@ fn a_review_of_a_branch_is_followed_on_that_branch_with_what_is_not_committed() 
 }
 
 #[test]
+fn a_review_that_gave_no_answer_is_resumed_on_its_own_change() {
+    let world = with_three(World::new(Scripted::json(review_answer("pass", &[]))));
+    world.git(&["branch", "base"]);
+    world.git(&["commit", "-q", "-a", "-m", "two"]);
+    let mut server = world.server();
+    let asked =
+        json!({"scope": "branch", "base": "base", "depth": QUICK, "context": "[[fake:http status=500]]"});
+    let fault = server.fault("review", &asked, "peer_overloaded");
+    assert_eq!(
+        fault["error"]["repair"]["arguments"]["resume"], fault["job"]["id"],
+        "{fault:#}"
+    );
+
+    // What lies beside it in the working tree belongs to it now, and does not take its place.
+    world.write("src/new.rs", "fn new() {}\n");
+    let again = json!({"resume": fault["job"]["id"], "depth": QUICK, "context": "[[fake:auto]]"});
+    let review = server.ok("review", &again);
+    assert_eq!(review["target"]["files"], 4, "{review:#}");
+    assert_eq!(review["coverage"]["hunks"]["sent"], 4, "{review:#}");
+}
+
+#[test]
 fn a_suppressed_finding_leaves_the_verdict_and_stays_counted() {
     let wrong = claim("high", "src/lib.rs", 2, "    a - b");
     let answer = || review_answer("fail", std::slice::from_ref(&wrong));
