@@ -262,7 +262,7 @@ impl Earlier {
                     .any(|omitted| omitted.path == finding.file);
                 // It may stand in a file of another name now.
                 let is_moved = finding.evidence.lines().any(|line| added.contains(line.trim()));
-                !is_there && !is_omitted && !is_moved
+                !is_there && !is_omitted && !is_moved && !self.seen.has_named(&finding.file)
             })
             .map(|finding| finding.id.clone())
             .collect()
