@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use sha2::{Digest as _, Sha256};
 
 use crate::diff::patch::{ChangeKind, Content, FilePatch, Hunk, LineKind, Patch};
+use crate::diff::text::shown_path;
 
 /// The hunks of a change by what they say.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Tells whether the change gave a file this name. The lines of such a file may stand under the older one again.
+    pub fn has_named(&self, shown: &str) -> bool {
+        let mut paths = self.paths.iter();
+        paths.any(|[old, new]| old != new && shown_path(new) == shown)
+    }
+
     /// Reads the change that an earlier review was shown.
     pub fn of(patch: &Patch) -> Self {
         let mut seen = Self::default();

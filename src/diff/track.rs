@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::diff::anchor::{anchor, have_lines};
-use crate::diff::patch::Patch;
+use crate::diff::patch::{ChangeKind, FilePatch, Patch};
+use crate::diff::text::shown_path;
 use crate::domain::finding::{Basis, Claim, Finding, Refuted};
 use crate::domain::tracking::{EarlierReview, Known, RefutedAgain, Tracking};
 
@@ -34,10 +35,12 @@ pub fn track(
     };
     let mut known = BTreeSet::new();
     for ((before, placed), is_shown) in earlier.findings.iter().zip(&placed).zip(shown) {
+        let is_there = may_be_there(patch, &before.file, placed);
+        let placed_again = || now.iter().position(|finding| is_there && finding.id == placed.id);
         let again = now
             .iter()
             .position(|finding| finding.id == before.id)
-            .or_else(|| now.iter().position(|finding| finding.id == placed.id));
+            .or_else(placed_again);
         if let Some(index) = again.filter(|index| !known.contains(index)) {
             known.insert(index);
             now[index].id.clone_from(&before.id);
@@ -45,16 +48,18 @@ pub fn track(
             continue;
         }
         let by_id = |id: &str| refuted.iter().find(|refuted| refuted.finding.id == id);
-        if let Some(refuted) = by_id(&before.id).or_else(|| by_id(&placed.id)) {
+        if let Some(refuted) = by_id(&before.id).or_else(|| by_id(&placed.id).filter(|_| is_there)) {
             tracking.refuted.push(RefutedAgain {
                 known: before.clone(),
                 reason: refuted.reason.clone(),
             });
             continue;
         }
-        let stands = placed.basis == Basis::Single && placed.side == before.side;
+        let stands = is_there && placed.basis == Basis::Single && placed.side == before.side;
         let list = if stands {
             &mut tracking.unmentioned
+        } else if earlier.undone.contains(&before.id) {
+            &mut tracking.fixed
         } else if !is_shown {
             &mut tracking.gone
         } else if before.evidence.trim().is_empty() {
@@ -94,7 +99,9 @@ pub fn carry(
         let stands = if finding.evidence.trim().is_empty() {
             is_before[at] && !is_fresh[at]
         } else {
-            placed.basis == Basis::Single && placed.side == finding.side
+            may_be_there(before, &finding.file, &placed)
+                && placed.basis == Basis::Single
+                && placed.side == finding.side
         };
         if stands && !known.contains(&finding.id) {
             now.push(Finding {
@@ -107,6 +114,18 @@ pub fn carry(
             });
         }
     }
+}
+
+/// Tells whether a finding of an earlier review may stand where its quote was found: in its own file, or in one that has its
+/// name from this change. Another file that happens to have the same line had it before, and is another matter.
+fn may_be_there(patch: &Patch, file: &str, placed: &Finding) -> bool {
+    let is_new_name = |of: &FilePatch| {
+        of.kind != ChangeKind::Modified
+            && [&of.old_path, &of.new_path]
+                .into_iter()
+                .any(|path| shown_path(path) == placed.file)
+    };
+    placed.file == file || patch.files.iter().any(is_new_name)
 }
 
 fn whole_claim(finding: &Finding) -> Claim {
@@ -229,6 +248,31 @@ mod tests {
                 "{tracking:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_same_line_in_another_file_is_another_finding() {
+        let line = "public void withdraw(long amount) {";
+        let whole = change("a.rs", "a.rs", &[line]) + &change("b.rs", "b.rs", &[line]);
+        let claims = || vec![stated("a.rs", line), stated("b.rs", line)];
+        let found = anchor(&patch(&whole), "", claims());
+        let before = EarlierReview::of("job".to_owned(), &found, None).carrying(found.clone());
+        // The first file is as it was before the change.
+        let now = patch(&change("b.rs", "b.rs", &[line]));
+        let nothing = Patch { files: Vec::new() };
+        let mut carried = Vec::new();
+        carry(&nothing, &now, "", &before, &mut carried, &[]);
+        assert_eq!(carried, [found[1].clone()]);
+        let tracking = track(&now, "", &before, &mut carried, &[]);
+        assert_eq!(tracking.open, [found[1].id.clone()]);
+        assert_eq!(tracking.gone, [Known::from(&found[0])]);
+        let undone = EarlierReview {
+            undone: vec![found[0].id.clone()],
+            ..before
+        };
+        let tracking = track(&now, "", &undone, &mut carried, &[]);
+        assert_eq!(tracking.fixed, [Known::from(&found[0])]);
+        assert_eq!(tracking.spoken(), "1 fixed, 1 still open");
     }
 
     #[test]

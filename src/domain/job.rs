@@ -139,6 +139,16 @@ impl FromStr for JobName {
     }
 }
 
+impl fmt::Display for JobName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(id) => id.fmt(out),
+            Self::Prefix(text) => out.write_str(text),
+            Self::Latest => out.write_str("latest"),
+        }
+    }
+}
+
 /// A 30-bit hash of a workspace's canonical path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkspaceHash(u32);

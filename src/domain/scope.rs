@@ -80,6 +80,12 @@ pub enum Scope {
         /// The commit.
         commit: Revision,
     },
+    /// The branch since a commit that it grew from, with what is not committed where there is any. Only a review that follows
+    /// another one asks for it.
+    Onward {
+        /// The commit.
+        base: Revision,
+    },
     /// What the next commit would hold.
     Staged,
     /// Commits since the merge base with `base`, or with the upstream, or with the remote's default branch.
@@ -120,7 +126,7 @@ impl Scope {
     /// Returns the name used in envelopes.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Auto => "auto",
+            Self::Auto | Self::Onward { .. } => "auto",
             Self::WorkingTree | Self::Since { .. } => "working_tree",
             Self::Staged => "staged",
             Self::Branch { .. } => "branch",

@@ -15,6 +15,9 @@ pub struct EarlierReview {
     /// Its findings whole, those that were set aside too: what nobody is shown again is told again from here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<Finding>,
+    /// The ids of those whose lines the change had added to a file that the same change has no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<String>,
 }
 
 /// A finding of an earlier review.
@@ -51,7 +54,8 @@ pub struct RefutedAgain {
 pub struct Tracking {
     /// The job of the earlier review.
     pub job: String,
-    /// The quoted code no longer stands in the file, and nobody reported it again.
+    /// The quoted code no longer stands in the file, and nobody reported it again; also where the file is as it was before the
+    /// change that had brought it.
     pub fixed: Vec<Known>,
     /// The ids of the findings that were reported again.
     pub open: Vec<String>,
@@ -75,6 +79,7 @@ impl EarlierReview {
             job,
             findings: found.chain(left.iter().cloned()).collect(),
             carried: Vec::new(),
+            undone: Vec::new(),
         }
     }
 

@@ -120,6 +120,7 @@ impl Reader<'_> {
                 let commit = self.repository.resolve_as(commit, RevisionRole::Commit)?;
                 self.read_working_tree(Some(commit))
             }
+            Scope::Onward { base } => self.read_onward(base),
             Scope::Staged => self.read_staged(),
             Scope::Branch { base, head } => self.read_branch(base.as_ref(), head.as_ref()),
             Scope::Commit { commit } => self.read_commit(commit),
@@ -142,6 +143,29 @@ impl Reader<'_> {
             Err(GitError::NoBase { .. } | GitError::NoMergeBase { .. } | GitError::NoCommitYet) => Ok(change),
             other => other,
         }
+    }
+
+    /// Reads the branch since it left a commit, up to the working tree where that differs from `HEAD`. Where the commit is gone,
+    /// or has nothing in common with `HEAD`, nothing was said.
+    fn read_onward(&self, base: &Revision) -> Result<Change, GitError> {
+        let branch = match self.repository.branch(self.private, Some(base), None) {
+            Ok(branch) => branch,
+            Err(
+                GitError::InvalidRevision { .. }
+                | GitError::NoBase { .. }
+                | GitError::NoMergeBase { .. }
+                | GitError::NoCommitYet,
+            ) => return self.read_auto(),
+            Err(error) => return Err(error),
+        };
+        let present = self.read_working_tree(self.head_commit())?;
+        if present.base.as_ref() == Some(&branch.base) && !present.is_empty() {
+            return Ok(present);
+        }
+        if present.patch.files.is_empty() {
+            return self.read_commits(ResolvedScope::Branch, Some(branch.base), branch.head);
+        }
+        self.read_working_tree(Some(branch.base))
     }
 
     /// Reads what differs from a commit, or from nothing where there is none.

@@ -1,8 +1,8 @@
 //! Reads the peer's structured answers.
 //!
-//! Lenient where nothing can be misunderstood: a code fence around the whole, a number written as a string, the case of a
-//! word, properties nobody asked for, one broken finding among good ones (it is counted). Anything else is an error that
-//! names the place, because the peer gets one turn to repair it.
+//! Lenient where nothing can be misunderstood: a code fence around the whole, words before and behind it, a number written as
+//! a string, the case of a word, properties nobody asked for, one broken finding among good ones (it is counted). Anything
+//! else is an error that names the place, because the peer gets one turn to repair it.
 
 use serde_json::{Map, Value};
 
@@ -285,9 +285,14 @@ pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, AnswerError
     if values(text) > VALUES {
         return Err(AnswerError::TooMany);
     }
-    let value: Value = serde_json::from_str(unfenced(text)).map_err(|error| AnswerError::NotJson {
-        line: error.line(),
-        column: error.column(),
+    let read = |text: &str| serde_json::from_str::<Value>(text);
+    let value = read(unfenced(text)).or_else(|error| {
+        between_words(text)
+            .and_then(|text| read(text).ok())
+            .ok_or(AnswerError::NotJson {
+                line: error.line(),
+                column: error.column(),
+            })
     })?;
     match value {
         Value::Object(object) => Ok(object),
@@ -328,6 +333,13 @@ fn unfenced(text: &str) -> &str {
         Some((info, body)) if info.trim().chars().all(char::is_alphanumeric) => body,
         _ => text,
     }
+}
+
+/// Takes off the words around an object: all from the first brace to the last one, so that there is one way to read it or
+/// none.
+fn between_words(text: &str) -> Option<&str> {
+    let (first, last) = (text.find('{')?, text.rfind('}')?);
+    text.get(first..=last)
 }
 
 fn required_text(root: &Map<String, Value>, name: &str) -> Result<String, AnswerError> {

@@ -57,6 +57,18 @@ fn a_review_is_read() {
     check(&format!("\u{feff}\n{text}\n"));
     check(&format!("```json\n{text}\n```"));
     check(&format!("```\n{text}\n```\n"));
+    check(&format!(
+        "Here is my review:\n```json\n{text}\n```\nHope it helps!"
+    ));
+    check(&format!("Here is my review:\n\n{text}\n\nThat is all."));
+    // Which of two is meant nobody knows.
+    for text in [
+        format!("{text}\n{text}"),
+        format!("I read fn a() {{}} first.\n{text}"),
+    ] {
+        let read = parse_review(&text);
+        assert!(matches!(read, Err(AnswerError::NotJson { .. })), "{read:?}");
+    }
 }
 
 #[test]
@@ -110,8 +122,8 @@ fn an_error_names_the_place() {
         review.to_string()
     };
     check(" \n", "it is empty");
-    check("Here it is: {}", "it is not one JSON object (line 1, column 1)");
-    check("{} and more", "it is not one JSON object (line 1, column 4)");
+    check("Here it is.", "it is not one JSON object (line 1, column 1)");
+    check("{} and more {}", "it is not one JSON object (line 1, column 4)");
     check("[]", "it is not one JSON object (line 1, column 1)");
     check(&without("summary"), "`summary` is missing");
     check(&without("findings"), "`findings` is missing");

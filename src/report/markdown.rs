@@ -83,6 +83,7 @@ fn finding(finding: &Finding, earlier: &Earlier<'_>) -> String {
         .collect::<Vec<_>>();
     about.push(finding.support());
     about.extend(earlier.standing(finding).map(str::to_owned));
+    about.push(format!("id {}", code(&finding.id, NAME_CHARS)));
     let _ = writeln!(
         out,
         "{} ({})\n",

@@ -350,14 +350,8 @@ impl Attempt<'_> {
     /// Turns a failure into a fault, with the reset time of a used-up allowance where codex tells it.
     async fn fault(&self, failure: Failure) -> Fault {
         let mut fault = Fault::new(failure.code, failure.message).about(self.peer());
-        if failure
-            .said
-            .as_deref()
-            .is_some_and(|said| said.starts_with("Missing environment variable"))
-        {
-            fault = fault.hint(
-                "name the variable, which a warning tells, in [env] pass of crosscheck's configuration file, and set it",
-            );
+        if let Some(hint) = failure.said.as_deref().and_then(missing_variable) {
+            fault = fault.hint(hint);
         }
         match failure.code {
             FaultCode::PeerUsageLimit => {
@@ -435,4 +429,40 @@ fn repaired_by(peer: Peer) -> String {
 fn bad_output(peer: Peer, error: &AnswerError) -> (JobState, Fault) {
     let message = format!("{peer}'s answer could not be read: {error}");
     (JobState::Failed, Fault::new(FaultCode::PeerBadOutput, message))
+}
+
+/// What to do about a variable that the peer says it misses, by its name where that is one.
+fn missing_variable(said: &str) -> Option<String> {
+    let rest = said.strip_prefix("Missing environment variable")?;
+    let named = rest.split('`').nth(1).filter(|name| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty() && name.len() <= 100 && name.bytes().all(is_part)
+    });
+    let variable = named.map_or_else(
+        || "the variable that `job` with detail=full tells".to_owned(),
+        |name| format!("`{name}`"),
+    );
+    Some(format!(
+        "set {variable} and name it in [env] pass of crosscheck's configuration file"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_missing_is_named_where_it_is_a_name() {
+        let check = |said: &str, expected: Option<&str>| {
+            let hint = expected.map(|what| {
+                format!("set {what} and name it in [env] pass of crosscheck's configuration file")
+            });
+            assert_eq!(missing_variable(said), hint, "{said}");
+        };
+        check("Missing environment variable: `FAKE_KEY`.", Some("`FAKE_KEY`"));
+        let unnamed = "the variable that `job` with detail=full tells";
+        check("Missing environment variable: `a b`.", Some(unnamed));
+        check("Missing environment variable", Some(unnamed));
+        check("Something else", None);
+    }
 }

@@ -1,18 +1,24 @@
 //! The review that another one follows: what it found, and which hunks it was shown.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
+use crate::diff::anchor::have_lines;
 use crate::diff::count;
 use crate::diff::measure::measure;
-use crate::diff::patch::{Content, Patch};
+use crate::diff::patch::{ChangeKind, Content, FilePatch, LineKind, Patch};
 use crate::diff::seen::{Seen, files_left, part};
 use crate::diff::sent::SentPatch;
+use crate::diff::text::shown_path;
 use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::finding::{Anchor, Origin, Side};
 use crate::domain::job::{JobId, JobName};
 use crate::domain::limits;
-use crate::domain::request::ReviewRequest;
-use crate::domain::review_answer::ReviewAnswer;
+use crate::domain::request::{ReviewRequest, Subject, Untracked};
+use crate::domain::review_answer::{ReviewAnswer, Target};
+use crate::domain::scope::{Revision, Scope};
 use crate::domain::standing::Standing;
 use crate::domain::tracking::EarlierReview;
 use crate::domain::verdict::ReviewStatus;
@@ -143,13 +149,21 @@ impl Earlier {
     }
 
     /// Answers a review of which nothing is new, without a run: what was found is still open.
-    pub(super) fn unchanged(&self, input: ReviewInput, standing: Standing) -> (ReviewAnswer, Vec<String>) {
+    pub(super) fn unchanged(
+        &self,
+        input: ReviewInput,
+        undone: Vec<String>,
+        standing: Standing,
+    ) -> (ReviewAnswer, Vec<String>) {
         let standing = Standing {
             fresh_files: Some(0),
             ..standing
         };
         let root = input.repo_root.to_string_lossy();
-        let review = review_of(&self.id, &self.answer);
+        let review = EarlierReview {
+            undone,
+            ..review_of(&self.id, &self.answer)
+        };
         let follow::Followed { settled, since } = follow(
             input.patch.get(),
             &root,
@@ -190,6 +204,96 @@ impl Earlier {
     }
 }
 
+impl Earlier {
+    /// Returns the ids of the findings about lines that the change had added to a file which the same change has no more:
+    /// there it is as it was before, so that they are gone is known without looking at the file.
+    fn undone(&self, request: &ReviewRequest, input: &ReviewInput) -> Vec<String> {
+        let (then, now) = (&self.answer.target, &input.target);
+        let is_same_work = match (then.scope.as_str(), now.scope.as_str()) {
+            ("working_tree" | "branch" | "staged", "working_tree")
+            | ("branch", "branch")
+            | ("staged", "staged") => true,
+            // A clean tree, when the call named no scope.
+            ("working_tree", "branch") => matches!(request.subject, Subject::Change(Scope::Auto)),
+            _ => false,
+        };
+        let is_whole = now.paths.is_empty() || now.paths == then.paths;
+        let coverage = &input.coverage;
+        if !is_same_work
+            || !is_whole
+            || then.base_oid.is_none()
+            || then.base_oid != now.base_oid
+            || request.common.options.untracked != Untracked::Include
+            || coverage.omitted_more > 0
+            || !input.lines_known
+        {
+            return Vec::new();
+        }
+        let root = input.repo_root.to_string_lossy();
+        let patches = [Some(input.patch.get()), input.before.as_ref().map(Redacted::get)];
+        let added: BTreeSet<String> = patches
+            .into_iter()
+            .flatten()
+            .flat_map(|patch| &patch.files)
+            .filter(|file| file.kind != ChangeKind::Modified)
+            .flat_map(added_lines)
+            .collect();
+        let findings = self.answer.findings.iter();
+        let brought = findings.filter(|finding| {
+            finding.origin == Origin::Introduced
+                && finding.anchor != Anchor::OffDiff
+                && finding.side == Side::New
+                && !finding.evidence.trim().is_empty()
+        });
+        brought
+            .filter(|finding| {
+                let is_there = patches.into_iter().flatten().any(|patch| {
+                    let is_file = |file: &FilePatch| {
+                        [&file.old_path, &file.new_path]
+                            .into_iter()
+                            .any(|path| shown_path(path) == finding.file)
+                    };
+                    patch.files.iter().any(is_file)
+                        || have_lines(patch, &root, [finding.file.as_str()].into_iter()) == [true]
+                });
+                let is_omitted = coverage
+                    .omitted
+                    .iter()
+                    .any(|omitted| omitted.path == finding.file);
+                // It may stand in a file of another name now.
+                let is_moved = finding.evidence.lines().any(|line| added.contains(line.trim()));
+                !is_there && !is_omitted && !is_moved && !self.seen.has_named(&finding.file)
+            })
+            .map(|finding| finding.id.clone())
+            .collect()
+    }
+}
+
+/// Which change a call means that follows a review and names none: that review's own, as it is now. `None` where the work
+/// that goes on is not to be told from it.
+pub(super) fn scope_of(target: &Target) -> Option<Scope> {
+    match target.scope.as_str() {
+        "branch" | "working_tree" => {
+            let base = Revision::parse(target.base_oid.as_deref()?).ok()?;
+            Some(Scope::Onward { base })
+        }
+        "staged" => Some(Scope::Staged),
+        _ => None,
+    }
+}
+
+/// The lines that a file got, without the white space around them.
+fn added_lines(file: &FilePatch) -> Vec<String> {
+    let Content::Text(hunks) = &file.content else {
+        return Vec::new();
+    };
+    let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
+    let added = lines.filter(|line| line.kind == LineKind::Added);
+    added
+        .map(|line| String::from_utf8_lossy(&line.text).trim().to_owned())
+        .collect()
+}
+
 /// How much of a change an earlier review was not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Narrowed {
@@ -223,7 +327,7 @@ fn shown(patch: &Patch, answer: &ReviewAnswer) -> Seen {
         .collect();
     let mut kept = patch.clone();
     kept.files
-        .retain(|file| !left_out.contains(&crate::diff::text::shown_path(&file.new_path).as_str()));
+        .retain(|file| !left_out.contains(&shown_path(&file.new_path).as_str()));
     if coverage.omitted_more == 0 && is_shown(&kept) <= examined {
         Seen::of(&kept)
     } else {
@@ -241,8 +345,14 @@ pub(super) fn asks_anew(request: &ReviewRequest) -> bool {
 pub(super) struct Followed {
     /// The review, with what it was shown.
     earlier: Option<Earlier>,
-    /// What is tracked where its change is sent whole again.
+    /// What is tracked where its record cannot be read any more.
     tracked: Option<Box<EarlierReview>>,
+    /// What it looked at.
+    target: Option<Box<Target>>,
+    /// Whether what it was shown is taken out of the change.
+    narrows: bool,
+    /// Findings of it that the change brought and has no more.
+    undone: Vec<String>,
     /// Whether it was named for that: then only what is new is sent, whatever is asked.
     is_named: bool,
 }
@@ -266,7 +376,10 @@ impl Followed {
             let earlier = Earlier::find(name, workspace, store).await?;
             return Ok(Self {
                 tracked: None,
+                target: Some(Box::new(earlier.answer.target.clone())),
                 earlier: Some(earlier),
+                narrows: true,
+                undone: Vec::new(),
                 is_named: true,
             });
         }
@@ -275,19 +388,27 @@ impl Followed {
             .as_ref()
             .and_then(|review| review.job.parse::<JobId>().ok());
         let earlier = match id {
-            Some(id) if !asks_anew(request) => Earlier::read(&store.read(&id)?)?,
-            _ => None,
+            Some(id) => Earlier::read(&store.read(&id)?)?,
+            None => None,
         };
         Ok(Self {
             earlier,
             tracked,
+            target: continued.and_then(|continued| continued.target.clone()),
+            narrows: !asks_anew(request),
+            undone: Vec::new(),
             is_named: false,
         })
     }
 
+    /// What that review looked at, also where it has no answer.
+    pub(super) fn target(&self) -> Option<&Target> {
+        self.target.as_deref()
+    }
+
     /// Takes out of the input what was reviewed before. Returns the answer where nothing is left to review.
     pub(super) fn narrow(
-        &self,
+        &mut self,
         request: &ReviewRequest,
         input: &mut ReviewInput,
         standing: &Standing,
@@ -295,6 +416,10 @@ impl Followed {
         workspace: &Workspace,
     ) -> Option<Reply> {
         let earlier = self.earlier.as_ref()?;
+        self.undone = earlier.undone(request, input);
+        if !self.narrows {
+            return None;
+        }
         let before = input.coverage.clone();
         if earlier.narrow(input) != Narrowed::Unchanged {
             return None;
@@ -305,10 +430,10 @@ impl Followed {
             return None;
         }
         let repo_root = input.repo_root.display().to_string();
-        let (answer, warnings) = earlier.unchanged(input.clone(), standing.clone());
+        let (answer, warnings) = earlier.unchanged(input.clone(), self.undone.clone(), standing.clone());
         Some(Reply {
             summary: format!(
-                "Nothing changed since {}: not run, nothing was paid. {}",
+                "Nothing new to review since {}: not run, nothing was paid. {}",
                 earlier.id,
                 deliver::review::summary(&answer)
             ),
@@ -331,7 +456,10 @@ impl Followed {
     /// of which the prompts show the fresh part alone.
     pub(super) fn note(&self, plan: &mut Plan, standing: Standing, before: Option<&Redacted<Patch>>) {
         let review = match &self.earlier {
-            Some(earlier) => Some(Box::new(review_of(&earlier.id, &earlier.answer))),
+            Some(earlier) => Some(Box::new(EarlierReview {
+                undone: self.undone.clone(),
+                ..review_of(&earlier.id, &earlier.answer)
+            })),
             None => self.tracked.clone(),
         };
         let fresh_files = match (&mut plan.change, before) {

@@ -6,6 +6,7 @@ use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::job::JobId;
 use crate::domain::peer::Peer;
 use crate::domain::request::{Resume, ThreadId};
+use crate::domain::review_answer::Target;
 use crate::domain::tracking::EarlierReview;
 use crate::domain::usage::Usage;
 use crate::run::reap::reap;
@@ -29,6 +30,8 @@ pub struct Continued {
     pub delegate: Option<Box<Earlier>>,
     /// What the review found whose thread it is, if it is one's.
     pub review: Option<Box<EarlierReview>>,
+    /// The change that it looked at, or was to look at, if it is a review's.
+    pub target: Option<Box<Target>>,
 }
 
 /// A delegate job that another one goes on from.
@@ -97,6 +100,7 @@ pub async fn find(
             thread: thread.clone(),
             delegate: None,
             review: None,
+            target: None,
         }),
         Resume::Job(name) => {
             let job = match group::find(store, name, workspace).map_err(|fault| fault.field("resume"))? {
@@ -136,6 +140,10 @@ pub async fn find(
                 usage_before,
                 delegate,
                 review,
+                target: match &job.spec.expects {
+                    Expects::Review { target, .. } => Some(target.clone()),
+                    _ => None,
+                },
             })
         }
     }

@@ -8,6 +8,8 @@ mod too_large;
 
 pub use division::aside;
 
+use std::path::Path;
+
 use crate::config::Config;
 use crate::diff::added::added_file;
 use crate::diff::count::{self, total_hunks};
@@ -21,13 +23,14 @@ use crate::domain::fault::Fault;
 use crate::domain::limits;
 use crate::domain::request::{Options, ReviewRequest, Subject, Wait};
 use crate::domain::review_answer::{ReviewAnswer, Target};
+use crate::domain::scope::Scope;
 use crate::domain::verdict::{Confidence, ReviewStatus, Verdict};
 use crate::redact::{Further, redact_patch_with};
 use crate::service::base_files::BaseFiles;
 use crate::service::call::Call;
 use crate::service::context::Service;
 use crate::service::deliver;
-use crate::service::earlier::Followed;
+use crate::service::earlier::{Followed, scope_of};
 use crate::service::guidance;
 use crate::service::opening::{Opening, check_fork};
 use crate::service::preflight::preflight;
@@ -79,9 +82,17 @@ pub async fn prepare<'a>(
     } = Opening::of(service, &request.common, call).await?;
     let directory = workspace.readable()?.to_owned();
     let isolation = request.common.options.isolation.unwrap_or_default();
+    let mut followed = Followed::of(request, continued.as_ref(), &workspace, &store).await?;
     // Reading the change and asking the peer wait for different things.
     let (input, preflight) = tokio::join!(
-        read(service, &store, &workspace, request, &config, &further),
+        read(
+            service,
+            &store,
+            &workspace,
+            (request, followed.target()),
+            &config,
+            &further
+        ),
         preflight(service, &config, &store, &directory, isolation)
     );
     let input = input?;
@@ -89,7 +100,6 @@ pub async fn prepare<'a>(
         return Ok(Prepared::NotRun(Box::new(not_run(input, &workspace))));
     }
     let (standing, told) = standing(&store, &input, Day::of_ms(clock::now_ms()));
-    let followed = Followed::of(request, continued.as_ref(), &workspace, &store).await?;
     let mut input = input;
     if let Some(reply) = followed.narrow(request, &mut input, &standing, &told, &workspace) {
         return Ok(Prepared::NotRun(Box::new(reply)));
@@ -133,7 +143,7 @@ async fn read(
     service: &Service,
     store: &Store,
     workspace: &Workspace,
-    request: &ReviewRequest,
+    (request, followed): (&ReviewRequest, Option<&Target>),
     config: &Config,
     further: &Further,
 ) -> Result<ReviewInput, Fault> {
@@ -159,16 +169,41 @@ async fn read(
             review_job::gather_job(service, store, asked).await
         }
         Subject::Change(scope) => {
+            let directory = workspace.readable()?.to_owned();
+            let (scope, paths) = which(scope, &request.paths, followed, &directory);
             let wanted = Wanted {
-                directory: workspace.readable()?.to_owned(),
-                scope: scope.clone(),
-                paths: request.paths.clone(),
+                directory,
+                scope,
+                paths,
                 untracked: request.common.options.untracked,
                 planned_bytes: planned_bytes(request, config),
             };
             gather(service, store, wanted, held).await
         }
     }
+}
+
+/// Decides which change is read. A call that names none and follows a review means that review's change.
+fn which(
+    scope: &Scope,
+    paths: &[String],
+    followed: Option<&Target>,
+    directory: &Path,
+) -> (Scope, Vec<String>) {
+    let target = followed.filter(|_| *scope == Scope::Auto);
+    let Some((target, followed)) = target.and_then(|target| Some((target, scope_of(target)?))) else {
+        return (scope.clone(), paths.to_vec());
+    };
+    let paths = match guidance::project_root(directory) {
+        // Those of the record are relative to the repository's root.
+        Some(root) if paths.is_empty() => target
+            .paths
+            .iter()
+            .map(|path| root.join(path).display().to_string())
+            .collect(),
+        _ => paths.to_vec(),
+    };
+    (followed, paths)
 }
 
 /// Bytes beyond which a change is planned by its sizes alone: twice what the parts that may run hold.

@@ -98,9 +98,16 @@ async fn run(service: &Service, wanted: &Suppress) -> Outcome {
     let (job, answer) = review(&place, &wanted.job).await?;
     let all: Vec<&Finding> = answer.findings.iter().collect();
     let mut entries = Vec::new();
+    let mut said = Vec::new();
     for id in &wanted.findings {
+        let finding = one_of(&all, id)?;
+        // The beginning of an id is quickly mistyped, so that it is told which finding it was.
+        said.push(json!({
+            "id": finding.id, "severity": finding.severity, "file": finding.file, "line": finding.line,
+            "title": finding.title
+        }));
         entries.push(Suppression {
-            selects: Selects::Id(one_of(&all, id)?.id.clone()),
+            selects: Selects::Id(finding.id.clone()),
             reason: wanted.reason.trim().to_owned(),
             expires,
         });
@@ -115,15 +122,14 @@ async fn run(service: &Service, wanted: &Suppress) -> Outcome {
     // The word of the person first: an entry that stands there without it would wait for a commit.
     place.say(&entries.iter().map(Suppression::digest).collect::<Vec<_>>())?;
     let file = place.write(suppressions::PATH, &text)?;
-    let ids: Vec<String> = entries.iter().map(Suppression::name).collect();
     Ok(Reply {
         summary: format!(
             "{} of {} suppressed until {expires}, for you at once; for others and in CI once {} is committed and in the base.",
-            counted(ids.len(), "finding"),
+            counted(said.len(), "finding"),
             job.id(),
             suppressions::PATH
         ),
-        body: object(json!({"suppressed": ids, "expires": expires.to_string(), "file": file})),
+        body: object(json!({"suppressed": said, "expires": expires.to_string(), "file": file})),
         next_steps: vec![format!("`crosscheck review --since {}` counts it", job.id())],
         ..Reply::default()
     })

@@ -99,6 +99,13 @@ impl Target {
                 head: revision("head", head)?,
             },
             "commit" => match commit {
+                Some(text) if text.contains("...") => {
+                    return Err(
+                        Fault::argument("commit", "`commit` has three dots, which name no range here").hint(
+                            "pass A..B for what lies between two commits, or base A and head B for what B did since it left A",
+                        ),
+                    );
+                }
                 Some(text) => Scope::parse_commit(&text).map_err(|error| not_a_revision("commit", error))?,
                 None => {
                     return Err(Fault::argument("commit", "`commit` is missing")
@@ -113,4 +120,27 @@ impl Target {
 fn not_a_revision(field: &str, error: RevisionError) -> Fault {
     Fault::argument(field, format!("`{field}` is not a revision: {error}"))
         .hint("pass a commit id, a branch or a tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_dots_are_told_from_a_range() {
+        let parse = |commit: &str| {
+            let target = Target {
+                scope: None,
+                base: None,
+                head: None,
+                commit: Some(commit.to_owned()),
+                job: None,
+            };
+            target.parse()
+        };
+        assert!(matches!(parse("a..b"), Ok(Subject::Change(Scope::Range { .. }))));
+        let fault = parse("a...b").unwrap_err();
+        assert!(fault.message.contains("three dots"), "{fault:?}");
+        assert!(fault.repair.hint.contains("A..B"), "{fault:?}");
+    }
 }

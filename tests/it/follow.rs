@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::making::job;
 use crate::support::run::finish;
 use crate::support::scripts::Scripted;
-use crate::world::{PROGRAM, World, claim, review_answer};
+use crate::world::{PROGRAM, Server, World, claim, review_answer};
 
 /// A model that gives one answer after the other.
 struct InTurn(Mutex<VecDeque<Value>>);
@@ -218,6 +218,100 @@ fn of_a_change_that_was_reviewed_only_what_is_new_is_sent_and_the_rest_is_carrie
 }
 
 #[test]
+fn a_review_of_a_branch_is_followed_on_that_branch_with_what_is_not_committed() {
+    let broken = |name: &str| {
+        let file = format!("src/{name}.rs");
+        let code = format!("fn broken_of_{name}() {{ unwrap_it() }}");
+        titled(&format!("Panics in {name}"), "high", &file, 2, &code)
+    };
+    let world = with_three(in_turn([review_answer(
+        "fail",
+        &[
+            broken("a"),
+            broken("b"),
+            broken("c"),
+            titled(
+                "Leaks",
+                "high",
+                "src/new.rs",
+                1,
+                "fn leaks() { forget(open_it()) }",
+            ),
+            titled(
+                "Not of this change",
+                "high",
+                "src/nowhere.rs",
+                1,
+                "fn invented() {}",
+            ),
+        ],
+    )]));
+    world.git(&["branch", "base"]);
+    world.write("src/new.rs", "fn leaks() { forget(open_it()) }\n");
+    world.git(&["add", "."]);
+    world.git(&["commit", "-q", "-m", "two"]);
+    let mut server = world.server();
+    let first = server.ok(
+        "review",
+        &json!({"scope": "branch", "base": "base", "depth": QUICK}),
+    );
+    let id = first["job"]["id"].as_str().unwrap();
+    assert_eq!(first["findings"].as_array().unwrap().len(), 5, "{first:#}");
+
+    // One file is as it was before the branch, and another one has another name; neither is committed.
+    world.write("src/a.rs", "fn first_of_a() {}\n");
+    world.git(&["mv", "src/new.rs", "src/named.rs"]);
+    let followed = |server: &mut Server, scope: &str| {
+        let second = server.ok("review", &json!({"depth": QUICK, "options": {"since": id}}));
+        assert_eq!(second["target"]["scope"], scope, "{second:#}");
+        assert_eq!(
+            second["target"]["base_oid"], first["target"]["base_oid"],
+            "{second:#}"
+        );
+        let since = &second["since"];
+        assert_eq!(since["fixed"].as_array().unwrap().len(), 1, "{since:#}");
+        assert_eq!(since["fixed"][0]["file"], "src/a.rs", "{since:#}");
+        assert_eq!(since["open"].as_array().unwrap().len(), 3, "{since:#}");
+        assert_eq!(since["gone"].as_array().unwrap().len(), 1, "{since:#}");
+        assert_eq!(since["gone"][0]["file"], "src/nowhere.rs", "{since:#}");
+        let summary = second["summary"].as_str().unwrap();
+        assert!(summary.starts_with("Nothing new to review since"), "{summary}");
+    };
+    followed(&mut server, "working_tree");
+    world.git(&["commit", "-q", "-a", "-m", "three"]);
+    followed(&mut server, "branch");
+    // Whoever names a change means that one, and of what it does not hold nothing is said.
+    let fault = server.fault(
+        "review",
+        &json!({"scope": "working_tree", "options": {"since": id}}),
+        "nothing_to_review",
+    );
+    assert!(fault["error"]["repair"].is_object(), "{fault:#}");
+}
+
+#[test]
+fn a_review_that_gave_no_answer_is_resumed_on_its_own_change() {
+    let world = with_three(World::new(Scripted::json(review_answer("pass", &[]))));
+    world.git(&["branch", "base"]);
+    world.git(&["commit", "-q", "-a", "-m", "two"]);
+    let mut server = world.server();
+    let asked =
+        json!({"scope": "branch", "base": "base", "depth": QUICK, "context": "[[fake:http status=500]]"});
+    let fault = server.fault("review", &asked, "peer_overloaded");
+    assert_eq!(
+        fault["error"]["repair"]["arguments"]["resume"], fault["job"]["id"],
+        "{fault:#}"
+    );
+
+    // What lies beside it in the working tree belongs to it now, and does not take its place.
+    world.write("src/new.rs", "fn new() {}\n");
+    let again = json!({"resume": fault["job"]["id"], "depth": QUICK, "context": "[[fake:auto]]"});
+    let review = server.ok("review", &again);
+    assert_eq!(review["target"]["files"], 4, "{review:#}");
+    assert_eq!(review["coverage"]["hunks"]["sent"], 4, "{review:#}");
+}
+
+#[test]
 fn a_suppressed_finding_leaves_the_verdict_and_stays_counted() {
     let wrong = claim("high", "src/lib.rs", 2, "    a - b");
     let answer = || review_answer("fail", std::slice::from_ref(&wrong));
@@ -234,6 +328,12 @@ fn a_suppressed_finding_leaves_the_verdict_and_stays_counted() {
         &["suppress", job, &finding[..6], "--reason", "subtracts on purpose"],
     );
     assert_eq!(said["ok"], true, "{said:#}");
+    let told = &said["suppressed"][0];
+    assert_eq!(
+        (&told["id"], &told["title"], &told["line"]),
+        (&json!(finding), &first["findings"][0]["title"], &json!(2)),
+        "{said:#}"
+    );
     let file = world.work().join(".crosscheck/suppressions.toml");
     let text = fs::read_to_string(&file).unwrap();
     assert!(

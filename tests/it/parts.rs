@@ -241,6 +241,37 @@ fn what_looks_like_a_delimiter_of_ours_makes_no_prompt_too_large() {
 }
 
 #[test]
+fn the_ready_call_for_less_of_a_review_that_follows_another_one_means_the_same_change() {
+    let world = World::new(Scripted::json(review_answer("pass", &[])));
+    world.configure("[env]\npass = [\"FAKE_KEY\"]\n[limits]\nprompt_bytes = 20000\nreview_parts = 1\n");
+    change(&world, &many(1, 2, 10));
+    let mut server = world.server();
+    let first = server.ok("review", &json!({"depth": "quick"}));
+    let id = &first["job"]["id"];
+    world.git(&["add", "."]);
+    world.git(&["commit", "-qm", "two"]);
+    world.write(
+        "src/large.rs",
+        "pub fn large() -> u64 { compute(12) }\n".repeat(1_000),
+    );
+    world.write("src/small.rs", "pub fn small() -> u64 { compute(11) }\n");
+    let asked = json!({"depth": "quick", "options": {"since": id}});
+    let fault = server.fault("review", &asked, "input_too_large");
+    let ready = &fault["error"]["repair"]["arguments"];
+    assert_eq!(
+        (&ready["options"], &ready["depth"], ready.get("scope")),
+        (&json!({"since": id}), &json!("quick"), None),
+        "{fault:#}"
+    );
+    let second = server.ok("review", ready);
+    assert_eq!(
+        second["target"]["base_oid"], first["target"]["base_oid"],
+        "{second:#}"
+    );
+    assert_eq!(second["since"]["job"], *id, "{second:#}");
+}
+
+#[test]
 fn the_budget_of_a_review_is_that_of_all_its_runs_together() {
     let world = World::new(Scripted::json(review_answer("pass", &[]))).with_change();
     world.configure("[env]\npass = [\"FAKE_KEY\"]\n[limits]\nask_above_tokens = 50000\n");

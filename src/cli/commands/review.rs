@@ -76,7 +76,7 @@ pub(crate) struct SubjectFlags {
     /// How thorough; standard when absent
     #[arg(long, value_enum, value_name = "DEPTH")]
     pub(crate) depth: Option<DepthFlag>,
-    /// Only what changed since this review: its id, the beginning of one, or `latest`
+    /// Only what is new in the change of this review, committed or not: its id, the beginning of one, or `latest`
     #[arg(long, value_name = "JOB")]
     pub(crate) since: Option<JobName>,
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub(crate) struct SubjectFlags {
 /// The scopes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ScopeFlag {
-    /// The working tree when anything differs from HEAD, else the branch
+    /// That of the review that is followed; else the working tree when anything differs from HEAD, else the branch
     Auto,
     /// Everything that differs from HEAD: staged, unstaged and untracked
     #[value(alias = "working_tree")]

@@ -27,6 +27,11 @@ pub(super) fn render(failure: &Failure, asked: Peer, page: &mut Page) {
     if let Some(command) = command {
         page.parts(&[(Style::Bold, "try: "), (Style::Plain, &command)]);
     }
+    for call in &error.repair.also {
+        if let Some(command) = terminal_command(&call.tool, &call.arguments, peer) {
+            page.parts(&[(Style::Bold, "or:  "), (Style::Plain, &command)]);
+        }
+    }
     if let Some(job) = &failure.job {
         let text = format!("{} ({}, {})", job.id, job.kind.as_str(), job.state.as_str());
         page.parts(&[(Style::Bold, "job: "), (Style::Plain, &text)]);

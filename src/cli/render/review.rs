@@ -155,7 +155,8 @@ fn finding(finding: &Finding, page: &mut Page) {
     if !finding.evidence.trim().is_empty() {
         page.block("    | ", finding.evidence.trim_matches('\n'));
     }
-    page.indented("    ", "basis:", Style::Dim, &finding.support());
+    let basis = format!("{}; id {}", finding.support(), finding.id);
+    page.indented("    ", "basis:", Style::Dim, &basis);
     if !finding.risk.trim().is_empty() {
         page.indented("    ", "risk:", Style::Dim, &finding.risk);
     }

@@ -290,6 +290,11 @@ fn a_failure_is_one_error_and_one_hint() {
     let fault =
         Fault::argument("scope", "`scope` holds none of its allowed values").allowing(["auto", "staged"]);
     insta::assert_snapshot!("fault_argument", shown(&failure(fault, None)));
+    let fault = Fault::new(FaultCode::InputTooLarge, "the change does not fit")
+        .hint("review it in pieces; or pay for all of it: the same call with options.max_parts=9")
+        .call("review", json!({"paths": ["src"]}))
+        .also("review", json!({"options": {"max_parts": 9}}));
+    insta::assert_snapshot!("fault_with_two_calls", shown(&failure(fault, None)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::domain::count::counted;
 use crate::domain::fault::Fault;
 use crate::domain::job::JobName;
 use crate::domain::limits;
-use crate::domain::request::{Effort, ModelName, Options, ReviewRequest, Subject};
+use crate::domain::request::{Effort, ModelName, Options, Resume, ReviewRequest, Subject};
 use crate::domain::review_plan::{Depth, Needs};
 use crate::domain::scope::Scope;
 use crate::redact::redact_counted;
@@ -47,7 +47,7 @@ pub(super) fn too_many(needs: Needs, request: &ReviewRequest, input: &ReviewInpu
         return fault;
     }
     fault.repair.hint = format!(
-        "{}; or pay for all of it: the same call with options.max_parts {}",
+        "{}; or pay for all of it: the same call with options.max_parts={}",
         fault.repair.hint, needs.parts
     );
     match again(request, input, needs.parts) {
@@ -77,6 +77,9 @@ pub(super) fn narrower(
     match target(request, input) {
         Some(mut arguments) if !paths.is_empty() => {
             arguments.insert("paths".to_owned(), json!(paths));
+            if request.depth != Depth::UNSAID {
+                arguments.insert("depth".to_owned(), json!(request.depth));
+            }
             fault.call("review", Value::Object(arguments))
         }
         _ => fault,
@@ -132,6 +135,21 @@ fn target(request: &ReviewRequest, input: &ReviewInput) -> Option<Map<String, Va
     let workspace = input.repo_root.display().to_string();
     arguments.insert("workspace".to_owned(), json!(workspace));
     let (base, head) = (target.base_oid.as_deref(), target.head_oid.as_deref());
+    // A call that follows a review and names no change means that review's, which no scope says.
+    if let Subject::Change(Scope::Auto) = &request.subject {
+        if let Some(since) = &request.common.options.since {
+            arguments.insert("options".to_owned(), json!({"since": since.to_string()}));
+            return Some(arguments);
+        }
+        if let Some(resume) = &request.common.resume {
+            let named = match resume {
+                Resume::Job(name) => name.to_string(),
+                Resume::Thread(thread) => thread.as_str().to_owned(),
+            };
+            arguments.insert("resume".to_owned(), json!(named));
+            return Some(arguments);
+        }
+    }
     match target.scope.as_str() {
         "snippet" => return None,
         "job" => {
