@@ -371,6 +371,27 @@ impl Fault {
         self
     }
 
+    /// As this fault is told to somebody who asked for a preview: the calls that would help are previews too, where they are
+    /// paid.
+    #[must_use]
+    pub fn previewed(mut self) -> Self {
+        let preview = |tool: &mut String, arguments: &mut Map<String, Value>| {
+            if ["consult", "review", "delegate"].contains(&tool.as_str()) {
+                let previewed = std::mem::replace(tool, "dry_run".to_owned());
+                let wanted = std::mem::take(arguments);
+                arguments.insert("tool".to_owned(), Value::String(previewed));
+                arguments.insert("arguments".to_owned(), Value::Object(wanted));
+            }
+        };
+        if let (Some(tool), Some(arguments)) = (&mut self.repair.tool, &mut self.repair.arguments) {
+            preview(tool, arguments);
+        }
+        for call in &mut self.repair.also {
+            preview(&mut call.tool, &mut call.arguments);
+        }
+        self
+    }
+
     /// Adds a call that would help.
     #[must_use]
     pub fn call(mut self, tool: &str, arguments: Value) -> Self {

@@ -143,6 +143,7 @@ impl Service {
         if let (Some(host), Ok(store)) = (&call.host_process, self.store()) {
             self.vigil().adopt(&store, host);
         }
+        let is_preview = matches!(request, Request::DryRun(_));
         let outcome = match request {
             Request::Status(request) => status::run(self, &request, &call).await,
             Request::DryRun(DryRunRequest::Consult(request)) => dry_run::consult(self, &request, &call).await,
@@ -159,6 +160,13 @@ impl Service {
                 delegate::preview(self, &request, &call).await
             }
         };
+        let outcome = outcome.map_err(|mut refusal| {
+            // Whoever asked for what is free is offered nothing that is paid.
+            if is_preview {
+                refusal.fault = refusal.fault.previewed();
+            }
+            refusal
+        });
         self.wrap(tool, outcome, &call, watch)
     }
 

@@ -263,6 +263,16 @@ fn the_ready_call_for_less_of_a_review_that_follows_another_one_means_the_same_c
         (&json!({"since": id}), &json!("quick"), None),
         "{fault:#}"
     );
+    // Whoever asked what it would be is offered nothing that is paid.
+    let preview = json!({"tool": "review", "arguments": asked});
+    let shown = server.fault("dry_run", &preview, "input_too_large");
+    let repair = &shown["error"]["repair"];
+    assert_eq!(
+        (&repair["tool"], &repair["arguments"]),
+        (&json!("dry_run"), &json!({"tool": "review", "arguments": ready})),
+        "{shown:#}"
+    );
+    server.ok("dry_run", &repair["arguments"]);
     let second = server.ok("review", ready);
     assert_eq!(
         second["target"]["base_oid"], first["target"]["base_oid"],
