@@ -2,16 +2,19 @@
 //! killed, the service gets a task once, and the job ends as done, or as lost with the advice where to look.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use crosscheck::sys::lock;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::audit::files;
+use crate::audit::{Memory, Moment, audit, files};
 use crate::cloud_judge::{Ended, Places, Seen, judge, leftovers};
 use crate::facts::JobFacts;
 use crate::kill_case::job_id;
+use crate::ledger;
 use crate::parts::{Asked, Length, Report, side_by_side};
 use crate::peer_cloud::{ADDED, TASKS};
 use crate::processes::{Process, living, signal_all};
@@ -163,6 +166,7 @@ pub fn run(asked: &Asked) -> Report {
         "jobs lost",
         "jobs cancelled",
         "tasks at the service",
+        "tasks audited",
     ] {
         report.count(name, 0);
     }
@@ -224,6 +228,10 @@ impl Play {
         let Some(acknowledged) = job_id(&answer) else {
             return Err(format!("no job in the answer: {answer}"));
         };
+        // A group has no record of its own.
+        if self.case.attempts == 1 {
+            ledger::acknowledge(world, &acknowledged, None);
+        }
         // Somebody who looks brings it about sooner; what the one who follows does of itself is waited for.
         if self.case.is_late() && self.case.role == "worker" {
             let look = || drop(server.call("job", &json!({"id": acknowledged})));
@@ -283,6 +291,13 @@ impl Play {
         for wrong in judge(self.case, &seen) {
             self.violation(&wrong);
         }
+        // What a killed process left is judged above.
+        let moment = Moment::Meanwhile(SystemTime::now());
+        let audited = audit(&world.state(), &world.ledger(), &mut Memory::default(), moment);
+        self.report.count("tasks audited", audited.counts.tasks as u64);
+        for wrong in audited.violations {
+            self.violation(&wrong.to_string());
+        }
         Ok(())
     }
 
@@ -327,13 +342,48 @@ impl Play {
 
 /// Waits until each job has its end, while somebody sees the list and looks at none of them.
 fn ends_alone(world: &World, fresh: &mut Server) -> Result<(), String> {
+    // The threads of a killed process hold its locks for some milliseconds more, and the list is seen only once.
+    let lock = world.state().join("follower.lock");
+    let follows = || {
+        living(&world.home())
+            .iter()
+            .any(|one| one.line.contains("torture follow"))
+    };
+    if !wait_until(|| follows() || matches!(lock::is_held(&lock), Ok(false))) {
+        return Err("nobody follows, and the lock of who does is held".to_owned());
+    }
     fresh.call("job", &json!({})).ok_or("the list is not answered")?;
     let is_over = || jobs(world).iter().all(|job| job.result_bytes.is_some());
     if wait_until(is_over) {
         Ok(())
     } else {
-        Err("a job that nobody looked at has no end".to_owned())
+        let open = world
+            .jobs()
+            .into_iter()
+            .filter(|job| !job.join("result.json").exists());
+        let logs: Vec<String> = open.map(|job| state_of(world, &job)).collect();
+        let runs: Vec<String> = living(&world.home())
+            .into_iter()
+            .map(|process| process.line)
+            .collect();
+        let what = logs.join("; ");
+        Err(format!(
+            "a job that nobody looked at has no end: {what}; what runs: {runs:?}"
+        ))
     }
+}
+
+/// Says of a job what is known that has no end.
+fn state_of(world: &World, job: &Path) -> String {
+    let name = job.file_name().unwrap_or_default();
+    let is_followed = world.state().join("following").join(name).exists();
+    let log = fs::read_to_string(job.join("worker.log")).unwrap_or_default();
+    let last: Vec<&str> = log.lines().rev().take(3).collect();
+    let seen = fs::read_to_string(job.join("seen.json")).unwrap_or_default();
+    format!(
+        "{} (followed: {is_followed}, seen: {seen}) {last:?}",
+        name.display()
+    )
 }
 
 /// Looks until nothing is open, as a person would.
@@ -395,6 +445,7 @@ fn push(world: &World) {
             .status();
         assert!(ran.is_ok_and(|status| status.success()), "{words:?}");
     }
+    ledger::untouched(world);
 }
 
 fn jobs(world: &World) -> Vec<JobFacts> {
