@@ -1,6 +1,6 @@
 //! What must be so once a case of kill-clouds is over, given who was hit and when: facts in, broken rules out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,8 @@ pub struct Seen {
     pub acknowledged: String,
     /// The job that the same call was told of afterwards.
     pub repeated: Option<String>,
+    /// What each look said of a job: its id and a state.
+    pub told: Vec<(String, String)>,
     /// Each job when all of them were over for the first time.
     pub ended: Vec<Ended>,
     /// Each job when all was over after the repeated call.
@@ -67,6 +69,7 @@ pub fn judge(case: Case, seen: &Seen) -> Vec<String> {
             Some(_) => {}
         }
     }
+    wrong.extend(told_otherwise(seen));
     // What was certainly not sent may be sent by a call that is repeated.
     let is_the_same = seen.repeated.as_deref() == Some(seen.acknowledged.as_str());
     if !is_the_same && case.has != Has::Nothing {
@@ -90,6 +93,22 @@ pub fn judge(case: Case, seen: &Seen) -> Vec<String> {
             .map(|path| format!("`{}` is left", path.display())),
     );
     wrong
+}
+
+/// Says which look told an end that was not the job's.
+fn told_otherwise(seen: &Seen) -> BTreeSet<String> {
+    let is_end = |state: &str| !["queued", "running"].contains(&state);
+    let ends = seen
+        .ended
+        .iter()
+        .filter_map(|Ended { job, .. }| Some((job.id.as_str(), job.state()?)));
+    let ends: BTreeMap<&str, &str> = ends.collect();
+    let told = seen.told.iter().filter(|(_, state)| is_end(state));
+    told.filter_map(|(id, state)| {
+        let end = ends.get(id.as_str()).filter(|end| **end != state)?;
+        Some(format!("{id} was told as {state} and ended as {end}"))
+    })
+    .collect()
 }
 
 /// Judges one job by its end.
@@ -333,6 +352,14 @@ mod tests {
                 done(),
                 |seen| seen.repeated = repeated,
                 "the repeated call found another job",
+            );
+        }
+        for state in ["lost", "failed", "cancelled"] {
+            let told = |state: &str| ("one".to_owned(), state.to_owned());
+            check(
+                done(),
+                |seen| seen.told = ["queued", "running", state, "succeeded"].map(told).to_vec(),
+                &format!("one was told as {state} and ended as succeeded"),
             );
         }
         check(done(), |seen| seen.tasks_later = 2, "the service got 2 tasks");

@@ -255,7 +255,8 @@ impl Play {
             self.report.count("of them nobody looked at", 1);
             ends_alone(world, &mut fresh)?;
         }
-        let ended: Vec<Ended> = look(world, &mut fresh)?
+        let mut told = Vec::new();
+        let ended: Vec<Ended> = look(world, &mut fresh, &mut told)?
             .into_iter()
             .map(|job| Ended {
                 patch: fs::read_to_string(world.state().join("jobs").join(&job.id).join("result.patch")).ok(),
@@ -267,7 +268,7 @@ impl Play {
         let again = fresh
             .call("delegate", &asked)
             .ok_or("the repeated call is not answered")?;
-        look(world, &mut fresh)?;
+        look(world, &mut fresh, &mut told)?;
         self.report.count("tasks at the service", tasks(world) as u64);
         drop(fresh);
         let _ = wait_until(|| living(&world.home()).is_empty());
@@ -280,6 +281,7 @@ impl Play {
         let seen = Seen {
             acknowledged,
             repeated: job_id(&again),
+            told,
             later: jobs(world),
             ended,
             tasks: tasks_at_first,
@@ -387,13 +389,20 @@ fn state_of(world: &World, job: &Path) -> String {
 }
 
 /// Looks until nothing is open, as a person would.
-fn look(world: &World, fresh: &mut Server) -> Result<Vec<JobFacts>, String> {
+fn look(
+    world: &World,
+    fresh: &mut Server,
+    told: &mut Vec<(String, String)>,
+) -> Result<Vec<JobFacts>, String> {
     let begun = Instant::now();
     loop {
         for job in jobs(world) {
-            fresh
+            let answer = fresh
                 .call("job", &json!({"id": job.id}))
                 .ok_or("a look is not answered")?;
+            if let Some(state) = answer["job"]["state"].as_str() {
+                told.push((job.id, state.to_owned()));
+            }
         }
         let seen = jobs(world);
         if !seen.is_empty() && seen.iter().all(|job| job.result_bytes.is_some()) {
