@@ -114,7 +114,7 @@ fn an_attempt_that_was_handed_over_by_itself_too() {
 fn files_of_a_task_that_do_not_say_the_same() {
     check("the one that was printed is", |world| {
         edit(&world.of_job(LEAD, "task.json"), |task| {
-            task["task"] = "task_e_other".into()
+            task["task"] = "task_e_other".into();
         });
     });
     check("was sent at another time", |world| {
@@ -144,7 +144,7 @@ fn a_task_of_two_jobs_that_do_not_belong_together() {
 fn an_end_that_does_not_fit_what_is_known_of_the_task() {
     check("is told as lost and has a task", |world| {
         edit(&world.of_job(LEAD, "result.json"), |result| {
-            result["state"] = "lost".into()
+            result["state"] = "lost".into();
         });
     });
     let forget = |world: &World| {
