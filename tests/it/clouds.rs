@@ -521,6 +521,10 @@ fn a_look_at_many_tasks_waits_for_a_silent_service_once() {
     // One question is given eight seconds.
     assert!(took.as_secs() < 16, "{took:?}");
     cloud.let_go("status");
+    // Nobody is left behind.
+    cloud.is_done(&[DIFF]);
+    over(&mut server, &group);
+    following_ends(&world);
 }
 
 #[test]
