@@ -7,6 +7,8 @@
 
 #[path = "../torture/audit.rs"]
 mod audit;
+#[path = "audit/clouds.rs"]
+mod clouds;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

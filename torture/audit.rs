@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `acknowledged/<job id>` | the client, once a submit was acknowledged to it | `key K` and `answer SHA256`, both optional |
 //! | `paid/<any name>` | the peer, once it has read a prompt that is not empty | `job DIR`, the parent of its `TMPDIR`; `prompt SHA256`; optional `key K`, and `answer SHA256` of what it is about to say |
+//! | `arrived/<any name>` | the service that does tasks elsewhere, once it has one | `prompt SHA256` |
 //! | `forgotten/<job id>` | the harness, when it let a job be deleted or evicted | none |
 //! | `left/<job id>` | the peer of a delegate, once its edits are done, or the harness | `sha256 HASH` of the files in its worktree (`audit/files.rs`) |
 //! | `untouched/<any name>` | the harness | `path DIR` and `sha256 HASH` of everything in it that is the user's and must stay as it is |
@@ -29,9 +30,11 @@ use crosscheck::domain::job::{JobId, JobState};
 use crosscheck::run::keep::LEFT_OUT;
 use crosscheck::state::directory::JobDirectory;
 use crosscheck::state::passes;
-use crosscheck::state::record::{ResultRecord, Spec, VERSION};
+use crosscheck::state::record::{REMOTE_VERSION, ResultRecord, Spec, VERSION};
 use serde_json::Value;
 
+#[path = "audit/clouds.rs"]
+mod clouds;
 #[path = "audit/files.rs"]
 pub(crate) mod files;
 #[path = "audit/processes.rs"]
@@ -68,6 +71,8 @@ pub(crate) enum Rule {
     Untouched,
     /// What a peer left is its job's result, to the byte, and is kept as long as the job's record.
     Result,
+    /// A task that is done elsewhere was sent at most once, and every file of its jobs says the same of it.
+    SentOnce,
 }
 
 /// One broken rule.
@@ -106,6 +111,8 @@ pub(crate) struct Counts {
     pub(crate) untouched: usize,
     /// Results of delegates that were compared with what their peers left.
     pub(crate) results: usize,
+    /// Tasks that are done elsewhere, and known.
+    pub(crate) tasks: usize,
 }
 
 /// What one audit found.
@@ -172,6 +179,7 @@ pub(crate) fn audit(state: &Path, ledger: &Path, memory: &mut Memory, moment: Mo
     audit.hides_none();
     audit.untouched();
     audit.results(memory);
+    audit.sent_once();
     if matches!(moment, Moment::AtTheEnd(_)) {
         audit.leftovers();
     }
@@ -206,6 +214,7 @@ impl Job {
 struct Ledger {
     acknowledged: BTreeMap<String, Note>,
     paid: Vec<Note>,
+    arrived: Vec<Note>,
     forgotten: BTreeSet<String>,
     left: BTreeMap<String, Note>,
     untouched: Vec<Note>,
@@ -260,6 +269,7 @@ impl Ledger {
         Self {
             acknowledged: notes("acknowledged").collect(),
             paid: notes("paid").map(|(_, note)| note).collect(),
+            arrived: notes("arrived").map(|(_, note)| note).collect(),
             forgotten: notes("forgotten").map(|(name, _)| name).collect(),
             left: notes("left").collect(),
             untouched: notes("untouched").map(|(_, note)| note).collect(),
@@ -311,6 +321,7 @@ impl Audit {
             processes: self.processes.all.len(),
             untouched: self.ledger.untouched.len(),
             results: 0,
+            tasks: 0,
         };
     }
 
@@ -367,6 +378,10 @@ impl Audit {
             else {
                 continue;
             };
+            if job.cloud().is_some() {
+                // What it is made of arrived as a diff: the rule of tasks that are done elsewhere asks for that.
+                continue;
+            }
             let starts: Vec<&Note> = self.ledger.paid.iter().filter(|note| note.job() == id).collect();
             if starts.is_empty() {
                 found.push(format!("{id} succeeded and no peer was started for it"));
@@ -430,7 +445,9 @@ impl Audit {
                     holder.pid
                 ));
             }
-            if job.result.is_some() || !holders.is_empty() || job.spec.is_none() {
+            // One that is done elsewhere needs nobody here.
+            let is_elsewhere = job.cloud().is_some() && self.task_of(job).is_some();
+            if job.result.is_some() || !holders.is_empty() || job.spec.is_none() || is_elsewhere {
                 memory.unheld.remove(id);
                 continue;
             }
@@ -565,7 +582,7 @@ impl Audit {
                 }
             }
         }
-        for folder in ["scratch", "empty"] {
+        for folder in ["scratch", "empty", "following"] {
             let left = entries(&self.state.join(folder));
             found.extend(left.iter().map(|path| format!("`{}` is left", told(path))));
         }
@@ -615,7 +632,7 @@ fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
     let known = value["version"]
         .as_u64()
-        .is_some_and(|version| version <= u64::from(VERSION));
+        .is_some_and(|version| version <= u64::from(VERSION.max(REMOTE_VERSION)));
     // From the bytes, not from the value, in which a field that stands twice would stand once.
     known.then(|| serde_json::from_slice(bytes).ok()).flatten()
 }

@@ -19,6 +19,7 @@ mod audit;
 mod census;
 mod clients;
 mod clock;
+mod cloud_judge;
 mod damaged;
 mod delegates;
 mod disk;

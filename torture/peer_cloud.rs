@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crosscheck::domain::environment::Environment;
+use crosscheck::domain::fingerprint::sha256_hex;
 
 /// Where the tasks that arrived are noted, below the home folder.
 pub const TASKS: &str = "cloud-tasks";
@@ -23,7 +24,7 @@ pub fn main(words: &[&str], environment: &Environment) -> ExitCode {
         return ExitCode::FAILURE;
     };
     match words {
-        ["exec", ..] => submit(&home.join(TASKS)),
+        ["exec", ..] => submit(&home),
         ["status", ..] => {
             println!("[READY] a task\nweb  •  1m ago\n+1/-0 • 1 file");
             ExitCode::SUCCESS
@@ -46,14 +47,22 @@ fn diff(attempt: &str) -> String {
     )
 }
 
-fn submit(tasks: &Path) -> ExitCode {
+fn submit(home: &Path) -> ExitCode {
     let mut prompt = String::new();
     if std::io::stdin().read_to_string(&mut prompt).is_err() || prompt.is_empty() {
         eprintln!("Error: no prompt");
         return ExitCode::FAILURE;
     }
     let name = format!("task_e_{}", std::process::id());
-    let noted = fs::create_dir_all(tasks).and_then(|()| fs::write(tasks.join(&name), prompt));
+    let (tasks, ledger) = (home.join(TASKS), home.join("ledger/arrived"));
+    let hash = format!("prompt {}\n", sha256_hex(prompt.as_bytes()));
+    // A name that begins with a dot is a draft.
+    let draft = ledger.join(format!(".{name}"));
+    let noted = fs::create_dir_all(&tasks)
+        .and_then(|()| fs::create_dir_all(&ledger))
+        .and_then(|()| fs::write(&draft, hash))
+        .and_then(|()| fs::rename(&draft, ledger.join(&name)))
+        .and_then(|()| fs::write(tasks.join(&name), prompt));
     if noted.is_err() {
         return ExitCode::FAILURE;
     }

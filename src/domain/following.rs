@@ -108,7 +108,9 @@ impl Following {
             .iter()
             .map(|task| task.due_ms(now_ms))
             .filter(|at| *at > now_ms);
-        let next_ms = later.min().unwrap_or(now_ms + PAUSE_LONGEST_MS);
+        // A question that a clock noted before it was set back lies ahead, and is no reason to wait for longer.
+        let longest_ms = now_ms.saturating_add(PAUSE_LONGEST_MS);
+        let next_ms = later.min().unwrap_or(longest_ms).min(longest_ms);
         let Some(outage) = self.outage else {
             let next_ms = if due.is_empty() {
                 next_ms

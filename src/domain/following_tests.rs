@@ -88,3 +88,25 @@ fn an_outage_is_asked_out_of_by_one_question_at_a_growing_pause() {
         [Ask::List { .. }]
     ));
 }
+
+#[test]
+fn the_next_round_is_never_further_away_than_the_longest_pause() {
+    // A clock that was set back by some minutes leaves questions in the future, and whoever waits takes a longer wait for none.
+    let now = 1_000_000_000;
+    for ahead in [
+        0, 1, 9_999, 10_000, 150_000, 299_999, 300_000, 300_001, 86_400_000,
+    ] {
+        for age in [0, 60_000, 86_400_000] {
+            let tasks = [task("t", now - age, Some(now + ahead))];
+            let mut following = Following::default();
+            for _ in 0..2 {
+                let next = following.round(&tasks, now).next_ms;
+                assert!(
+                    next > now && next <= now + PAUSE_LONGEST_MS,
+                    "{ahead} {age} {next}"
+                );
+                following.unanswered(now + ahead);
+            }
+        }
+    }
+}

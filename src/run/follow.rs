@@ -18,10 +18,9 @@ use crate::domain::limits::FOLLOWED_FOR;
 use crate::domain::peer::Peer;
 use crate::domain::runner::{Sighting, TaskId, TaskStatus, Unreachable};
 use crate::peer::codex::cloud::{Trouble, TroubleKind};
-use crate::run::masking::mask;
 use crate::run::reap::reap;
 use crate::run::runner::cloud::cancel::{self, GivenUp, given_up};
-use crate::run::runner::cloud::observe::{list, note, status};
+use crate::run::runner::cloud::observe::{list, note, status, why};
 use crate::run::runner::cloud::{Asking, QUESTION};
 use crate::run::start::{our_program, start_worker};
 use crate::state::directory::JobDirectory;
@@ -261,11 +260,11 @@ impl Follower<'_> {
         }
         if directory.is_cancel_requested() {
             cancel::let_go(&directory)?;
-            return Ok(Look::Over);
+            return Ok(Look::at(&directory));
         }
         if clock::now_ms().saturating_sub(task.sent.at_ms) > clock::millis(FOLLOWED_FOR) {
             cancel::end(&directory, &spec, |spec| given_up(spec, &task, GivenUp::TooOld))?;
-            return Ok(Look::Over);
+            return Ok(Look::at(&directory));
         }
         let Some(environment) = spec.cloud().map(|plan| plan.environment.clone()) else {
             return Ok(Look::Over);
@@ -402,9 +401,21 @@ fn may_pass(error: &StateError, id: &JobId, now_ms: u64) -> bool {
 }
 
 /// Whether a job is followed on.
+#[derive(Debug, PartialEq, Eq)]
 enum Look {
     Goes,
     Over,
+}
+
+impl Look {
+    /// Tells of a job that was to be ended. A worker that began in this moment keeps it from that, and may leave it open.
+    fn at(directory: &JobDirectory) -> Self {
+        if directory.result_path().exists() {
+            Self::Over
+        } else {
+            Self::Goes
+        }
+    }
 }
 
 impl Gathered {
@@ -435,7 +446,7 @@ impl Gathered {
             directory.write_seen(&Sighting {
                 unreachable: Some(Unreachable {
                     since_ms: clock::now_ms(),
-                    why: mask(&trouble.said),
+                    why: why(trouble),
                 }),
                 ..seen
             });

@@ -19,6 +19,7 @@ use crate::state::directory::JobDirectory;
 use crate::state::error::StateError;
 use crate::state::record::Answer;
 use crate::state::released::release_gone;
+use crate::state::remote;
 use crate::state::repositories::RepositoryFolder;
 use crate::state::store::Store;
 use crate::state::sweep::sweep;
@@ -119,6 +120,10 @@ async fn work(
     let reserve = reserve.unwrap_or_else(|| Reserve::take(directory));
     keep_result(directory, &result, reserve).await?;
     seam::point("finish.kept");
+    if spec.cloud().is_some() {
+        // Only now: a worker that is killed before must be found by the one who follows.
+        remote::unfollow(&store, &spec.id);
+    }
     tell_end(&store, &spec);
     tracing::info!(state = result.state.as_str(), "the job ended");
     // The peer's temporary folder is of no use to anybody any more.

@@ -198,12 +198,23 @@ fn handle(job: &Job) -> Reply {
         summary,
         next_steps: vec![
             format!("call job with id {} and wait_s to wait for the result", job.id()),
-            format!("call cancel with id {} to end it", job.id()),
+            ending(&view),
         ],
         warnings: job.spec.warnings.clone(),
         meta: meta(&job.spec, None),
         job: Some(view),
         ..Reply::default()
+    }
+}
+
+/// Says how a running job is ended, and of one that is done elsewhere what that does not end.
+fn ending(view: &JobView) -> String {
+    let id = &view.id;
+    match view.remote.as_ref().and_then(|remote| remote.url.as_ref()) {
+        Some(_) => format!(
+            "call cancel with id {id} to follow it no more; the task goes on, since codex has no command that ends one"
+        ),
+        None => format!("call cancel with id {id} to end it"),
     }
 }
 

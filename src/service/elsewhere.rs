@@ -1,6 +1,7 @@
 //! Looking after jobs that are done elsewhere: whoever looks lets them be followed, and asks about the one that is looked at.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::domain::following::PAUSE_FIRST_MS;
@@ -13,6 +14,9 @@ use crate::state::directory::{Job, JobDirectory};
 use crate::state::remote;
 use crate::state::store::Store;
 use crate::sys::clock;
+
+/// For how long a look at many tasks begins to ask about one more.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Lets what is done elsewhere be followed, if there is any and nobody does. Reads one folder.
 pub fn see_to_it(service: &Service, config: &Config, store: &Store) {
@@ -40,6 +44,7 @@ pub async fn refresh<'a>(
 ) {
     // By task, since the attempts of one stand alike.
     let mut asked: BTreeMap<TaskId, bool> = BTreeMap::new();
+    let begun = Instant::now();
     for directory in jobs.filter(|directory| directory.is_elsewhere()) {
         let Ok(spec) = directory.read_spec() else { continue };
         // Somebody may have removed it from those that are followed, or a power cut did.
@@ -47,6 +52,9 @@ pub async fn refresh<'a>(
         let Some(task) = directory.task() else { continue };
         let is_over = if let Some(is_over) = asked.get(&task.task) {
             *is_over
+        } else if begun.elapsed() > LOOK {
+            // Somebody waits, and whoever follows asks about the others.
+            continue;
         } else {
             let asking = Asking {
                 program: &spec.peer.program,

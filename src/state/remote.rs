@@ -134,9 +134,11 @@ impl JobDirectory {
         self.read_task().or_else(|| self.lead()?.read_task())
     }
 
-    /// Tells whether something may have been sent for this job by the one that hands over for it.
+    /// Tells whether something may have been sent for this job by the one that hands over for it. Of one that is gone nobody
+    /// can tell.
     pub fn lead_was_sent(&self) -> bool {
-        self.lead().is_some_and(|lead| lead.was_sent())
+        self.lead()
+            .is_some_and(|lead| lead.was_sent() || !may_exist(&lead.spec_path()))
     }
 
     /// Returns the job that hands over for this one.
@@ -342,6 +344,18 @@ mod tests {
             "it has a copy of its own"
         );
         assert!(second.is_elsewhere());
+    }
+
+    #[test]
+    fn an_attempt_whose_lead_is_gone_may_have_been_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let (lead_id, lead) = job(&store, 1, None);
+        let (_, second) = job(&store, 2, Some(&lead_id));
+        assert!(!second.lead_was_sent() && !lead.lead_was_sent());
+        // Somebody had it forgotten, and with it what it had sent.
+        fs::remove_dir_all(lead.path()).unwrap();
+        assert!(second.lead_was_sent());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::support::peers;
 use crate::support::run::finish;
 use crate::support::scripts::Scripted;
 use crate::support::tree::contents;
-use crate::world::{Server, World, check_schema};
+use crate::world::{PROGRAM, Server, World, check_schema};
 
 const URL: &str = "https://chatgpt.com/codex/tasks/task_e_1";
 /// Changes the second line of `src/a.txt`.
@@ -164,6 +164,15 @@ fn a_task_is_handed_over_followed_judged_landed_and_taken_back() {
         assert!(running["meta"][name].is_null(), "{name}: {running:#}");
         assert!(preview["meta"][name].is_null(), "{name}: {preview:#}");
     }
+    // It cannot be ended from here, and where it starts is not known for sure.
+    assert!(
+        running["next_steps"].to_string().contains("no command that ends"),
+        "{running:#}"
+    );
+    assert!(
+        running["warnings"].to_string().contains("may have moved on"),
+        "{running:#}"
+    );
     // The same call again is the same job.
     assert_eq!(cloud.submitted(), 1);
 
@@ -325,12 +334,17 @@ fn two_runners_share_one_group_and_its_forecast() {
         ], "background": true}),
     );
     let group = told["job"]["id"].as_str().unwrap().to_owned();
+    assert!(
+        told["job"]["deadline_at"].is_null(),
+        "the service's is not known: {told:#}"
+    );
     wait_until("the task to be handed over", || cloud.submitted() == 1);
     cloud.is_done(&[DIFF]);
     let done = over(&mut server, &group);
     assert_eq!(done["job"]["state"], "succeeded", "{done:#}");
     assert_eq!(done["overlap"][0]["tasks"], json!(["here", "there"]), "{done:#}");
     assert_eq!(done["overlap"][0]["together"], "conflicts", "{done:#}");
+    assert_eq!(done["job"]["limits"]["timeout_s"], 7 * 24 * 60 * 60, "{done:#}");
     assert_eq!(done["tasks"].as_array().unwrap().len(), 2);
 }
 
@@ -425,6 +439,94 @@ fn a_submission_that_died_half_way_is_lost_with_the_advice_to_look() {
     assert_eq!(cloud.submitted(), 1);
 }
 
+/// Two attempts whose hand-over died half-way, with their server: the one that handed over, and the one that waited for it.
+fn half_way(world: &World, cloud: &Cloud) -> (PathBuf, PathBuf) {
+    let mut server = world.server();
+    cloud.hold("exec");
+    let mut arguments = task("Do it.");
+    arguments["attempts"] = json!(2);
+    server.ok("delegate", &arguments);
+    wait_until("codex to have the prompt", || cloud.has_prompt(1));
+    server.kill();
+    let (lead, waiting): (Vec<PathBuf>, Vec<PathBuf>) = world
+        .jobs()
+        .into_iter()
+        .partition(|job| job.join("sent").exists());
+    kill(worker_of(&lead[0]));
+    kill_codex_of(&lead[0]);
+    wait_until("the worker's death", || !is_held(&lead[0].join("worker.lock")));
+    (lead[0].clone(), waiting[0].clone())
+}
+
+#[test]
+fn an_attempt_whose_sender_is_gone_does_not_say_that_nothing_was_paid() {
+    let (world, cloud) = world();
+    let (lead, waiting) = half_way(&world, &cloud);
+    fs::remove_dir_all(lead).unwrap();
+    let id = waiting.file_name().unwrap().to_str().unwrap().to_owned();
+    let lost = world.server().fault("job", &json!({"id": id}), "job_lost");
+    let text = lost.to_string();
+    assert!(
+        text.contains("codex cloud list") && !text.contains("nothing was paid"),
+        "{lost:#}"
+    );
+}
+
+#[test]
+fn an_attempt_that_waits_for_its_sender_sends_nothing_itself() {
+    let (world, cloud) = world();
+    let (lead, waiting) = half_way(&world, &cloud);
+    fs::remove_dir_all(lead).unwrap();
+    let lock = fs::File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(waiting.join("worker.lock"))
+        .unwrap();
+    lock.try_lock().unwrap();
+    cloud.let_go("exec");
+    let mut worker = world.home.command(PROGRAM);
+    worker.arg("worker").arg(&waiting).stdin(lock);
+    assert!(worker.status().unwrap().success());
+    assert_eq!(cloud.submitted(), 1);
+    let id = waiting.file_name().unwrap().to_str().unwrap().to_owned();
+    let lost = world.server().fault("job", &json!({"id": id}), "job_lost");
+    assert!(lost.to_string().contains("codex cloud list"), "{lost:#}");
+}
+
+#[test]
+fn a_look_at_many_tasks_waits_for_a_silent_service_once() {
+    let (world, cloud) = world();
+    let mut server = world.server();
+    let tasks: Vec<Value> = (1..=4)
+        .map(|number| json!({"id": format!("t{number}"), "task": "Do it.", "runner": "cloud"}))
+        .collect();
+    let told = server.ok("delegate", &json!({"tasks": tasks, "background": true}));
+    let group = told["job"]["id"].as_str().unwrap().to_owned();
+    wait_until("all tasks to be handed over", || {
+        let jobs = world.jobs();
+        jobs.len() == 4 && jobs.iter().all(|job| job.join("task.json").exists())
+    });
+    cloud.hold("status");
+    let mut took = std::time::Duration::ZERO;
+    // What was handed over or asked about a moment ago is not asked about.
+    wait_until("a look that asks", || {
+        let begun = std::time::Instant::now();
+        let told = server.ok("job", &json!({"id": group}));
+        assert_eq!(told["job"]["state"], "running", "{told:#}");
+        took = begun.elapsed();
+        took.as_secs() >= 4
+    });
+    // One question is given eight seconds.
+    assert!(took.as_secs() < 16, "{took:?}");
+    cloud.let_go("status");
+    // Nobody is left behind.
+    cloud.is_done(&[DIFF]);
+    over(&mut server, &group);
+    following_ends(&world);
+}
+
 #[test]
 fn a_lost_job_that_nobody_looks_at_is_ended_and_followed_no_more() {
     let (world, cloud) = world();
@@ -461,7 +563,11 @@ fn what_cannot_be_seen_goes_on_and_is_told_as_unreachable() {
     };
     for (stdout, stderr, said) in [
         ("", http("404 Not Found").as_str(), "404"),
-        ("", http("401 Unauthorized").as_str(), "401"),
+        (
+            "",
+            http("401 Unauthorized").as_str(),
+            "run `codex login` and choose ChatGPT",
+        ),
         ("", http("503 Service Unavailable").as_str(), "503"),
         (page, "", "not understood"),
         ("[REA", "", "not understood"),
@@ -723,6 +829,19 @@ fn without_a_login_one_sentence_says_what_is_missing() {
     );
     assert_eq!(cloud.calls(), Vec::<String>::new());
     assert_eq!(world.jobs().len(), 0);
+    // All that is missing is told at once, and what to do about each, in a terminal too.
+    world.configure("[env]\npass = [\"FAKE_KEY\"]\n");
+    let mut command = world.home.command(PROGRAM);
+    command.args(["status", "--topic", "runners"]);
+    let shown = finish(command, "");
+    assert!(
+        shown.stdout.contains("[runner.cloud] env is not set"),
+        "{shown:#?}"
+    );
+    assert!(
+        shown.stderr.contains("codex login") && shown.stderr.contains("codex cloud"),
+        "{shown:#?}"
+    );
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(super) fn render(success: &Success, page: &mut Page) {
                 ("about", Some(job.label.clone())),
                 ("state", Some(job.state.as_str().replace('_', " "))),
                 ("doing", job.phase.clone()),
+                ("at", job.remote.as_ref().and_then(|remote| remote.url.clone())),
                 ("so far", job.state.is_active().then(|| spoken(job.elapsed_ms))),
                 (
                     "tokens",
@@ -93,7 +94,14 @@ pub(super) fn steps(success: &Success) -> Vec<String> {
         Some(job) if job.state.is_active() => vec![
             format!("`crosscheck job {} --wait-s 600` waits for the result", job.id),
             format!("`crosscheck logs {} -f` shows what it does", job.id),
-            format!("`crosscheck cancel {}` ends it", job.id),
+            if job.remote.as_ref().is_some_and(|remote| remote.url.is_some()) {
+                format!(
+                    "`crosscheck cancel {}` follows it no more; the task itself goes on",
+                    job.id
+                )
+            } else {
+                format!("`crosscheck cancel {}` ends it", job.id)
+            },
         ],
         _ => Vec::new(),
     }

@@ -218,10 +218,10 @@ fn cell(row: &Value, field: &str) -> String {
     }
 }
 
-/// What is said to people: the fixes of the overview, the switch of the gate, the way of a route. What other topics suggest is
-/// about tool calls.
+/// What is said to people: the fixes of the overview, the switch of the gate, the way of a route, what a runner needs. What
+/// other topics suggest is about tool calls.
 pub(super) fn steps(success: &Success) -> Vec<String> {
-    if ["ready", "gate", "route"]
+    if ["ready", "gate", "route", "runners"]
         .iter()
         .any(|name| success.body.contains_key(*name))
     {

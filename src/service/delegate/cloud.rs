@@ -246,7 +246,7 @@ fn refuse_uncommitted(paths: &[Vec<u8>]) -> Result<(), Fault> {
     Err(Fault::new(FaultCode::DirtyWorkspace, message)
         .field("dirty")
         .allowing(["committed"])
-        .hint("say `committed` to have the tasks start from what is pushed, or leave out runner"))
+        .hint("set dirty to `committed` to have the tasks start from what is pushed, or leave out runner"))
 }
 
 fn unseen(message: String, hint: &str) -> Fault {
@@ -270,8 +270,8 @@ impl CloudStart {
     /// Says what the caller should know of a task that is done there.
     pub(super) fn warnings(&self, config: &Config) -> Vec<String> {
         let mut warnings = vec![format!(
-            "Codex Cloud starts from `{}` at {}, as it was seen last; what is not pushed, and what changed there since, is not in it",
-            self.pushed.tracking,
+            "Codex Cloud starts from the tip of `{}` at its remote, which was {} when it was fetched last and may have moved on; a diff that does not fit that commit is kept and not applied",
+            self.pushed.branch,
             self.pushed.tip.short()
         )];
         if self.is_ahead {

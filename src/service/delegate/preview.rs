@@ -223,7 +223,7 @@ fn summary(prepared: &Prepared, timeout_ms: u64) -> String {
     };
     if let Some(cloud) = cloud.as_ref().filter(|_| elsewhere == runs) {
         return format!(
-            "This delegate would hand {each} to Codex Cloud, which starts from `{}` at {} in the environment `{}`. \
+            "This delegate would hand {each} to Codex Cloud, to start from `{}`, last seen at {}, in the environment `{}`. \
              Nothing was sent and nothing was made.",
             cloud.pushed.tracking,
             cloud.pushed.tip.short(),

@@ -96,24 +96,27 @@ pub fn view(group: &Group, runs: &[Run]) -> JobView {
         label: group.label.clone(),
         state,
         elapsed_ms: views.iter().map(|view| view.elapsed_ms).max().unwrap_or(0),
+        // One that is done elsewhere has none that is known, and then the group has none.
         deadline_at: views
             .iter()
             .filter_map(|view| view.deadline_at.clone())
             .max()
-            .filter(|_| is_active),
+            .filter(|_| is_active && views.iter().all(|view| view.remote.is_none())),
         // It is told whole as long as all of its jobs are there.
         expires_at: views.iter().filter_map(|view| view.expires_at.clone()).min(),
         poll_after_ms: views.iter().filter_map(|view| view.poll_after_ms).max(),
         phase: is_active.then(|| format!("{ended} of {} runs are over", runs.len())),
         usage: sum(views.iter().filter_map(|view| view.usage).collect()),
         plan_hash: None,
-        limits: views.first().map_or(
-            JobLimits {
+        // Those of the runs are the same but for where they are done.
+        limits: views
+            .iter()
+            .map(|view| view.limits)
+            .max_by_key(|limits| limits.timeout_s)
+            .unwrap_or(JobLimits {
                 timeout_s: 0,
                 budget_tokens: None,
-            },
-            |view| view.limits,
-        ),
+            }),
         remote: None,
         next: is_active.then(|| NextCall {
             tool: "job",

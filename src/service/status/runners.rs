@@ -50,6 +50,13 @@ pub(super) async fn runners(service: &Service, workspace: Option<&Path>) -> Outc
     let mut obstacles = Vec::new();
     if service.peer() == Peer::Codex {
         account(service, &config, &store, &mut cloud, &mut obstacles).await;
+        if config.cloud_environment.value.is_none() {
+            obstacles.push(Obstacle {
+                why: "[runner.cloud] env is not set in the user's configuration".to_owned(),
+                fix: "set [runner.cloud] env to an environment of the account; `codex cloud` lists them"
+                    .to_owned(),
+            });
+        }
         let place = Workspace::resolve(service, workspace, &config)?;
         branch(service, place.root.clone(), &mut cloud, &mut obstacles).await;
     } else {
@@ -140,10 +147,6 @@ async fn account(
     };
     cloud.insert("environments".to_owned(), json!(environments(&all)));
     let Some(environment) = &config.cloud_environment.value else {
-        obstacles.push(Obstacle {
-            why: "[runner.cloud] env is not set in the user's configuration".to_owned(),
-            fix: "set it to an environment of the account; `codex cloud` lists them".to_owned(),
-        });
         return;
     };
     if let Err(trouble) = ask(Some(environment)).await {

@@ -77,7 +77,7 @@ pub(in crate::run) fn given_up(spec: &Spec, task: &RemoteTask, why: GivenUp) -> 
             JobState::TimedOut,
             FaultCode::TimedOut,
             format!(
-                "the task did not end within {} and is followed no more; it is at {url}",
+                "there was no result of the task within {}, and it is followed no more; it is at {url}",
                 spoken(clock::millis(FOLLOWED_FOR))
             ),
             "look at it there, in a browser",

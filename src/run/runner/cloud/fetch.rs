@@ -21,7 +21,7 @@ use crate::run::runner::{Job, Went};
 use crate::run::shared::Shared;
 use crate::state::error::StateError;
 use crate::state::record::{Answer, Expects};
-use crate::state::remote::{self, RemoteTask};
+use crate::state::remote::RemoteTask;
 use crate::state::slots;
 use crate::sys::process::end_all;
 use crate::sys::{clock, files, seam, signal};
@@ -52,7 +52,6 @@ pub(in crate::run) async fn fetch(job: &Job<'_>, plan: &CloudPlan) -> Result<Wen
     end_all(signal::with_folder("TMPDIR", &tmp)).await;
     files::create_private_dir(&tmp).map_err(StateError::io("make", tmp))?;
     if job.directory.is_cancel_requested() {
-        remote::unfollow(job.store, &job.spec.id);
         return Ok(Went::ended(cancel::given_up(job.spec, &task, GivenUp::Asked)));
     }
     let tries = job.directory.count_try();
@@ -98,7 +97,6 @@ pub(in crate::run) async fn fetch(job: &Job<'_>, plan: &CloudPlan) -> Result<Wen
             remains.failed(job.spec, state, fault)
         }
     };
-    remote::unfollow(job.store, &job.spec.id);
     Ok(Went::Ended {
         result: Box::new(result),
         reserve: Some(Reserve::take(job.directory)),

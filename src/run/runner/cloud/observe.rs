@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::runner::{Sighting, TaskId, TaskStatus};
-use crate::peer::codex::cloud::{PAGE, Trouble, list_arguments, parse_list, parse_status, status_arguments};
+use crate::peer::codex::cloud::{
+    PAGE, Trouble, TroubleKind, list_arguments, parse_list, parse_status, status_arguments,
+};
+use crate::run::follow::remedy;
 use crate::run::masking::mask;
 use crate::run::runner::cloud::submit::home_of;
 use crate::run::runner::cloud::{Asking, QUESTION, QUESTION_BYTES};
@@ -60,10 +63,22 @@ pub fn note(directory: &JobDirectory, seen: &Result<TaskStatus, Trouble>) -> Sig
     let now = clock::now_ms();
     let seen = match seen {
         Ok(status) => Sighting::seen(*status, now),
-        Err(trouble) => directory.read_seen().unseen(mask(&trouble.said), now),
+        Err(trouble) => directory.read_seen().unseen(why(trouble), now),
     };
     directory.write_seen(&seen);
     seen
+}
+
+/// Says why a task cannot be seen, and what to do where waiting does not help.
+pub(in crate::run) fn why(trouble: &Trouble) -> String {
+    let said = mask(&trouble.said);
+    match trouble.kind {
+        TroubleKind::SignedOut | TroubleKind::Refused => format!("{said}: {}", remedy(trouble.kind)),
+        TroubleKind::NoEnvironment
+        | TroubleKind::Gone
+        | TroubleKind::Unanswered
+        | TroubleKind::Unreadable => said,
+    }
 }
 
 /// Asks about the task of a job that somebody looks at, unless it was asked about a moment ago.

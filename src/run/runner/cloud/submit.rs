@@ -47,6 +47,11 @@ pub(in crate::run) async fn submit(job: &Job<'_>, plan: &CloudPlan) -> Result<We
         let (state, fault) = stopped(job.spec.peer.name, job.stop(), job.spec.timeout_ms);
         return Ok(Went::ended(end_all(job, &followers, state, &fault)));
     }
+    if plan.lead.is_some() {
+        // It has no task, and the one that hands over for it is gone: what that one had sent is sent by nobody else.
+        let fault = unknown("the job that was to hand it over is gone");
+        return Ok(Went::ended(end_all(job, &[], JobState::Lost, &fault)));
+    }
     if job.directory.handover() != Handover::NotBegun {
         // A worker of this job was here before and did not come to an end.
         let fault = unknown("it was about to be handed over before");
@@ -207,13 +212,15 @@ fn end_all(job: &Job<'_>, followers: &[JobDirectory], state: JobState, fault: &F
             && directory.read_result().is_ok_and(|result| result.is_none())
         {
             match directory.write_result(&result_of(&spec)) {
-                Ok(()) => tell_end(job.store, &spec),
+                Ok(()) => {
+                    remote::unfollow(job.store, &spec.id);
+                    tell_end(job.store, &spec);
+                }
+                // It stays followed: whoever follows gives it the end of a lost job.
                 Err(error) => tracing::warn!(job = %spec.id, %error, "an attempt has no result"),
             }
         }
-        remote::unfollow(job.store, &spec.id);
     }
-    remote::unfollow(job.store, &job.spec.id);
     result_of(job.spec)
 }
 
