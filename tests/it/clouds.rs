@@ -14,7 +14,7 @@ use crate::support::peers;
 use crate::support::run::finish;
 use crate::support::scripts::Scripted;
 use crate::support::tree::contents;
-use crate::world::{PROGRAM, Server, World, check_schema};
+use crate::world::{PROGRAM, Server, World, check_schema, is_alive};
 
 const URL: &str = "https://chatgpt.com/codex/tasks/task_e_1";
 /// Changes the second line of `src/a.txt`.
@@ -218,12 +218,13 @@ fn a_task_is_handed_over_followed_judged_landed_and_taken_back() {
     assert_eq!(cloud.submitted(), 1);
 }
 
-/// Ends a process that this test started, as an out-of-memory killer would.
+/// Ends a process that this test started, as an out-of-memory killer would, and waits until it is gone.
 fn kill(pid: u32) {
     let ended = std::process::Command::new("kill")
         .args(["-KILL", &pid.to_string()])
         .status();
     assert!(ended.unwrap().success());
+    wait_until("the end of what was killed", || !is_alive(pid.into()));
 }
 
 /// Ends the codex of a job, the first that it started.
@@ -374,7 +375,7 @@ fn what_nobody_can_tell_is_lost_and_never_sent_again() {
         assert_eq!(lost["job"]["state"], "lost");
     }
     assert_eq!(cloud.submitted(), 1, "the same call is the same job");
-    assert!(!is_followed(&world));
+    following_ends(&world);
 }
 
 #[test]
@@ -681,13 +682,28 @@ fn a_diff_that_does_not_fit_is_kept_as_it_came() {
         failed.to_string().contains(kept.to_str().unwrap()) && failed.to_string().contains(URL),
         "{failed:#}"
     );
-    assert!(!is_followed(&world));
+    following_ends(&world);
     let fetched = cloud
         .calls()
         .iter()
         .filter(|call| call.starts_with("diff"))
         .count();
     assert_eq!(fetched, 3, "it is tried again, and not for ever");
+}
+
+#[test]
+fn a_codex_that_was_moved_by_an_update_is_found_again() {
+    let (mut world, cloud) = world();
+    let mut server = world.server();
+    let id = started(&world, &mut server, &task("Do it."));
+    server.kill();
+    let elsewhere = cloud.program().with_file_name("codex-of-tomorrow");
+    fs::rename(cloud.program(), &elsewhere).unwrap();
+    world.home = world.home.with_variable("CROSSCHECK_CODEX_BIN", elsewhere);
+    cloud.is_done(&[DIFF]);
+    let done = over(&mut world.server(), &id);
+    assert_eq!(done["job"]["state"], "succeeded", "{done:#}");
+    assert_eq!(cloud.submitted(), 1);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::domain::environment::Environment;
 use crate::domain::peer::Peer;
 use crate::peer::codex::cloud::{Printed, Trouble, TroubleKind};
 use crate::peer::ended::End;
-use crate::run::program::peer_environment;
+use crate::run::program::{find_path, peer_environment};
 use crate::state::error::StateError;
 use crate::state::store::Store;
 use crate::sys::process::{CaptureError, Captured, Ended, Invocation, run_captured};
@@ -77,7 +77,8 @@ impl Asking<'_> {
             .map(PathBuf::from)
     }
 
-    /// Asks one question, and hands what was printed to a reader.
+    /// Asks one question, and hands what was printed to a reader. Where the codex that was checked is gone, the one that is
+    /// found now is asked.
     pub async fn ask<T>(
         &self,
         arguments: Vec<OsString>,
@@ -85,9 +86,15 @@ impl Asking<'_> {
         bounds: (Duration, usize),
         read: impl FnOnce(Printed<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let (invocation, scratch) = self
+        let (mut invocation, scratch) = self
             .invocation(arguments, home)
             .map_err(|error| unanswered(error.to_string()))?;
+        // An update may have moved it meanwhile, and whichever codex is there now asks the same service.
+        if !invocation.program.exists()
+            && let Ok(found) = find_path(Peer::Codex, self.config, self.environment)
+        {
+            invocation.program = found;
+        }
         let (deadline, limit) = bounds;
         let captured = run_captured(&invocation, b"", deadline, limit).await;
         drop(scratch);
