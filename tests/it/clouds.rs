@@ -77,6 +77,13 @@ fn over(server: &mut Server, id: &str) -> Value {
     last
 }
 
+/// Looks at a job until it is over, and it is lost. Whoever follows may be giving it its end at this moment.
+fn seen_lost(server: &mut Server, id: &str) -> Value {
+    let last = over(server, id);
+    assert_eq!(last["error"]["code"], "job_lost", "{last:#}");
+    last
+}
+
 fn is_followed(world: &World) -> bool {
     fs::read_dir(world.home.state().join("following")).is_ok_and(|mut entries| entries.next().is_some())
 }
@@ -424,7 +431,7 @@ fn a_submission_that_died_half_way_is_lost_with_the_advice_to_look() {
     let told = server.ok("job", &json!({"id": group}));
     assert_eq!(told["job"]["state"], "running", "{told:#}");
     kill_codex_of(&first);
-    let lost = server.fault("job", &json!({"id": group}), "job_lost");
+    let lost = seen_lost(&mut server, &group);
     assert!(
         lost["error"]["message"]
             .as_str()
@@ -434,7 +441,7 @@ fn a_submission_that_died_half_way_is_lost_with_the_advice_to_look() {
     );
     for job in world.jobs() {
         let id = job.file_name().unwrap().to_str().unwrap().to_owned();
-        let lost = server.fault("job", &json!({"id": id}), "job_lost");
+        let lost = seen_lost(&mut server, &id);
         assert!(lost.to_string().contains("codex cloud list"), "{lost:#}");
     }
     assert_eq!(cloud.submitted(), 1);
@@ -465,7 +472,7 @@ fn an_attempt_whose_sender_is_gone_does_not_say_that_nothing_was_paid() {
     let (lead, waiting) = half_way(&world, &cloud);
     fs::remove_dir_all(lead).unwrap();
     let id = waiting.file_name().unwrap().to_str().unwrap().to_owned();
-    let lost = world.server().fault("job", &json!({"id": id}), "job_lost");
+    let lost = seen_lost(&mut world.server(), &id);
     let text = lost.to_string();
     assert!(
         text.contains("codex cloud list") && !text.contains("nothing was paid"),
@@ -492,7 +499,7 @@ fn an_attempt_that_waits_for_its_sender_sends_nothing_itself() {
     assert!(worker.status().unwrap().success());
     assert_eq!(cloud.submitted(), 1);
     let id = waiting.file_name().unwrap().to_str().unwrap().to_owned();
-    let lost = world.server().fault("job", &json!({"id": id}), "job_lost");
+    let lost = seen_lost(&mut world.server(), &id);
     assert!(lost.to_string().contains("codex cloud list"), "{lost:#}");
 }
 
