@@ -26,6 +26,16 @@ const SUCCEEDED: usize = 0;
 const FAILED: usize = 2;
 const LOST: usize = 5;
 
+/// How the jobs of a world ended, in their order.
+const ENDS: [&str; 6] = [
+    "succeeded",
+    "succeeded",
+    "failed",
+    "timed_out",
+    "cancelled",
+    "failed",
+];
+
 /// A clean store and the ledger that fits it.
 struct World {
     dir: tempfile::TempDir,
@@ -79,17 +89,7 @@ impl World {
                 &format!("key k{at}\n"),
             );
         }
-        world.list(
-            &[
-                "succeeded",
-                "succeeded",
-                "failed",
-                "timed_out",
-                "cancelled",
-                "failed",
-            ],
-            0,
-        );
+        world.list(&ENDS, 0);
         // What it begins with is clean.
         assert_eq!(world.rules(), []);
         world

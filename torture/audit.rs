@@ -37,11 +37,14 @@ use serde_json::Value;
 mod clouds;
 #[path = "audit/files.rs"]
 pub(crate) mod files;
+#[path = "audit/ledger.rs"]
+mod ledger;
 #[path = "audit/processes.rs"]
 mod processes;
 #[path = "audit/results.rs"]
 mod results;
 
+use ledger::{Ledger, Note};
 use processes::Processes;
 
 /// How long a job may look alive without a holder of its lock after somebody looked, and a worker may take to end after
@@ -208,91 +211,6 @@ struct Job {
 impl Job {
     fn is_intact(&self) -> bool {
         self.spec.is_some() && (self.result.is_none() || self.record.is_some())
-    }
-}
-
-struct Ledger {
-    acknowledged: BTreeMap<String, Note>,
-    paid: Vec<Note>,
-    arrived: Vec<Note>,
-    forgotten: BTreeSet<String>,
-    left: BTreeMap<String, Note>,
-    untouched: Vec<Note>,
-    attempts: usize,
-    listed: Option<Listed>,
-}
-
-#[derive(Default)]
-struct Note(HashMap<String, String>);
-
-struct Listed {
-    at: SystemTime,
-    states: BTreeMap<String, String>,
-    unread: usize,
-}
-
-impl Note {
-    fn parse(text: &str) -> Self {
-        let lines = text.lines().filter_map(|line| line.split_once(' '));
-        Self(
-            lines
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// The id of the job whose directory a peer noted.
-    fn job(&self) -> &str {
-        let directory = self.get("job").unwrap_or_default();
-        Path::new(directory)
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-    }
-}
-
-impl Ledger {
-    fn read(folder: &Path) -> Self {
-        let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-        let notes = |name: &str| {
-            let paths = entries(&folder.join(name)).into_iter();
-            paths
-                .filter(|path| !name_of(path).starts_with('.'))
-                .map(|path| (name_of(&path), Note::parse(&text(&path))))
-        };
-        let listed = folder.join("listed");
-        let at = fs::metadata(&listed).and_then(|about| about.modified()).ok();
-        Self {
-            acknowledged: notes("acknowledged").collect(),
-            paid: notes("paid").map(|(_, note)| note).collect(),
-            arrived: notes("arrived").map(|(_, note)| note).collect(),
-            forgotten: notes("forgotten").map(|(name, _)| name).collect(),
-            left: notes("left").collect(),
-            untouched: notes("untouched").map(|(_, note)| note).collect(),
-            attempts: text(&folder.join("attempts")).trim().parse().unwrap_or(1),
-            listed: at.map(|at| {
-                let Note(mut states) = Note::parse(&text(&listed));
-                let unread = states
-                    .remove("unread")
-                    .and_then(|count| count.parse().ok())
-                    .unwrap_or(0);
-                Listed {
-                    at,
-                    states: states.into_iter().collect(),
-                    unread,
-                }
-            }),
-        }
-    }
-
-    /// The key that a paid start stood for: as the peer noted it, else as its submit was acknowledged.
-    fn key_of<'a>(&'a self, note: &'a Note) -> Option<&'a str> {
-        note.get("key")
-            .or_else(|| self.acknowledged.get(note.job())?.get("key"))
     }
 }
 

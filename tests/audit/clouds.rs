@@ -182,18 +182,11 @@ fn a_job_with_a_task_is_alive_without_a_worker_and_one_without_is_not() {
     remove(&world.of_job(LEAD, "result.json"));
     world.memory = super::Memory::default();
     let list = |world: &World| {
-        let mut rows: Vec<String> = [
-            "succeeded",
-            "succeeded",
-            "failed",
-            "timed_out",
-            "cancelled",
-            "failed",
-        ]
-        .iter()
-        .zip(&world.ids)
-        .map(|(state, id)| format!("{id} {state}"))
-        .collect();
+        let mut rows: Vec<String> = super::ENDS
+            .iter()
+            .zip(&world.ids)
+            .map(|(state, id)| format!("{id} {state}"))
+            .collect();
         rows.extend([
             format!("{LEAD} running"),
             format!("{SECOND} succeeded"),

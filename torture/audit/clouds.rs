@@ -8,7 +8,8 @@ use crosscheck::domain::fingerprint::sha256_hex;
 use crosscheck::domain::runner::CloudPlan;
 use serde_json::Value;
 
-use super::{Audit, Job, JobState, Note, Rule, read_plain};
+use super::ledger::Note;
+use super::{Audit, Job, JobState, Rule, read_plain};
 
 /// Files that only a job has that is done elsewhere.
 const OWN: [&str; 5] = ["sent", "submit.out", "task.json", "seen.json", "remote.diff"];

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crosscheck::domain::limits;
 use crosscheck::state::record::Expects;
 
-use super::{Audit, Job, Memory, Note, Rule, entries, files, name_of};
+use super::ledger::Note;
+use super::{Audit, Job, Memory, Rule, entries, files, name_of};
 
 impl Audit {
     pub(super) fn untouched(&mut self) {
