@@ -14,7 +14,7 @@ use crate::diff::text::shown_path;
 use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::{Anchor, Origin, Side};
-use crate::domain::job::{JobId, JobName};
+use crate::domain::job::{JobId, JobKind, JobName};
 use crate::domain::limits;
 use crate::domain::request::{ReviewRequest, Subject, Untracked};
 use crate::domain::review_answer::{ReviewAnswer, Target};
@@ -60,7 +60,9 @@ impl Earlier {
     /// Finds the review that a call names with `since`. Anything but an ended review with an answer is a fault.
     pub(super) async fn find(name: &JobName, workspace: &Workspace, store: &Store) -> Result<Self, Fault> {
         const FIELD: &str = "options.since";
-        let job = match group::find(store, name, workspace).map_err(|fault| fault.field(FIELD))? {
+        let job = match group::find_kind(store, name, workspace, JobKind::Review)
+            .map_err(|fault| fault.field(FIELD))?
+        {
             Found::Job(job) => *job,
             Found::Group(group) => {
                 let message = format!(

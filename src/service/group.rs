@@ -5,7 +5,7 @@ pub mod start;
 pub mod tell;
 
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::{JobId, JobName, JobState};
+use crate::domain::job::{JobId, JobKind, JobName, JobState};
 use crate::run::reap::reap;
 use crate::service::workspace::Workspace;
 use crate::state::directory::{Job, JobDirectory};
@@ -39,20 +39,29 @@ pub fn find(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Foun
     })
 }
 
+/// As [`find`], where only one kind of job can be meant: `latest` is the newest of that kind. Where there is none it is the
+/// newest of all, so that the caller hears what that one is.
+pub fn find_kind(
+    store: &Store,
+    name: &JobName,
+    workspace: &Workspace,
+    kind: JobKind,
+) -> Result<Found, Fault> {
+    if *name == JobName::Latest
+        && let Some(job) = store.newest(workspace.hash(), kind)?
+    {
+        return Ok(whole(store, job)?);
+    }
+    find(store, name, workspace)
+}
+
 fn found(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Found, StateError> {
     match name {
         JobName::Exact(id) => match store.read(id) {
             Err(StateError::NoSuchJob) => of_group(store, id)?.ok_or(StateError::NoSuchJob),
             job => Ok(Found::Job(Box::new(job?))),
         },
-        JobName::Latest => {
-            let job = store.find(name, workspace.hash())?;
-            let group = group_of(&job)
-                .map(|id| of_group(store, id))
-                .transpose()?
-                .flatten();
-            Ok(group.unwrap_or_else(|| Found::Job(Box::new(job))))
-        }
+        JobName::Latest => whole(store, store.find(name, workspace.hash())?),
         JobName::Prefix(prefix) => {
             let groups: Vec<JobId> = groups::ids(store)?
                 .into_iter()
@@ -75,6 +84,15 @@ fn found(store: &Store, name: &JobName, workspace: &Workspace) -> Result<Found, 
             }
         }
     }
+}
+
+/// Returns the group of a job, or the job itself where it is in none.
+fn whole(store: &Store, job: Job) -> Result<Found, StateError> {
+    let group = group_of(&job)
+        .map(|id| of_group(store, id))
+        .transpose()?
+        .flatten();
+    Ok(group.unwrap_or_else(|| Found::Job(Box::new(job))))
 }
 
 fn of_group(store: &Store, id: &JobId) -> Result<Option<Found>, StateError> {

@@ -11,7 +11,7 @@ use crate::diff::sent::SentPatch;
 use crate::domain::coverage::CoverageStatus;
 use crate::domain::envelope::{Envelope, Success};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobName;
+use crate::domain::job::{JobKind, JobName};
 use crate::domain::limits;
 use crate::domain::review_answer::ReviewAnswer;
 use crate::report::{Absence, Change, ReviewReport};
@@ -42,7 +42,7 @@ pub async fn read(
     let config = service.config()?;
     let store = service.store()?;
     let workspace = Workspace::resolve(service, workspace.as_deref(), &config)?;
-    match group::find(&store, name, &workspace)? {
+    match group::find_kind(&store, name, &workspace, JobKind::Review)? {
         Found::Job(job) => of_job(service, &store, *job).await,
         Found::Group(group) => {
             let message = format!("{} is a group of delegates; only a review has a report", group.id);

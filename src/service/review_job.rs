@@ -7,7 +7,7 @@ use crate::diff::attributes::Attributes;
 use crate::diff::parse::parse_patch;
 use crate::domain::delegation::{Baseline, Delegation};
 use crate::domain::fault::{Fault, FaultCode};
-use crate::domain::job::JobName;
+use crate::domain::job::{JobKind, JobName};
 use crate::domain::limits;
 use crate::git::{self, Change, Git, Oid, ResolvedScope, Vault, common_directory};
 use crate::run::reap::reap;
@@ -95,7 +95,9 @@ pub(super) async fn gather_job(
 }
 
 async fn find(store: &Store, name: &JobName, workspace: &Workspace) -> Result<(Job, Delegation), Fault> {
-    let job = match group::find(store, name, workspace).map_err(|fault| fault.field(FIELD))? {
+    let job = match group::find_kind(store, name, workspace, JobKind::Delegate)
+        .map_err(|fault| fault.field(FIELD))?
+    {
         Found::Job(job) => *job,
         Found::Group(group) => {
             let message = format!(

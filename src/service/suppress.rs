@@ -14,7 +14,7 @@ use crate::domain::day::Day;
 use crate::domain::envelope::Envelope;
 use crate::domain::fault::{Fault, FaultCode};
 use crate::domain::finding::Finding;
-use crate::domain::job::JobName;
+use crate::domain::job::{JobKind, JobName};
 use crate::domain::review_answer::ReviewAnswer;
 use crate::domain::suppression::{DAYS_DEFAULT, Selects, Suppression};
 use crate::git::common_directory;
@@ -274,7 +274,7 @@ fn write_tracked(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// Returns an ended review.
 async fn review(place: &Place, name: &JobName) -> Result<(Job, ReviewAnswer), Fault> {
-    let job = match group::find(&place.store, name, &place.workspace)? {
+    let job = match group::find_kind(&place.store, name, &place.workspace, JobKind::Review)? {
         Found::Job(job) => *job,
         Found::Group(group) => {
             return Err(Fault::argument(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diff::sent::SentPatch;
 use crate::domain::environment::Environment;
-use crate::domain::job::{JobId, JobName, WorkspaceHash};
+use crate::domain::job::{JobId, JobKind, JobName, WorkspaceHash};
 use crate::domain::limits;
 use crate::domain::request::StateFilter;
 use crate::domain::retention::{self, Ended};
@@ -197,6 +197,16 @@ impl Store {
             }
         };
         self.read(&id)
+    }
+
+    /// Finds the newest job of one kind that a person or a model asked for.
+    pub fn newest(&self, workspace: WorkspaceHash, kind: JobKind) -> Result<Option<Job>, StateError> {
+        let is_it = |id: &JobId| {
+            let spec = self.directory(id).read_spec();
+            spec.is_ok_and(|spec| spec.kind == kind && spec.starter != Some(Starter::Gate))
+        };
+        let newest = self.ids(Some(workspace))?.into_iter().find(is_it);
+        newest.map(|id| self.read(&id)).transpose()
     }
 
     /// Tells whether the stop gate started a job. One that cannot be read is told to whoever asks for it.

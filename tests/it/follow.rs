@@ -482,3 +482,28 @@ fn what_a_delegate_left_is_reviewed_by_its_job() {
         "invalid_arguments",
     );
 }
+
+#[test]
+fn latest_is_the_newest_job_of_the_kind_that_is_meant() {
+    let world = World::new(Scripted::json(review_answer("pass", &[]))).with_change();
+    let mut server = world.server();
+    let review = server.ok("review", &json!({"depth": QUICK}));
+    let id = review["job"]["id"].as_str().unwrap();
+    server.ok("consult", &json!({"prompt": "And now?"}));
+    let asked = json!({"tool": "review", "arguments": {"options": {"since": "latest"}}});
+    let told = server.ok("dry_run", &asked);
+    assert_eq!(told["since"]["job"], id, "{told:#}");
+    let report = terminal(&world, &["report", "latest"]);
+    assert_eq!(report["job"]["id"], id, "{report:#}");
+    // Without one of that kind it is told what the newest is.
+    let fault = server.fault("review", &json!({"job": "latest"}), "invalid_arguments");
+    let message = fault["error"]["message"].as_str().unwrap();
+    assert!(message.contains("is a consult"), "{fault:#}");
+    job(&world, |place| {
+        fs::write(place.join("notes.txt"), "more\n").unwrap();
+    });
+    server.ok("consult", &json!({"prompt": "And then?"}));
+    let asked = json!({"tool": "review", "arguments": {"job": "latest"}});
+    let told = server.ok("dry_run", &asked);
+    assert_eq!(told["would_send"]["files"][0]["path"], "notes.txt", "{told:#}");
+}
