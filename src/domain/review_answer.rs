@@ -22,6 +22,9 @@ pub struct Target {
     /// The older side's object id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_oid: Option<String>,
+    /// What a branch was compared with, such as `origin/main`; absent where it was a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_name: Option<String>,
     /// The newer side's object id; absent for the working tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_oid: Option<String>,

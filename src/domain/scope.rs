@@ -85,6 +85,8 @@ pub enum Scope {
     Onward {
         /// The commit.
         base: Revision,
+        /// What the branch was compared with when that commit was found, if it has a name.
+        name: Option<Revision>,
     },
     /// What the next commit would hold.
     Staged,

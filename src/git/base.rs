@@ -93,6 +93,62 @@ impl Repository {
         }
     }
 
+    /// Finds both ends of the present branch, for whoever knows a commit that it grew from and perhaps the branch that it was
+    /// compared with. `None` where neither says where it left.
+    ///
+    /// The other branch says it best: what was merged from there, or what this one was rebased onto, is no part of it. Its own
+    /// upstream does not, which holds what was pushed.
+    pub(super) fn branch_onward(
+        &self,
+        private: &Private,
+        commit: &Revision,
+        name: Option<&Revision>,
+    ) -> Result<Option<Branch>, GitError> {
+        for base in name.into_iter().chain([commit]) {
+            let is_commit = base == commit;
+            if !is_commit && !self.is_another_branch(base.as_str())? {
+                continue;
+            }
+            match self.branch(private, Some(base), None) {
+                // It was rewritten since, and other people's work may lie between.
+                Ok(found) if is_commit && found.base.as_str() != commit.as_str() => {}
+                // It went into the other one.
+                Ok(found) if !is_commit && found.base == found.head => {}
+                Ok(found) => return Ok(Some(found)),
+                Err(
+                    GitError::InvalidRevision { .. }
+                    | GitError::NoBase { .. }
+                    | GitError::NoMergeBase { .. }
+                    | GitError::NoCommitYet,
+                ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells whether a name is a branch, here or at a remote, and not the upstream of the present one.
+    fn is_another_branch(&self, name: &str) -> Result<bool, GitError> {
+        if name.contains(['*', '?', '[', '\\']) {
+            return Ok(false);
+        }
+        let Head::Born { branch, .. } = self.head() else {
+            return Ok(false);
+        };
+        let own = branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
+        let names = ["", "refs/heads/", "refs/remotes/"].map(|prefix| format!("{prefix}{name}"));
+        let refs = self.refs(names.iter().chain(&own).map(String::as_str))?;
+        let upstream = own.as_ref().and_then(|own| refs.get(own));
+        let upstream = upstream.map_or("", |own| own.upstream.as_str());
+        let is_other = |full: &String| {
+            full.starts_with("refs/")
+                && refs.contains_key(full)
+                && full != upstream
+                && Some(full) != own.as_ref()
+        };
+        Ok(names.iter().any(is_other))
+    }
+
     /// Returns the tip and the full name of its branch.
     fn tip(&self, head: Option<&Revision>) -> Result<(Oid, Option<String>), GitError> {
         if let Some(revision) = head {

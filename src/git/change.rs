@@ -120,7 +120,7 @@ impl Reader<'_> {
                 let commit = self.repository.resolve_as(commit, RevisionRole::Commit)?;
                 self.read_working_tree(Some(commit))
             }
-            Scope::Onward { base } => self.read_onward(base),
+            Scope::Onward { base, name } => self.read_onward(base, name.as_ref()),
             Scope::Staged => self.read_staged(),
             Scope::Branch { base, head } => self.read_branch(base.as_ref(), head.as_ref()),
             Scope::Commit { commit } => self.read_commit(commit),
@@ -145,27 +145,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the branch since it left a commit, up to the working tree where that differs from `HEAD`. Where the commit is gone,
-    /// or has nothing in common with `HEAD`, nothing was said.
-    fn read_onward(&self, base: &Revision) -> Result<Change, GitError> {
-        let branch = match self.repository.branch(self.private, Some(base), None) {
-            Ok(branch) => branch,
-            Err(
-                GitError::InvalidRevision { .. }
-                | GitError::NoBase { .. }
-                | GitError::NoMergeBase { .. }
-                | GitError::NoCommitYet,
-            ) => return self.read_auto(),
-            Err(error) => return Err(error),
+    /// Reads the branch since it left a commit, up to the working tree where that differs from `HEAD`. Where nobody can tell any
+    /// more, nothing was said.
+    fn read_onward(&self, base: &Revision, name: Option<&Revision>) -> Result<Change, GitError> {
+        let Some(branch) = self.repository.branch_onward(self.private, base, name)? else {
+            return self.read_auto();
         };
+        let base_name = Some(branch.base_name).filter(|found| found != base.as_str());
         let present = self.read_working_tree(self.head_commit())?;
-        if present.base.as_ref() == Some(&branch.base) && !present.is_empty() {
-            return Ok(present);
-        }
-        if present.patch.files.is_empty() {
-            return self.read_commits(ResolvedScope::Branch, Some(branch.base), branch.head);
-        }
-        self.read_working_tree(Some(branch.base))
+        let change = if present.base.as_ref() == Some(&branch.base) && !present.is_empty() {
+            present
+        } else if present.patch.files.is_empty() {
+            self.read_commits(ResolvedScope::Branch, Some(branch.base), branch.head)?
+        } else {
+            self.read_working_tree(Some(branch.base))?
+        };
+        Ok(Change { base_name, ..change })
     }
 
     /// Reads what differs from a commit, or from nothing where there is none.

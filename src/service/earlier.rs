@@ -277,7 +277,9 @@ pub(super) fn scope_of(target: &Target) -> Option<Scope> {
     match target.scope.as_str() {
         "branch" | "working_tree" => {
             let base = Revision::parse(target.base_oid.as_deref()?).ok()?;
-            Some(Scope::Onward { base })
+            let name = target.base_name.as_deref();
+            let name = name.and_then(|name| Revision::parse(name).ok());
+            Some(Scope::Onward { base, name })
         }
         "staged" => Some(Scope::Staged),
         _ => None,

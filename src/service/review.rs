@@ -233,7 +233,6 @@ fn snippet(code: &str, name: &str, workspace: &Workspace, held: &Held) -> Review
             files: 1,
             ..Target::default()
         },
-        base_name: None,
         sizes: measure(redacted.patch.get()),
         patch: redacted.patch,
         lines_known: true,

@@ -38,8 +38,6 @@ pub struct ReviewInput {
     pub repo_root: PathBuf,
     /// What was looked at.
     pub target: Target,
-    /// The name a branch was compared with.
-    pub base_name: Option<String>,
     /// The change as it may be shown, for prompts and for anchoring.
     pub patch: Redacted<Patch>,
     /// Whether the patch has its lines. One that is far too large has not: it is divided by its sizes alone, to say so.
@@ -186,6 +184,7 @@ fn target_of(change: &Change) -> Target {
     Target {
         scope: change.scope.as_str().to_owned(),
         base_oid: named(&change.base),
+        base_name: change.base_name.clone(),
         head_oid: named(&change.head),
         paths: change.paths.clone(),
         files: 0,
@@ -269,7 +268,6 @@ pub(super) fn input(
             files: coverage.files,
             ..target
         },
-        base_name: change.base_name,
         patch: redacted.patch,
         lines_known,
         sizes,

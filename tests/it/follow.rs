@@ -290,6 +290,55 @@ fn a_review_of_a_branch_is_followed_on_that_branch_with_what_is_not_committed() 
 }
 
 #[test]
+fn what_others_did_meanwhile_is_no_part_of_a_branch_that_is_followed() {
+    let world = with_three(World::new(Scripted::json(review_answer("pass", &[]))));
+    world.git(&["checkout", "-q", "-b", "mine"]);
+    world.git(&["commit", "-q", "-a", "-m", "mine"]);
+    let mut server = world.server();
+    let first = server.ok("review", &json!({"base": "main", "depth": QUICK}));
+    assert_eq!(first["target"]["base_name"], "main", "{first:#}");
+    let id = first["job"]["id"].as_str().unwrap();
+    let asked = json!({"tool": "review", "arguments": {"options": {"since": id}}});
+    // What is sent names the files of the branch that are new since, and none of somebody else's.
+    let mut sent = || {
+        let told = server.ok("dry_run", &asked);
+        let files = told["would_send"]["files"].as_array().cloned();
+        let mut paths: Vec<String> = files
+            .into_iter()
+            .flatten()
+            .map(|file| file["path"].to_string())
+            .collect();
+        paths.sort();
+        paths
+    };
+    let others = |file: &str| {
+        world.git(&["checkout", "-q", "main"]);
+        world.write(file, "fn of_others() {}\n");
+        world.git(&["add", "."]);
+        world.git(&["commit", "-q", "-m", "others"]);
+        world.git(&["checkout", "-q", "mine"]);
+    };
+    world.write("src/next.rs", "fn next() {}\n");
+    world.git(&["add", "."]);
+    world.git(&["commit", "-q", "-m", "next"]);
+    assert_eq!(sent(), ["\"src/next.rs\""]);
+    others("src/merged.rs");
+    world.git(&["merge", "-q", "--no-edit", "main"]);
+    assert_eq!(sent(), ["\"src/next.rs\""]);
+    world.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    others("src/below.rs");
+    world.git(&["rebase", "-q", "main"]);
+    assert_eq!(sent(), ["\"src/next.rs\""]);
+    // Pushed work is still that of the branch.
+    let remote = world.home.private().join("remote.git");
+    let remote = remote.to_str().unwrap();
+    world.git(&["init", "-q", "--bare", remote]);
+    world.git(&["remote", "add", "origin", remote]);
+    world.git(&["push", "-q", "-u", "origin", "mine"]);
+    assert_eq!(sent(), ["\"src/next.rs\""]);
+}
+
+#[test]
 fn a_review_that_gave_no_answer_is_resumed_on_its_own_change() {
     let world = with_three(World::new(Scripted::json(review_answer("pass", &[]))));
     world.git(&["branch", "base"]);

@@ -357,7 +357,7 @@ fn describe(input: &ReviewInput) -> String {
     {
         let _ = write!(text, ", {word} {oid}");
     }
-    if let Some(base) = &input.base_name {
+    if let Some(base) = &input.target.base_name {
         let _ = write!(text, ", compared with {base}");
     }
     if !target.paths.is_empty() {

@@ -169,7 +169,7 @@ fn target(request: &ReviewRequest, input: &ReviewInput) -> Option<Map<String, Va
             arguments.insert("scope".to_owned(), json!(scope));
         }
     }
-    if let Some(base) = &input.base_name {
+    if let Some(base) = &input.target.base_name {
         arguments.insert("base".to_owned(), json!(base));
     }
     // Without it the tip is that of the present branch.
