@@ -143,7 +143,7 @@ pub(in crate::run) fn conclude_review(spec: &Spec, patch: &Patch, found: Found) 
         refuted: found.refuted,
         examination: found.examination,
     };
-    (Answer::Review(masked(answer)), warnings)
+    (Answer::Review(Box::new(masked(answer))), warnings)
 }
 
 /// The top level of what is reviewed, as text.

@@ -118,7 +118,7 @@ impl Earlier {
         };
         Ok(Some(Self {
             id: job.id().clone(),
-            answer,
+            answer: *answer,
             seen,
         }))
     }

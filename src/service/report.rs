@@ -125,7 +125,7 @@ async fn of_job(service: &Service, store: &Store, job: Job) -> Result<ReviewRepo
         return Err(fault.call("job", json!({"id": job.id(), "wait_s": 600})).into());
     };
     let (answer, ended_early) = match (result.answer.take(), result.partial_review.take()) {
-        (Some(Answer::Review(answer)), _) => (answer, None),
+        (Some(Answer::Review(answer)), _) => (*answer, None),
         // What the passes of a review had found that ended before all of them had.
         (_, Some(answer)) => (*answer, Some(result.state.as_str())),
         // Why there is no answer is told in one place.

@@ -290,7 +290,7 @@ async fn review(place: &Place, name: &JobName) -> Result<(Job, ReviewAnswer), Fa
     reap(&job.directory).await?;
     let result = job.directory.read_result()?;
     match result.and_then(|result| result.answer) {
-        Some(Answer::Review(answer)) => Ok((job, answer)),
+        Some(Answer::Review(answer)) => Ok((job, *answer)),
         _ => Err(Fault::argument(
             "job",
             format!("{} is no review with an answer", job.id()),

@@ -335,7 +335,7 @@ pub enum Answer {
     /// Of a consult.
     Consult(ConsultAnswer),
     /// Of a review.
-    Review(ReviewAnswer),
+    Review(Box<ReviewAnswer>),
     /// Of a delegate.
     Delegate(DelegateAnswer),
 }

@@ -22,7 +22,7 @@ use crate::state::record::{Answer, Expects, Spec};
 use crate::sys::files;
 
 /// Merges what the kept passes of a review say; `None` where none of them says anything that can be read.
-pub(super) fn partial_review(directory: &JobDirectory, spec: &Spec) -> Option<ReviewAnswer> {
+pub(super) fn partial_review(directory: &JobDirectory, spec: &Spec) -> Option<Box<ReviewAnswer>> {
     let Expects::Review {
         coverage,
         plan: Some(plan),

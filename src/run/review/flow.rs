@@ -58,7 +58,7 @@ impl Attempt<'_> {
         seam::point("review.looked");
         if let Some(failure) = self.without_answer(&looked) {
             left.give_to(self.directory, Told::Always, remains);
-            remains.partial_review = partial_review(self.directory, self.spec).map(Box::new);
+            remains.partial_review = partial_review(self.directory, self.spec);
             return Err(failure);
         }
         tell_failures(plan, &looked, &mut remains.warnings);

@@ -127,7 +127,7 @@ pub fn salvaged(directory: &JobDirectory, spec: &Spec, entries: &[Entry], remain
     }
     remains.counted = Some((used.or(known), whole.thread_usage));
     remains.passes = ended.into_values().collect();
-    remains.partial_review = partial_review(directory, spec).map(Box::new);
+    remains.partial_review = partial_review(directory, spec);
     remains.transcript = whole;
 }
 
