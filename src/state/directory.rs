@@ -1,7 +1,7 @@
 //! One job's directory.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -17,6 +17,8 @@ use crate::sys::{files, lock};
 
 /// Bytes read of one record. What is written is kept within it.
 pub const RECORD_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a record that are read before it is parsed, where what is in it is kept.
+const WHOLE_BYTES: usize = 1024 * 1024;
 
 /// The directory of one job and the names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,7 +164,7 @@ impl JobDirectory {
     /// Reads what was asked. A directory whose record is missing or belongs to another job is damaged, not absent.
     pub fn read_spec(&self) -> Result<Spec, StateError> {
         let path = self.spec_path();
-        let spec: Option<Spec> = read_record(&path, REMOTE_VERSION)?;
+        let spec: Option<Spec> = read_record(&path, REMOTE_VERSION, WHOLE_BYTES)?;
         match fs::symlink_metadata(&self.0) {
             Ok(about) if !about.is_dir() => Err(StateError::damaged(&self.0, "it is no directory")),
             Ok(_) => match spec {
@@ -178,7 +180,7 @@ impl JobDirectory {
     /// Reads what came of it; `None` while there is nothing.
     pub fn read_result(&self) -> Result<Option<ResultRecord>, StateError> {
         let path = self.result_path();
-        match read_record::<ResultRecord>(&path, VERSION)? {
+        match read_record::<ResultRecord>(&path, VERSION, WHOLE_BYTES)? {
             Some(result) if result.state.is_active() => Err(StateError::damaged(path, GOES_ON)),
             result => Ok(result),
         }
@@ -306,7 +308,7 @@ impl JobDirectory {
     /// Reads how the job ended, and nothing else of its result, which may have megabytes.
     fn read_end(&self) -> Result<Option<End>, StateError> {
         let path = self.result_path();
-        match read_record::<End>(&path, VERSION)? {
+        match read_record::<End>(&path, VERSION, usize::MAX)? {
             Some(end) if end.state.is_active() => Err(StateError::damaged(path, GOES_ON)),
             end => Ok(end),
         }
@@ -354,32 +356,47 @@ pub(super) fn may_exist(path: &Path) -> bool {
 
 /// Reads a record of at most the version `newest`. One that is newer than what we usually write and cannot be understood counts as
 /// one of a newer program, and not as a damaged one.
-fn read_record<T: DeserializeOwned>(path: &Path, newest: u32) -> Result<Option<T>, StateError> {
+///
+/// One of more than `whole_bytes` is parsed as it is read, which takes longer: its bytes are not there beside what is in them.
+fn read_record<T: DeserializeOwned>(
+    path: &Path,
+    newest: u32,
+    whole_bytes: usize,
+) -> Result<Option<T>, StateError> {
     #[derive(Deserialize)]
     struct Head {
         version: u32,
     }
-    let bytes = match files::read_bounded(path, RECORD_BYTES) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(StateError::Io {
-                action: "read",
-                path: path.into(),
-                source,
-            });
-        }
-    };
-    let damaged = |source| StateError::Damaged {
+    let unread = |source| StateError::Io {
+        action: "read",
         path: path.into(),
         source,
     };
+    let damaged = |source: serde_json::Error| match source.io_error_kind() {
+        Some(_) => unread(source.into()),
+        None => StateError::Damaged {
+            path: path.into(),
+            source,
+        },
+    };
+    let bytes = match files::read_bounded(path, RECORD_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(unread(source)),
+    };
     let head: Head = serde_json::from_slice(&bytes).map_err(damaged)?;
+    let record = if bytes.len() > whole_bytes {
+        drop(bytes);
+        let file = files::open_bounded(path, RECORD_BYTES).map_err(unread)?;
+        serde_json::from_reader(BufReader::new(file.take(RECORD_BYTES)))
+    } else {
+        serde_json::from_slice(&bytes)
+    };
     if head.version > newest {
         return Err(StateError::Newer { path: path.into() });
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|source| {
-        if head.version > VERSION {
+    record.map(Some).map_err(|source| {
+        if head.version > VERSION && source.io_error_kind().is_none() {
             StateError::Newer { path: path.into() }
         } else {
             damaged(source)

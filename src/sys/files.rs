@@ -143,6 +143,15 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_whole(open_regular(path)?, limit)
 }
 
+/// Opens a regular file of at most `limit` bytes; a link or FIFO is refused, and a larger one is `FileTooLarge`.
+pub fn open_bounded(path: &Path, limit: u64) -> io::Result<File> {
+    let file = open_regular(path)?;
+    if file.metadata()?.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(file)
+}
+
 /// Reads the last bytes of a regular file, at most `limit`; a link or FIFO is refused.
 pub fn read_end(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut file = open_regular(path)?;

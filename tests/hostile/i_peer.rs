@@ -95,6 +95,7 @@ fn whatever_a_codex_prints_has_its_outcome_and_costs_no_memory() {
         findings.note(case, wrong);
     }
     let most = watcher::most_kb_of(server.pid()).unwrap();
+    println!("the server {most} kB");
     assert!(most < MOST_KB, "the server used {most} kB");
     findings.assert_none(SAYINGS.len());
 }
