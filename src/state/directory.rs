@@ -477,4 +477,37 @@ mod tests {
             .request_cancel()
             .unwrap_err();
     }
+
+    #[test]
+    fn a_record_is_read_alike_whether_it_is_parsed_whole_or_as_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("record.json");
+        let read = |text: &str, whole_bytes: usize| {
+            fs::write(&path, text).unwrap();
+            read_record::<serde_json::Value>(&path, VERSION, whole_bytes)
+        };
+        let long = "a line \"quoted\" of \u{1f512}\n".repeat(100_000);
+        let record = serde_json::json!({"version": VERSION, "answer": long, "list": [1, 2.5, null]});
+        let text = record.to_string();
+        for whole_bytes in [WHOLE_BYTES, usize::MAX] {
+            assert!(text.len() > WHOLE_BYTES);
+            assert_eq!(read(&text, whole_bytes).unwrap().unwrap(), record);
+            for damaged in [&text[..text.len() - 1], &(text.clone() + "x")] {
+                let error = read(damaged, whole_bytes).unwrap_err();
+                assert!(matches!(error, StateError::Damaged { .. }), "{error:?}");
+            }
+            let newer = text.replacen(
+                &format!("\"version\":{VERSION}"),
+                &format!("\"version\":{}", VERSION + 1),
+                1,
+            );
+            let error = read(&newer, whole_bytes).unwrap_err();
+            assert!(matches!(error, StateError::Newer { .. }), "{error:?}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            read_record::<serde_json::Value>(&path, VERSION, WHOLE_BYTES).unwrap(),
+            None
+        );
+    }
 }
