@@ -90,7 +90,7 @@ fn write_files(world: &World, prefix: &str) {
 }
 
 /// Runs `git diff` as the user would, and takes all of its output.
-fn git_diff(world: &World) -> (Duration, usize) {
+pub(crate) fn git_diff(world: &World) -> (Duration, usize) {
     let mut command = world.home.command("git");
     command.args(["--no-pager", "diff", "HEAD"]).stdin(Stdio::null());
     let begun = Instant::now();

@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crosscheck::model::{Reply, Turn};
 use serde_json::json;
 
+use crate::big_diff::git_diff;
 use crate::figure::Figure;
 use crate::memory::read_peak;
 use crate::table::Row;
@@ -94,15 +94,4 @@ fn write_files(world: &World, files: usize, prefix: &str) {
         }
         fs::write(folder.join(format!("file{file}.rs")), text).unwrap();
     }
-}
-
-/// Runs `git diff` as the user would, and takes all of its output.
-fn git_diff(world: &World) -> (Duration, usize) {
-    let mut command = world.home.command("git");
-    command.args(["--no-pager", "diff", "HEAD"]).stdin(Stdio::null());
-    let begun = Instant::now();
-    let output = command.output().unwrap();
-    let time = begun.elapsed();
-    assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
-    (time, output.stdout.len())
 }

@@ -1,5 +1,7 @@
 //! What a reviewer found.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +176,14 @@ impl Origin {
 }
 
 impl Finding {
+    /// Orders findings as they are told: what a change brought before what stood there, the worst first, then by place.
+    pub fn worst_first(a: &Self, b: &Self) -> Ordering {
+        let key = |finding: &Self| (finding.origin.is_old(), finding.severity);
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| (&a.file, a.line).cmp(&(&b.file, b.line)))
+    }
+
     /// Says what supports it: `verified, 2 of 3 looks`.
     pub fn support(&self) -> String {
         let basis = match self.basis {

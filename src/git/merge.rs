@@ -196,14 +196,7 @@ impl Vault {
 
     /// Returns those of the paths that the attributes of a tree keep from a merge by lines.
     fn merge_attributes(&self, tree: &Oid, paths: &BTreeSet<Vec<u8>>) -> Result<Vec<Vec<u8>>, GitError> {
-        let scratch = self.scratch()?;
-        let index = scratch.path().join("index");
-        let read = self
-            .command("read-tree")
-            .args([tree.as_str()])
-            .variable("GIT_INDEX_FILE", &index)
-            .run(&CHECKOUT)?;
-        self.expect("read-tree", &read)?;
+        let (_scratch, index) = self.index_of(tree)?;
         let mut list = Vec::new();
         for path in paths {
             list.extend([path.as_slice(), b"\0"].concat());

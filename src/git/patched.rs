@@ -1,5 +1,9 @@
 //! A patch of somebody else's made a tree: exactly or not at all, in an index of ours, far from everybody's files.
 
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
 use crate::diff::text::shown_path;
 use crate::git::command::CHECKOUT;
 use crate::git::{GitError, Oid, Vault};
@@ -17,9 +21,8 @@ pub enum Patched {
 }
 
 impl Vault {
-    /// Applies a patch to a tree. Contexts have to match to the letter; only lines may have moved. What leads out of the tree or
-    /// into a `.git` is refused by git itself.
-    pub fn patched(&self, tree: &Oid, patch: &[u8]) -> Result<Patched, GitError> {
+    /// Makes an index that holds a tree, in a folder that is deleted with the first value.
+    pub(super) fn index_of(&self, tree: &Oid) -> Result<(TempDir, PathBuf), GitError> {
         let scratch = self.scratch()?;
         let index = scratch.path().join("index");
         let read = self
@@ -28,6 +31,13 @@ impl Vault {
             .variable("GIT_INDEX_FILE", &index)
             .run(&CHECKOUT)?;
         self.expect("read-tree", &read)?;
+        Ok((scratch, index))
+    }
+
+    /// Applies a patch to a tree. Contexts have to match to the letter; only lines may have moved. What leads out of the tree or
+    /// into a `.git` is refused by git itself.
+    pub fn patched(&self, tree: &Oid, patch: &[u8]) -> Result<Patched, GitError> {
+        let (_scratch, index) = self.index_of(tree)?;
         let applied = self
             .command("apply")
             .args(["--cached", "--binary", "--whitespace=nowarn", "-p1", "-"])

@@ -118,14 +118,7 @@ pub(in crate::run) fn conclude_review(spec: &Spec, patch: &Patch, found: Found) 
     );
     let (verdict, confidence) = settled.judge(found.verdict, found.confidence, found.coverage.status);
     let (mut findings, warnings) = (settled.findings, settled.warnings);
-    findings.sort_by(|a, b| {
-        (a.origin.is_old(), a.severity, &a.file, a.line).cmp(&(
-            b.origin.is_old(),
-            b.severity,
-            &b.file,
-            b.line,
-        ))
-    });
+    findings.sort_by(Finding::worst_first);
     let answer = ReviewAnswer {
         target,
         score: found.score,

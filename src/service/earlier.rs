@@ -12,6 +12,7 @@ use crate::diff::sent::SentPatch;
 use crate::diff::text::shown_path;
 use crate::domain::envelope::Meta;
 use crate::domain::fault::{Fault, FaultCode};
+use crate::domain::finding::Finding;
 use crate::domain::job::{JobId, JobKind, JobName};
 use crate::domain::limits;
 use crate::domain::request::ReviewRequest;
@@ -175,14 +176,7 @@ impl Earlier {
         let status = input.coverage.status;
         let (verdict, confidence) = settled.judge(self.answer.verdict, self.answer.confidence, status);
         let mut findings = settled.findings;
-        findings.sort_by(|a, b| {
-            (a.origin.is_old(), a.severity, &a.file, a.line).cmp(&(
-                b.origin.is_old(),
-                b.severity,
-                &b.file,
-                b.line,
-            ))
-        });
+        findings.sort_by(Finding::worst_first);
         let answer = ReviewAnswer {
             target: input.target,
             score: None,
